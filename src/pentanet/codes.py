@@ -1,0 +1,54 @@
+"""A quantized matrix: integer levels and float32 scales.
+
+This is the one thing that quantizers hand to packers.  It is plain numpy, so that packing, inspecting and checking a
+model directory needs no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pentanet.grid import Grid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Codes:
+    """Levels of a weight matrix and the scales that turn them back into weights.
+
+    Attributes:
+        levels: int8 [rows, cols], every value on `grid`.
+        scales: float32, positive and finite: [1, 1] for one scale, [rows, 1] for one per row, or [rows, groups]
+            for one per group of `cols / groups` consecutive inputs.
+        grid: the set that the levels come from.
+    """
+
+    levels: NDArray[np.int8]
+    scales: NDArray[np.float32]
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        rows, cols = self.levels.shape
+        assert self.levels.dtype == np.int8 and self.scales.dtype == np.float32
+        assert self.scales.ndim == 2 and self.scales.shape[0] in (1, rows), self.scales.shape
+        assert self.scales.shape[1] == 1 or (self.scales.shape[0] == rows and cols % self.scales.shape[1] == 0)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols): outputs and inputs of the linear."""
+        rows, cols = self.levels.shape
+        return rows, cols
+
+    def dequantize(self) -> NDArray[np.float32]:
+        """Weights [rows, cols]: one float32 product each, so the result is the same bits on every machine."""
+        rows, cols = self.shape
+        groups = self.scales.shape[1]
+        levels = self.levels.reshape(rows, groups, cols // groups).astype(np.float32)
+        return (levels * self.scales[:, :, None]).reshape(rows, cols)
+
+    def occupancy(self) -> dict[int, int]:
+        """How many weights stand on each level of the grid."""
+        counts = np.bincount(self.levels.ravel().astype(np.int16) + 128, minlength=256)
+        return {level: int(counts[level + 128]) for level in self.grid.levels}

@@ -1,0 +1,140 @@
+"""Mistakes that a user can mend.
+
+Every class here names one broken rule.  A message says which thing is wrong (file, tensor, key) and what to do
+about it.  The command line prints the message without a traceback and exits with `exit_code`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class PentaNetError(Exception):
+    """Base of every error that the user can mend."""
+
+    exit_code = 2
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?` for the nearest known word, or a list of all of them."""
+    choices = sorted(known)
+    near = get_close_matches(word, choices, n=1, cutoff=0.6)
+    return f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(choices)}."
+
+
+# -- configuration ------------------------------------------------------------------------------------------------
+
+
+class ConfigError(PentaNetError):
+    """A setting has a value that cannot work."""
+
+
+class UnknownKeyError(ConfigError):
+    """A configuration names a key that does not exist."""
+
+    def __init__(self, key: str, known: Iterable[str], where: str) -> None:
+        super().__init__(f"{where}: unknown key '{key}'.{did_you_mean(key, known)}")
+
+
+class UnknownNameError(ConfigError):
+    """A method, grid, preset, layout or suite that is not in its registry."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} '{name}'.{did_you_mean(name, known)}")
+
+
+class MissingExtraError(PentaNetError):
+    """A feature needs a package that is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package '{package}': pip install 'pentanet[{extra}]'")
+
+
+# -- text and tokens ----------------------------------------------------------------------------------------------
+
+
+class DataError(PentaNetError):
+    """Text or tokens that cannot be used."""
+
+
+class MissingFileError(PentaNetError):
+    """A file or folder that does not exist."""
+
+    def __init__(self, path: Path | str, hint: str) -> None:
+        super().__init__(f"{path}: no such file or directory. {hint}")
+
+
+class EncodingError(DataError):
+    """Text that is not UTF-8."""
+
+
+class EmptyTextError(DataError):
+    """Text without a single token."""
+
+
+class TextTooShortError(DataError):
+    """A token stream shorter than one training window."""
+
+
+class TokenizerMismatchError(DataError):
+    """Tokens of one tokenizer meet a model of another."""
+
+
+# -- model files --------------------------------------------------------------------------------------------------
+
+
+class FormatError(PentaNetError):
+    """A model file breaks a rule of its format."""
+
+
+class HeaderError(FormatError):
+    """The header of a tensor file is missing, too large, or not what the format says."""
+
+
+class TruncatedFileError(FormatError):
+    """A file ends before its header says so."""
+
+
+class ChecksumError(FormatError):
+    """Bytes differ from the checksum that was written with them."""
+
+
+class ShapeError(FormatError):
+    """A tensor has another shape or size than its configuration says."""
+
+
+class MissingTensorError(FormatError):
+    """A tensor that the configuration promises is not in the file."""
+
+
+class UnexpectedTensorError(FormatError):
+    """A tensor in the file that the configuration does not know."""
+
+
+class CodeError(FormatError):
+    """Packed bytes that no encoder writes (a code outside the grid, or padding that is not canonical)."""
+
+
+class ScaleError(FormatError):
+    """A scale that is NaN, infinite or not positive."""
+
+
+class VersionError(FormatError):
+    """A file of a format version that this release does not read."""
+
+
+# -- training -----------------------------------------------------------------------------------------------------
+
+
+class CheckpointError(PentaNetError):
+    """No usable checkpoint, or one of another run."""
+
+
+class NonFiniteLossError(PentaNetError):
+    """The loss or the gradient became NaN or infinite; names the step and the last good checkpoint."""
+
+
+class UnpackableError(PentaNetError):
+    """A model that cannot be written in the requested layout."""
