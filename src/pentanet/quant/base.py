@@ -1,0 +1,35 @@
+"""The interface of every weight method."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pentanet.codes import Codes
+
+
+class Quantizer(nn.Module, ABC):
+    """Turns a latent weight into what the forward pass multiplies by, and into what the file stores.
+
+    The contract that every subclass is tested for: with `progress` 1, `fake` is bit for bit what `export` stores, so
+    nothing is lost between the last training step and the packed model.
+    """
+
+    def initialize(self, weight: Tensor) -> None:
+        """Set method-specific state from the freshly initialized weight [rows, cols]; nothing by default."""
+
+    @abstractmethod
+    def fake(self, weight: Tensor, progress: float) -> Tensor:
+        """The weight [rows, cols] that the forward pass uses.
+
+        Args:
+            weight: latent float32 weight [rows, cols].
+            progress: share of the training that is done, 0 to 1; comes from the trainer, never from counting calls.
+        """
+
+    @abstractmethod
+    def export(self, weight: Tensor) -> Codes | NDArray[np.float32]:
+        """What the packed file stores: levels and scales, or plain float32 values for unquantized storage."""

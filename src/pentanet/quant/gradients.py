@@ -1,0 +1,87 @@
+"""How the gradient returns through the rounding.
+
+The forward pass multiplies by `scale * level`, which has no useful derivative.  Every rule here hands the gradient of
+the quantized weight to the latent one, some of it masked:
+
+    identity  everywhere, also where the level is clipped (Bengio et al. 2013; BitNet, the published PentaNet)
+    clipped   where the weight lies within the range of the levels (ParetoQ, LSQ)
+    trust     where rounding moved the weight by at most half a step (QuEST 2502.05003)
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from pentanet.grid import Grid
+
+GradientRule = Literal["identity", "clipped", "trust"]
+
+
+def nearest_level(u: Tensor, grid: Grid) -> Tensor:
+    """Round `u` (weights in units of the scale) to the nearest level, in place; ties go to the even integer."""
+    if grid.spacing == 2:
+        # Levels are odd: -3 -1 1 3.  Zero rounds up, so a binary code is never 0.
+        return u.div_(2).floor_().mul_(2).add_(1).clamp_(grid.lowest, grid.highest)
+    return u.round_().clamp_(grid.lowest, grid.highest)
+
+
+def round_blocks(blocks: Tensor, scales: Tensor, grid: Grid) -> Tensor:
+    """Levels of blocks [a, b, n] under scales [a, b, 1], as floats."""
+    return nearest_level(blocks / scales, grid)
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, blocks: Tensor, scales: Tensor, grid: Grid, rule: GradientRule) -> Tensor:
+        used = round_blocks(blocks, scales, grid).mul_(scales)
+        if rule == "clipped":
+            ctx.save_for_backward((blocks >= scales * grid.lowest) & (blocks <= scales * grid.highest))
+        elif rule == "trust":
+            ctx.save_for_backward((used - blocks).abs_() <= scales * (grid.spacing / 2))
+        return used
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        (grad,) = grads
+        if ctx.saved_tensors:
+            grad = grad * ctx.saved_tensors[0]
+        return grad, None, None, None
+
+
+def straight_through(blocks: Tensor, scales: Tensor, grid: Grid, rule: GradientRule) -> Tensor:
+    """`scale * level` for blocks [a, b, n] and scales [a, b, 1], bit for bit, with the gradient of `rule`.
+
+    The usual `w + (q - w).detach()` would round once more and lose the equality with the packed weight.
+    """
+    return _StraightThrough.apply(blocks, scales, grid, rule)  # pyright: ignore[reportReturnType]
+
+
+class _LearnedStep(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, blocks: Tensor, scales: Tensor, grid: Grid) -> Tensor:
+        levels = round_blocks(blocks, scales, grid)
+        ctx.save_for_backward(blocks, scales, levels)
+        ctx.grid = grid
+        return levels * scales
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        (grad,) = grads
+        blocks, scales, levels = ctx.saved_tensors
+        u = blocks / scales
+        inside = (u >= ctx.grid.lowest) & (u <= ctx.grid.highest)
+        # LSQ eq. 3: inside the range the step moves the rounding error, outside it moves the clipped level.
+        step = torch.where(inside, levels - u, levels)
+        balance = (blocks.shape[-1] * max(ctx.grid.highest, 1)) ** -0.5
+        return grad * inside, (grad * step).sum(-1, keepdim=True).mul_(balance), None
+
+
+def learned_step(blocks: Tensor, scales: Tensor, grid: Grid) -> Tensor:
+    """`scale * level` with the gradient of Learned Step Size Quantization (1902.08153) for both arguments.
+
+    The gradient of the step is balanced by 1/sqrt(n * highest level), n weights sharing the step.
+    """
+    return _LearnedStep.apply(blocks, scales, grid)  # pyright: ignore[reportReturnType]

@@ -1,0 +1,29 @@
+"""What the registry knows of a weight method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pentanet.grid import Grid
+from pentanet.quant.base import Quantizer
+from pentanet.quant.granularity import Granularity
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Method:
+    """A weight method.
+
+    Attributes:
+        name: the registry name: in `--method`, configurations, packed files and reports.
+        title: one line for tables.
+        grid: the levels, or None for full precision.
+        granularity: what shares a scale, or None for full precision.
+        make: builds a fresh quantizer for one weight.
+    """
+
+    name: str
+    title: str
+    grid: Grid | None
+    granularity: Granularity | None
+    make: Callable[[], Quantizer]

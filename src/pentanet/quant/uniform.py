@@ -1,0 +1,97 @@
+"""Round to nearest on an evenly spaced grid, with a scale that is a statistic of the weights."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pentanet.codes import Codes
+from pentanet.grid import Grid
+from pentanet.quant.base import Quantizer
+from pentanet.quant.gradients import GradientRule, learned_step, round_blocks, straight_through
+from pentanet.quant.granularity import ROW, Granularity
+from pentanet.quant.scales import EPSILON, ScaleRule, rms_optimal
+
+
+class UniformQuantizer(Quantizer):
+    """Grid x granularity x scale rule x gradient rule: most published methods are one choice of the four."""
+
+    def __init__(
+        self, grid: Grid, granularity: Granularity, scale: ScaleRule, gradient: GradientRule = "identity"
+    ) -> None:
+        super().__init__()
+        self.grid, self.granularity, self.scale, self.gradient = grid, granularity, scale, gradient
+
+    def scales(self, weight: Tensor) -> Tensor:
+        """Scales [a, b, 1] of the blocks of `weight` [rows, cols]."""
+        return self.scale(self.granularity.blocks(weight))
+
+    def fake(self, weight: Tensor, progress: float) -> Tensor:
+        del progress  # the same rounding from the first step to the last
+        blocks = self.granularity.blocks(weight)
+        with torch.no_grad():
+            scales = self.scales(weight)
+        return straight_through(blocks, scales, self.grid, self.gradient).view_as(weight)
+
+    @torch.no_grad()
+    def export(self, weight: Tensor) -> Codes:
+        scales = self.scales(weight)
+        levels = round_blocks(self.granularity.blocks(weight), scales, self.grid)
+        return Codes(
+            levels.view_as(weight).cpu().numpy().astype(np.int8), scales.squeeze(-1).cpu().numpy().copy(), self.grid
+        )
+
+
+class LearnedStepQuantizer(UniformQuantizer):
+    """The same rounding with scales that are trained beside the weights (LSQ, 1902.08153).
+
+    The steps start at the Gaussian optimum, not at LSQ's 2 mean|w| / sqrt(highest): from scratch that is too wide.
+    """
+
+    def __init__(self, grid: Grid, granularity: Granularity = ROW) -> None:
+        super().__init__(grid, granularity, rms_optimal(grid))
+        self.step = nn.Parameter(torch.empty(0))
+
+    @torch.no_grad()
+    def initialize(self, weight: Tensor) -> None:
+        self.step = nn.Parameter(self.scale(self.granularity.blocks(weight)))
+
+    def scales(self, weight: Tensor) -> Tensor:
+        del weight
+        return self.step.clamp(min=EPSILON)
+
+    def fake(self, weight: Tensor, progress: float) -> Tensor:
+        del progress
+        blocks = self.granularity.blocks(weight)
+        return learned_step(blocks, self.scales(weight), self.grid).view_as(weight)
+
+
+class Cast(Quantizer):
+    """No grid: the weight is stored in bfloat16 or float32, and training sees it so rounded."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def fake(self, weight: Tensor, progress: float) -> Tensor:
+        del progress
+        return cast("Tensor", _CastStraightThrough.apply(weight, self.dtype)) if self.dtype != weight.dtype else weight
+
+    @torch.no_grad()
+    def export(self, weight: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        return weight.to(self.dtype).float().cpu().numpy()
+
+
+class _CastStraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: object, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        del ctx
+        return weight.to(dtype).to(weight.dtype)
+
+    @staticmethod
+    def backward(ctx: object, *grads: Tensor) -> tuple[Tensor, None]:
+        del ctx
+        return grads[0], None
