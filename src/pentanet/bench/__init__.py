@@ -1,0 +1,1 @@
+"""Suites of methods and seeds, run and compared."""
