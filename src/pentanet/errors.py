@@ -93,6 +93,10 @@ class HeaderError(FormatError):
     """The header of a tensor file is missing, too large, or not what the format says."""
 
 
+class ModelConfigError(FormatError):
+    """A config.json that does not describe a packed model, or not consistently."""
+
+
 class TruncatedFileError(FormatError):
     """A file ends before its header says so."""
 
@@ -123,6 +127,14 @@ class ScaleError(FormatError):
 
 class VersionError(FormatError):
     """A file of a format version that this release does not read."""
+
+
+class WriteError(PentaNetError):
+    """A file or directory that could not be written, or must not be replaced; what was there before is untouched."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: not written: {reason}")
+        self.reason = reason
 
 
 # -- training -----------------------------------------------------------------------------------------------------
