@@ -150,3 +150,10 @@ class NonFiniteLossError(PentaNetError):
 
 class UnpackableError(PentaNetError):
     """A model that cannot be written in the requested layout."""
+
+
+# -- reports ------------------------------------------------------------------------------------------------------
+
+
+class RecordError(PentaNetError):
+    """A run record (summary, metrics, configuration) that cannot be read."""
