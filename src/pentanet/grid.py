@@ -81,7 +81,11 @@ class Grid:
         Args:
             scale: weight value of level 1, in standard deviations.
         """
-        edges = [-math.inf, *(scale * (a + b) / 2 for a, b in zip(self.levels, self.levels[1:], strict=False)), math.inf]
+        edges = [
+            -math.inf,
+            *(scale * (a + b) / 2 for a, b in zip(self.levels, self.levels[1:], strict=False)),
+            math.inf,
+        ]
         share, second, cross = [], 0.0, 0.0
         for level, low, high in zip(self.levels, edges, edges[1:], strict=False):
             p = _cdf(high) - _cdf(low)

@@ -1,0 +1,7 @@
+"""The networks that are trained here: Llama's shape (with BitNet's sub-norms on request) and the publication's GPT."""
+
+from pentanet.models.build import ModelConfig, Network, build, config_from_hub
+from pentanet.models.gpt import GPT, GPTConfig
+from pentanet.models.llama import Llama, LlamaConfig
+
+__all__ = ["GPT", "GPTConfig", "Llama", "LlamaConfig", "ModelConfig", "Network", "build", "config_from_hub"]

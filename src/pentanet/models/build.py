@@ -1,0 +1,36 @@
+"""From a configuration to a network, and from a config.json back to a configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from pentanet.errors import ConfigError
+from pentanet.models.gpt import GPT, GPTConfig
+from pentanet.models.llama import Llama, LlamaConfig
+from pentanet.nn import WeightFactory
+
+ModelConfig = LlamaConfig | GPTConfig
+Network = Llama | GPT
+
+
+def build(config: ModelConfig, vocab: int, make: WeightFactory, device: torch.device | str = "cpu") -> Network:
+    """A network with uninitialized weights on `device` ("meta" costs no memory)."""
+    with torch.device(device):
+        return Llama(config, vocab, make) if isinstance(config, LlamaConfig) else GPT(config, vocab, make)
+
+
+def config_from_hub(config: dict[str, Any]) -> ModelConfig:
+    """Read the sizes of a network from a config.json.
+
+    Raises:
+        ConfigError: a model type that is not supported, or a key that is missing.
+    """
+    match config.get("model_type"):
+        case "llama" | "bitnet":
+            return LlamaConfig.from_hub_config(config)
+        case "pentanet-gpt":
+            return GPTConfig.from_hub_config(config)
+        case other:
+            raise ConfigError(f"config.json: model_type {other!r} is not supported; known: llama, bitnet, pentanet-gpt")

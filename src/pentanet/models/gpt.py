@@ -1,0 +1,165 @@
+"""The publication's network: GPT-2's shape without biases, kept exactly so that its numbers can be checked.
+
+Source: train_pentagpt.py of Kyworn/PentaNet-v1.0 (class GPT with size "large" or "xlarge", block size 512).  What
+differs from GPT-2: every linear is quantized, the head too; the embedding looks up the latent weight of the head;
+positions start at N(0,1), 28 times the size of the token embedding; no scaling of the residual projections.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pentanet.errors import ConfigError
+from pentanet.nn import WeightFactory, quantized_modules
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GPTConfig:
+    """Sizes of the network; the MLP is four times the width."""
+
+    family: Literal["gpt"] = "gpt"
+    layers: int = 12
+    """Number of blocks."""
+    width: int = 768
+    """Residual width D."""
+    heads: int = 12
+    """Attention heads."""
+    context: int = 512
+    """Longest window in tokens, and number of learned positions."""
+    dropout: float = 0.1
+    """On the embedding, attention probabilities and both residual branches."""
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "width", "heads", "context"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"model.{name} = {getattr(self, name)}: must be at least 1")
+        if self.width % self.heads:
+            raise ConfigError(f"model.width {self.width} must be a multiple of model.heads {self.heads}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"model.dropout = {self.dropout}: must lie in [0, 1)")
+
+    @property
+    def tie(self) -> bool:
+        """The head and the embedding share one latent weight."""
+        return True
+
+    def hub_config(self, vocab: int) -> dict[str, Any]:
+        """The config.json; no architecture of transformers has this net, so the model type is our own."""
+        return {
+            "architectures": ["PentaNetGPT"],
+            "model_type": "pentanet-gpt",
+            "vocab_size": vocab,
+            "n_layer": self.layers,
+            "n_embd": self.width,
+            "n_head": self.heads,
+            "n_positions": self.context,
+            "resid_pdrop": self.dropout,
+            "tie_word_embeddings": False,  # stored twice: the look-up is latent, the head is on the grid
+        }
+
+    @classmethod
+    def from_hub_config(cls, config: dict[str, Any]) -> GPTConfig:
+        """The inverse of `hub_config`; a missing key is a ConfigError."""
+        try:
+            return cls(
+                layers=config["n_layer"],
+                width=config["n_embd"],
+                heads=config["n_head"],
+                context=config["n_positions"],
+                dropout=config["resid_pdrop"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"config.json: {error} is missing or has a wrong type for a GPT-shaped model") from error
+
+
+class Attention(nn.Module):
+    """Causal multi-head attention with one fused projection for queries, keys and values."""
+
+    def __init__(self, config: GPTConfig, make: WeightFactory) -> None:
+        super().__init__()
+        self.heads, self.dropout = config.heads, config.dropout
+        self.c_attn = make.linear(config.width, 3 * config.width)
+        self.c_proj = make.linear(config.width, config.width)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        B, T, D = x_BTD.shape
+        q, k, v = (
+            part.view(B, T, self.heads, D // self.heads).transpose(1, 2) for part in self.c_attn(x_BTD).chunk(3, -1)
+        )
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
+        return F.dropout(self.c_proj(y.transpose(1, 2).reshape(B, T, D)), self.dropout, self.training)
+
+
+class MLP(nn.Module):
+    """c_proj(gelu(c_fc(x))) with the exact GELU."""
+
+    def __init__(self, config: GPTConfig, make: WeightFactory) -> None:
+        super().__init__()
+        self.dropout = config.dropout
+        self.c_fc = make.linear(config.width, 4 * config.width)
+        self.c_proj = make.linear(4 * config.width, config.width)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        return F.dropout(self.c_proj(F.gelu(self.c_fc(x_BTD))), self.dropout, self.training)
+
+
+class Block(nn.Module):
+    """Pre-norm block."""
+
+    def __init__(self, config: GPTConfig, make: WeightFactory) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(config.width, bias=False)
+        self.attn = Attention(config, make)
+        self.ln_2 = nn.LayerNorm(config.width, bias=False)
+        self.mlp = MLP(config, make)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        x_BTD = x_BTD + self.attn(self.ln_1(x_BTD))
+        return x_BTD + self.mlp(self.ln_2(x_BTD))
+
+
+class Trunk(nn.Module):
+    """Embeddings, blocks and the last norm: what Hugging Face calls `transformer`."""
+
+    def __init__(self, config: GPTConfig, vocab: int, make: WeightFactory) -> None:
+        super().__init__()
+        self.dropout = config.dropout
+        self.wte = make.embedding(vocab, config.width)
+        self.wpe = nn.Embedding(config.context, config.width)
+        self.h = nn.ModuleList(Block(config, make) for _ in range(config.layers))
+        self.ln_f = nn.LayerNorm(config.width, bias=False)
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        positions = torch.arange(ids_BT.shape[1], device=ids_BT.device)
+        x = F.dropout(self.wte(ids_BT) + self.wpe(positions), self.dropout, self.training)
+        for block in self.h:
+            x = block(x)
+        return self.ln_f(x)
+
+
+class GPT(nn.Module):
+    """ids [B, T] -> logits [B, T, vocab]."""
+
+    def __init__(self, config: GPTConfig, vocab: int, make: WeightFactory) -> None:
+        super().__init__()
+        self.config, self.vocab = config, vocab
+        self.transformer = Trunk(config, vocab, make)
+        self.lm_head = make.head(config.width, vocab, self.transformer.wte)
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        return self.lm_head(self.transformer(ids_BT))
+
+    def initialize(self, generator: torch.Generator) -> None:
+        """Draw the weights: N(0, 1/inputs) in every linear, N(0,1) for the positions."""
+        with torch.no_grad():
+            self.transformer.wpe.weight.normal_(generator=generator)
+        for name, module in quantized_modules(self):
+            if name != "lm_head":  # shares the latent of wte, whose width is the head's number of inputs
+                module.draw(module.weight.shape[1] ** -0.5, generator)
+            module.quantizer.initialize(module.weight)

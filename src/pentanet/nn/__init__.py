@@ -1,0 +1,17 @@
+"""Torch modules whose weights pass through a quantizer."""
+
+from pentanet.nn.factory import Trainable, WeightFactory
+from pentanet.nn.modules import QuantEmbedding, QuantLinear, quantized_modules, set_progress
+from pentanet.nn.storage import STORAGES, Storage, storage_quantizer
+
+__all__ = [
+    "STORAGES",
+    "QuantEmbedding",
+    "QuantLinear",
+    "Storage",
+    "Trainable",
+    "WeightFactory",
+    "quantized_modules",
+    "set_progress",
+    "storage_quantizer",
+]

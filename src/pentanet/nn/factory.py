@@ -1,0 +1,49 @@
+"""Which module a network gets for each of its weights.
+
+A network asks the factory for its linears, its embedding and its head.  Training hands it `Trainable`, with a latent
+weight and a quantizer behind each; the runtime hands it one that reads packed bytes.  The network itself is the same.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import nn
+
+from pentanet.nn.modules import QuantEmbedding, QuantLinear
+from pentanet.nn.storage import storage_quantizer
+from pentanet.quant import quantizer
+
+
+class WeightFactory(Protocol):
+    """Makes the modules that hold weights, in the order in which the network asks."""
+
+    def linear(self, inputs: int, outputs: int) -> nn.Module: ...
+    def embedding(self, vocab: int, width: int) -> nn.Module: ...
+    def head(self, inputs: int, vocab: int, tied_to: nn.Module | None) -> nn.Module: ...
+
+
+class Trainable:
+    """Latent weights behind quantizers.
+
+    Args:
+        method: registry name of the weight method of the linears.
+        embedding: storage of the embedding, see `pentanet.nn.storage`.
+        head: storage of the head.
+    """
+
+    def __init__(self, method: str, embedding: str = "int8", head: str = "int8") -> None:
+        self.method, self.embedding_storage, self.head_storage = method, embedding, head
+
+    def linear(self, inputs: int, outputs: int) -> QuantLinear:
+        return QuantLinear(outputs, inputs, quantizer(self.method))
+
+    def embedding(self, vocab: int, width: int) -> QuantEmbedding:
+        return QuantEmbedding(vocab, width, storage_quantizer(self.embedding_storage, self.method))
+
+    def head(self, inputs: int, vocab: int, tied_to: nn.Module | None) -> QuantLinear:
+        head = QuantLinear(vocab, inputs, storage_quantizer(self.head_storage, self.method))
+        if tied_to is not None:
+            assert isinstance(tied_to, QuantEmbedding)
+            head.weight = tied_to.weight  # one latent; each side still looks through its own quantizer
+        return head

@@ -1,0 +1,61 @@
+"""Linear and embedding with a latent weight and a quantizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pentanet.quant import Quantizer
+
+
+class _Quantized(nn.Module):
+    """A latent weight [rows, cols] and the quantizer that stands between it and the forward pass."""
+
+    def __init__(self, rows: int, cols: int, quantizer: Quantizer) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(rows, cols))
+        self.quantizer = quantizer
+        self.progress = 0.0
+
+    def used_weight(self) -> Tensor:
+        """The weight [rows, cols] that the forward pass multiplies by."""
+        return self.quantizer.fake(self.weight, self.progress)
+
+    @torch.no_grad()
+    def draw(self, std: float, generator: torch.Generator) -> None:
+        """Draw the latent weight from N(0, std^2)."""
+        self.weight.normal_(0.0, std, generator=generator)
+
+    def extra_repr(self) -> str:
+        rows, cols = self.weight.shape
+        return f"{cols} -> {rows}"
+
+
+class QuantLinear(_Quantized):
+    """x [..., cols] -> [..., rows] without bias, through the quantized weight."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.used_weight())
+
+
+class QuantEmbedding(_Quantized):
+    """ids [...] -> [..., cols]: rows of the weight as it is stored."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return F.embedding(ids, self.used_weight())
+
+
+def quantized_modules(model: nn.Module) -> Iterator[tuple[str, _Quantized]]:
+    """Every module with a quantizer, by name."""
+    for name, module in model.named_modules():
+        if isinstance(module, _Quantized):
+            yield name, module
+
+
+def set_progress(model: nn.Module, progress: float) -> None:
+    """Tell every quantizer how much of the training is done, 0 to 1."""
+    for _, module in quantized_modules(model):
+        module.progress = progress
