@@ -1,0 +1,74 @@
+# Everything a newcomer needs: `make nano` runs the main job, `make test` the tests. Both set themselves up.
+#
+#   PYTHON=python3.12   the interpreter that the virtual environment is made with
+#   VENV=dir            where the environment lives
+#   TORCH_BUILD=cpu     which torch to install: cpu, default (what the registry offers), or auto (see tools/install_torch.py)
+#   ARGS="--seeds 3"    further arguments for `make nano` and `make bench`
+#   PYTEST_ARGS="-k x"  further arguments for `make test`
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+VENV ?= .venv
+TORCH_BUILD ?= auto
+SUITE ?= nano
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help nano test check format hooks docs bench clean distclean
+.DELETE_ON_ERROR:
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+nano: $(STAMP)-package  ## install, then run the main job: the nano benchmark
+	$(BIN)/pentanet bench nano $(ARGS)
+
+test: $(STAMP)-test  ## install, then run the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(STAMP)-lint  ## formatting, lint, strict types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pre-commit validate-config
+
+format: $(STAMP)-lint  ## rewrite the sources the way `make check` wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+hooks: $(STAMP)-lint  ## check each commit before it is made
+	$(BIN)/pre-commit install
+
+docs: $(STAMP)-docs  ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+bench: $(STAMP)-package  ## run a suite: make bench SUITE=nano ARGS="--seeds 3"
+	$(BIN)/pentanet bench $(SUITE) $(ARGS)
+
+clean:  ## remove caches and built files
+	rm -rf build dist site .pytest_cache .ruff_cache .hypothesis
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean  ## clean, and remove the virtual environment
+	rm -rf $(VENV)
+
+# One stamp per thing installed, so that a second call installs nothing. Dependency groups need pip 25.1.
+
+$(STAMP)-pip:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found: install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet 'pip>=25.1,<27'
+	@touch $@
+
+$(STAMP)-package: pyproject.toml tools/install_torch.py | $(STAMP)-pip
+	$(BIN)/python tools/install_torch.py --build $(TORCH_BUILD)
+	$(PIP) install --quiet --editable .
+	$(BIN)/python tools/install_torch.py --check
+	@touch $@
+
+$(STAMP)-docs $(STAMP)-lint $(STAMP)-test: $(STAMP)-%: $(STAMP)-package
+	$(PIP) install --quiet --group $*
+	@touch $@
