@@ -1,0 +1,100 @@
+"""Writing so that a reader, or a machine that lost power, sees the old thing or the new thing and never a half.
+
+Everything is written beside its final place, flushed to the disk, renamed, and the renaming is flushed too.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def fsync_dir(path: Path) -> None:
+    """Flush a directory's entries (new names, renames) to the disk."""
+    if os.name == "nt":  # Windows has no handle to a directory's entries; its renames are journalled.
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, replacing what is there, atomically and durably."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    fsync_dir(path.parent)
+
+
+def replace_dir(tmp: Path, final: Path) -> None:
+    """Rename the directory `tmp` to its sibling `final`, after flushing every file in it.
+
+    A directory that stands at `final` is moved aside first and removed last: for an instant no `final` exists, but
+    never a half one.
+    """
+    for path in sorted(tmp.rglob("*")):
+        if path.is_dir():
+            fsync_dir(path)
+        else:
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+    fsync_dir(tmp)
+    old = None
+    if final.exists():
+        old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.", suffix=".old"))
+        final.rename(old / final.name)
+    tmp.rename(final)
+    fsync_dir(final.parent)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def scratch_dir(final: Path) -> Iterator[Path]:
+    """A new empty directory beside `final`, to be filled and handed to `replace_dir`; removed if it is not.
+
+    What killed processes left behind is removed on the way in: the name carries the process id of its maker.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    for left in final.parent.glob(f".{final.name}.*.partial"):
+        pid = left.name.split(".")[-3]
+        if left.is_dir() and pid.isdecimal() and not _alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    tmp = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.{os.getpid()}.", suffix=".partial"))
+    try:
+        tmp.chmod(0o777 & ~_umask())
+        yield tmp
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":  # there, signal 0 would end the process instead of asking for it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
