@@ -2,8 +2,8 @@
 
 Hue says the alphabet (blue three levels, orange five, grey full precision) and lightness tells members of a family
 apart, so that the five default arms stay distinct under the three common kinds of colour blindness.  Dash and marker
-repeat the information for black-and-white print.  The colours themselves are CSS variables, one set for light and one
-for dark.
+repeat the information for black-and-white print.  The page takes the colours as CSS variables, one set for light and
+one for dark.
 """
 
 from __future__ import annotations
@@ -11,7 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-COLOURS = 12
+# Text contrast against the page is at least 3 in LIGHT and DARK; MID has it on white and on GitHub's dark page alike.
+LIGHT = (
+    "#6b7280", "#b8400a", "#d67f12", "#1456a8", "#3f93d6", "#6d3fb0",
+    "#1b7f4b", "#c2306b", "#0f8a8a", "#8a6d1a", "#7a4a2b", "#4b5563",
+)  # fmt: skip
+DARK = (
+    "#a3a9b3", "#ff8a4c", "#ffc77a", "#5b9dff", "#9fd0ff", "#b794f6",
+    "#5fd39a", "#f47fb0", "#4fd1d1", "#d4b95a", "#d0a080", "#8b95a5",
+)  # fmt: skip
+MID = (
+    "#7d8590", "#c95a1e", "#cf7f14", "#3a6fc9", "#4f98dd", "#8a5fd0",
+    "#2f9461", "#d0508a", "#1f9a9a", "#9a7d2a", "#a06a48", "#7a8699",
+)  # fmt: skip
+COLOURS = len(LIGHT)
 MARKERS = ("circle", "square", "diamond", "triangle", "cross", "down")
 DASHES = ("", "6 3", "2 2.5", "8 3 2 3")
 

@@ -1,0 +1,110 @@
+"""The bench as a terminal table, as markdown, and its comparisons as lines.
+
+Everything here prints in 100 columns and in ASCII but for the table's rules, so that it can be pasted anywhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from pentanet.report.formats import duration, number, percent, signed, size
+from pentanet.report.records import Arm, Bench, Difference, parse
+from pentanet.report.verdicts import caveat, interval, plain
+
+UNITS = {"val_loss": "nats", "packed_val_loss": "nats", "bits_per_byte": "bits per byte", "perplexity": "perplexity"}
+
+
+def bench_table(summary: Mapping[str, Any]) -> Table:
+    """The table that the command prints: two lines per method, the second with spreads and lesser numbers.
+
+    Raises:
+        RecordError: the summary is broken.
+    """
+    bench = parse(summary)
+    control = _column_control(bench)
+    # ASCII rules need no UTF-8 terminal; the first column may wrap, the numbers may not.
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    table.add_column("method", no_wrap=False, min_width=10)
+    headings = ["val loss\n+- sd", "perplexity\n+- sd", "bits/weight\nfile, grid", "file", "zeros\nflips", "time"]
+    if control is not None:
+        headings.insert(2, f"- {control}\n95 % interval")
+    for heading in headings:
+        table.add_column(Text(heading), justify="right", no_wrap=True)
+    for arm in bench.arms:
+        cells = [Text.assemble(first, (f"\n{second}", "dim")) for first, second in _cells(bench, arm, control)]
+        table.add_row(Text(arm.name), *cells)  # Text, not str: brackets in a name are not markup
+    return table
+
+
+def comparison_lines(summary: Mapping[str, Any]) -> list[str]:
+    """One line per comparison: "pentanary - ternary: -0.021 nats [-0.050, +0.010], n=3: not distinguishable".
+
+    Raises:
+        RecordError: the summary is broken.
+    """
+    return [_line(d) for d in parse(summary).differences]
+
+
+def markdown_table(summary: Mapping[str, Any]) -> str:
+    """The table as GitHub markdown, with a difference column for each control; ends with a newline.
+
+    Raises:
+        RecordError: the summary is broken.
+    """
+    bench = parse(summary)
+    heads = ["method", "val loss", "perplexity", *(f"difference to {c}" for c in bench.controls)]
+    heads += ["bits/weight (file)", "bits/weight (grid)", "file", "zeros", "flips", "time"]
+    rows = [heads, ["---"] + ["---:"] * (len(heads) - 1)]
+    for arm in bench.arms:
+        cells = [" ".join(filter(None, pair)) for c in bench.controls for pair in [_difference(bench, arm, c)]]
+        mean = arm.mean.get
+        row = [" ".join(filter(None, _spread(arm, "val_loss", 3))), " ".join(filter(None, _spread(arm, "perplexity", 1)))]
+        row += [*cells, number(mean("file_bits_per_weight"), 2), number(mean("quantized_bits_per_weight"), 2)]
+        row += [size(mean("bytes")), percent(mean("zero_fraction"), 1), percent(mean("flip_rate"))]
+        rows.append([f"`{arm.name}`", *(plain(cell) for cell in [*row, duration(mean("seconds"))])])
+    return "".join(f"| {' | '.join(cell.replace('|', '\\|') for cell in row)} |\n" for row in rows)
+
+
+def _column_control(bench: Bench) -> str | None:
+    counts = Counter(d.control for d in bench.losses)
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def _cells(bench: Bench, arm: Arm, control: str | None) -> list[tuple[str, str]]:
+    mean = arm.mean.get
+    cells = [
+        _spread(arm, "val_loss", 3),
+        _spread(arm, "perplexity", 1),
+        (number(mean("file_bits_per_weight"), 2), number(mean("quantized_bits_per_weight"), 2)),
+        (size(mean("bytes")), ""),
+        (percent(mean("zero_fraction"), 1), percent(mean("flip_rate"))),
+        (duration(mean("seconds")), ""),
+    ]
+    if control is not None:
+        cells.insert(2, _difference(bench, arm, control))
+    return [(plain(first), plain(second)) for first, second in cells]
+
+
+def _spread(arm: Arm, metric: str, decimals: int) -> tuple[str, str]:
+    sd = arm.sd.get(metric)
+    return number(arm.mean.get(metric), decimals), "" if sd is None else f"+-{number(sd, decimals)}"
+
+
+def _difference(bench: Bench, arm: Arm, control: str) -> tuple[str, str]:
+    d = next((d for d in bench.losses if (d.method, d.control) == (arm.name, control)), None)
+    return (signed(d.difference, 3), interval(d)) if d else ("", "")
+
+
+def _line(d: Difference) -> str:
+    text = f"{d.method} - {d.control}: "
+    if d.difference is not None:
+        brackets = f" {interval(d)}" if interval(d) else ""
+        text += f"{signed(d.difference, 3)} {UNITS.get(d.metric, d.metric)}{brackets}, n={d.n}: "
+    note = f", but {caveat(d)}" if caveat(d) else ""
+    return plain(f"{text}{d.verdict}{note}")
