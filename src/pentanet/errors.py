@@ -89,6 +89,14 @@ class FormatError(PentaNetError):
     """A model file breaks a rule of its format."""
 
 
+class UnreadableFileError(FormatError):
+    """A file that is there, but that the system does not let us read."""
+
+    def __init__(self, path: Path | str, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or str(error)
+        super().__init__(f"{path}: cannot be read: {reason}. Check that it is a file and its permissions.")
+
+
 class HeaderError(FormatError):
     """The header of a tensor file is missing, too large, or not what the format says."""
 

@@ -20,7 +20,7 @@ def _plain(value: int, grid: Grid) -> int:
 
 
 def _fraction(value: int, grid: Grid) -> int:
-    """The value as a fraction of 243, rounded up to 256ths: multiplying by 3 then carries out one digit after another."""
+    """The value as a fraction of 243, rounded up to 256ths: multiplying by 3 then carries out digit after digit."""
     return (value * 256 + 242) // 243
 
 

@@ -64,6 +64,7 @@ class Layout:
 
         Args:
             levels: int8 [rows, cols], every value on `grid`; at least one row and one column.
+            grid: the levels that there are.
             name: the tensor, for messages.
 
         Returns:
@@ -98,6 +99,11 @@ class Layout:
 
         Args:
             buffer: uint8 [packed_size(rows, cols)], may be a view of a memory-mapped file.
+            grid: the levels that there are.
+            rows: rows of the whole matrix.
+            cols: inputs of the whole matrix.
+            start: first row to unpack.
+            stop: row after the last one to unpack.
             name: the tensor, for messages.
 
         Returns:
@@ -140,9 +146,7 @@ class Layout:
         first, end = start // TILE_ROWS, _ceil_div(rows, TILE_ROWS)
         return [(tile, min(tile + step, end)) for tile in range(first, end, step)] if start < rows else []
 
-    def _pack_tiles(
-        self, digits: NDArray[np.uint8], tiles: int, tables: LaneTables, padding: int
-    ) -> NDArray[np.uint8]:
+    def _pack_tiles(self, digits: NDArray[np.uint8], tiles: int, tables: LaneTables, padding: int) -> NDArray[np.uint8]:
         rows, cols = digits.shape
         groups, places = self._groups(cols), self.lane.places
         if (rows, cols) != (tiles * TILE_ROWS, groups * self.inputs_per_group):
@@ -195,9 +199,9 @@ class Layout:
 
 def _digits(levels: NDArray[np.int8], grid: Grid, name: str, top: int) -> NDArray[np.uint8]:
     """Level indices 0..size-1; bytes wrap, so that anything below the grid lands above it."""
-    offset = levels.view(np.uint8) - np.uint8(grid.lowest & 0xFF)
+    offset: NDArray[np.uint8] = levels.view(np.uint8) - np.uint8(grid.lowest & 0xFF)
     if grid.spacing == 2:
-        offset = (offset >> 1) | (offset << 7)  # odd offsets land above the grid too
+        offset = (offset >> np.uint8(1)) | (offset << np.uint8(7))  # odd offsets land above the grid too
     if int(offset.max()) >= grid.size:
         row, col = np.argwhere(offset >= grid.size)[0]
         raise CodeError(

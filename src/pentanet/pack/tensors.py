@@ -1,0 +1,252 @@
+"""What a packed model is made of: coded matrices and plain tensors, and their specifications."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pentanet import grid as grids
+from pentanet.codes import Codes
+from pentanet.errors import ModelConfigError, PentaNetError, ScaleError, ShapeError, UnpackableError, did_you_mean
+from pentanet.grid import Grid
+from pentanet.pack import layouts
+from pentanet.pack.header import MAX_DIMENSIONS, Entry
+
+PLAIN_DTYPES = {"bfloat16": "BF16", "float32": "F32"}
+
+
+@dataclass(frozen=True, slots=True)
+class CodedSpec:
+    """How a coded matrix is stored.
+
+    Attributes:
+        shape: (rows, cols).
+        grid: the levels.
+        layout: name of the layout of the codes.
+        scales: shape of the float32 scales: (1, 1), (rows, 1) or (rows, groups).
+    """
+
+    shape: tuple[int, int]
+    grid: Grid
+    layout: str
+    scales: tuple[int, int]
+
+    @property
+    def storage(self) -> str:
+        """As written in config.json."""
+        return self.layout
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return math.prod(self.shape)
+
+    def entries(self, name: str) -> dict[str, Entry]:
+        """The stored tensors: codes under the tensor's name, scales beside them."""
+        size = layouts.layout(self.layout).packed_size(*self.shape)
+        return {name: Entry("U8", (size,)), scale_name(name): Entry("F32", self.scales)}
+
+    def to_json(self) -> dict[str, object]:
+        """As written in config.json."""
+        storage = {"storage": self.layout, "grid": self.grid.name}
+        return {**storage, "shape": list(self.shape), "scales": list(self.scales)}
+
+
+@dataclass(frozen=True, slots=True)
+class PlainSpec:
+    """How a plain tensor is stored: shape and "bfloat16" or "float32"."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def storage(self) -> str:
+        """As written in config.json."""
+        return self.dtype
+
+    @property
+    def parameters(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+    def entries(self, name: str) -> dict[str, Entry]:
+        """The stored tensor."""
+        return {name: Entry(PLAIN_DTYPES[self.dtype], self.shape)}
+
+    def to_json(self) -> dict[str, object]:
+        """As written in config.json."""
+        return {"storage": self.dtype, "shape": list(self.shape)}
+
+
+TensorSpec = CodedSpec | PlainSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """A quantized matrix, to be stored in a layout (`layouts.default_layout(codes.grid)` is the densest)."""
+
+    codes: Codes
+    layout: str
+
+    @property
+    def spec(self) -> CodedSpec:
+        """What config.json will say of it."""
+        rows, groups = self.codes.scales.shape
+        return CodedSpec(self.codes.shape, self.codes.grid, self.layout, (rows, groups))
+
+    def check(self, name: str) -> None:
+        """Refuse what the reader would refuse.
+
+        Raises:
+            UnknownNameError: no such layout.
+            UnpackableError: the layout does not hold the grid, or the grid is not in the registry.
+            ScaleError: see `check_scales`.
+        """
+        _check_grid(name, self.codes.grid, self.layout)
+        if grids.GRIDS.get(self.codes.grid.name) != self.codes.grid:
+            raise UnpackableError(f"tensor '{name}': grid '{self.codes.grid.name}' is not in pentanet.grid.GRIDS")
+        check_scales(self.codes.scales, self.codes.grid, name)
+
+    def blocks(self, name: str) -> dict[str, NDArray[np.uint8]]:
+        """Bytes of each stored tensor.  Raises CodeError for levels off the grid."""
+        packed = layouts.layout(self.layout).encode(self.codes.levels, self.codes.grid, name)
+        return {name: packed, scale_name(name): _bytes(self.codes.scales.astype("<f4", copy=False))}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plain:
+    """A float32 array, to be stored as "float32" or rounded to "bfloat16" (ties to even)."""
+
+    values: NDArray[np.float32]
+    dtype: str = "bfloat16"
+
+    @property
+    def spec(self) -> PlainSpec:
+        """What config.json will say of it."""
+        return PlainSpec(self.values.shape, self.dtype)
+
+    def check(self, name: str) -> None:
+        """Refuse what the reader would refuse.
+
+        Raises:
+            UnpackableError: no such storage.
+            ShapeError: not float32, empty, or too many dimensions.
+        """
+        if self.dtype not in PLAIN_DTYPES:
+            raise UnpackableError(
+                f"tensor '{name}': no storage '{self.dtype}'.{did_you_mean(self.dtype, PLAIN_DTYPES)}"
+            )
+        values = self.values
+        if values.dtype != np.float32 or values.size == 0 or values.ndim > MAX_DIMENSIONS:
+            raise ShapeError(f"tensor '{name}': expected non-empty float32, got {values.dtype} {list(values.shape)}")
+
+    def blocks(self, name: str) -> dict[str, NDArray[np.uint8]]:
+        """Bytes of the stored tensor."""
+        stored = to_bfloat16(self.values) if self.dtype == "bfloat16" else self.values.astype("<f4", copy=False)
+        return {name: _bytes(stored)}
+
+
+Tensor = Coded | Plain
+
+
+def scale_name(name: str) -> str:
+    """Name of the scales of a coded tensor."""
+    return f"{name}_scale"
+
+
+def check_scales(scales: NDArray[np.float32], grid: Grid, name: str) -> None:
+    """Refuse scales that are not positive and finite, or that make weights which are not finite.
+
+    Raises:
+        ScaleError: names the first of them.
+    """
+    # A product that overflows float32 is what is asked for here: it is bad, like an infinite scale.
+    highest = np.float32(max(abs(grid.lowest), abs(grid.highest)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        bad = ~((scales > 0) & np.isfinite(scales * highest))
+    if bad.any():
+        row, group = np.argwhere(bad)[0]
+        raise ScaleError(
+            f"tensor '{name}': scale {scales[row, group]} of row {row}, group {group} is not positive and finite. "
+            "Train or pack the model again; its weights are unusable."
+        )
+
+
+def to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Round float32 to bfloat16 bits, ties to even; NaN stays NaN."""
+    bits = np.ascontiguousarray(values).reshape(-1).view(np.uint32)
+    high = bits >> np.uint32(16)
+    rounded = (bits + (np.uint32(0x7FFF) + (high & np.uint32(1)))) >> np.uint32(16)
+    stored = np.where(np.isnan(values).reshape(-1), high | np.uint32(0x40), rounded)
+    return stored.astype("<u2").reshape(values.shape)
+
+
+def from_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """The float32 values of bfloat16 bits, exactly."""
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def spec_from_json(name: str, value: object, where: str) -> TensorSpec:
+    """Read one tensor's specification in config.json.
+
+    Args:
+        name: the tensor.
+        value: what the file says.
+        where: the file, for messages.
+
+    Raises:
+        ModelConfigError: anything that `to_json` does not write.
+    """
+    where = f"{where}: tensor '{name}'"
+    if not isinstance(value, dict):
+        raise ModelConfigError(f"{where}: not a JSON object. Pack the model again.")
+    fields = cast("dict[str, object]", value)
+    storage = str(fields.get("storage"))
+    plain = storage in PLAIN_DTYPES
+    expected = ["storage", "shape"] if plain else ["storage", "grid", "shape", "scales"]
+    for key in fields:
+        if key not in expected:
+            raise ModelConfigError(f"{where}: unknown key '{key}'.{did_you_mean(key, expected)}")
+    for key in expected:
+        if key not in fields:
+            raise ModelConfigError(f"{where}: key '{key}' is missing. Pack the model again.")
+    shape = _shape(fields["shape"], where)
+    if plain:
+        return PlainSpec(shape, storage)
+    try:
+        grid = grids.grid(str(fields["grid"]))
+        _check_grid(name, grid, storage)
+    except PentaNetError as error:
+        raise ModelConfigError(f"{where}: {error}") from None
+    scales = _shape(fields["scales"], where)
+    if len(shape) != 2 or not _scales_fit(scales, shape):
+        raise ModelConfigError(f"{where}: scales {list(scales)} do not fit the shape {list(shape)}. Pack it again.")
+    return CodedSpec((shape[0], shape[1]), grid, storage, (scales[0], scales[1]))
+
+
+def _check_grid(name: str, grid: Grid, layout: str) -> None:
+    if not layouts.layout(layout).accepts(grid):
+        raise UnpackableError(f"tensor '{name}': layout '{layout}' does not hold grid '{grid.name}'")
+
+
+def _scales_fit(scales: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    rows, cols = shape
+    if len(scales) != 2:
+        return False
+    return scales == (1, 1) or (scales[0] == rows and cols % scales[1] == 0)
+
+
+def _shape(value: object, where: str) -> tuple[int, ...]:
+    items = cast("list[object]", value) if isinstance(value, list) else [None]
+    numbers = tuple(item for item in items if type(item) is int and item > 0)  # type(): True is an int as well
+    if len(numbers) != len(items) or len(numbers) > MAX_DIMENSIONS:
+        raise ModelConfigError(f"{where}: {value!r:.80} is not a shape (positive integers). Pack the model again.")
+    return numbers
+
+
+def _bytes(array: NDArray[np.float32] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
