@@ -6,9 +6,10 @@ Everything is written beside its final place, flushed to the disk, renamed, and 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def replace_dir(tmp: Path, final: Path) -> None:
     """Rename the directory `tmp` to its sibling `final`, after flushing every file in it.
 
     A directory that stands at `final` is moved aside first and removed last: for an instant no `final` exists, but
-    never a half one.
+    never a half one.  If the renaming fails the old directory is put back; if the process dies in that instant, the
+    next `scratch_dir` does it.
     """
     for path in sorted(tmp.rglob("*")):
         if path.is_dir():
@@ -53,33 +55,57 @@ def replace_dir(tmp: Path, final: Path) -> None:
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
     fsync_dir(tmp)
-    old = None
-    if final.exists():
-        old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.", suffix=".old"))
-        final.rename(old / final.name)
-    tmp.rename(final)
+    aside = _mkdtemp(final, "old") if final.exists() else None
+    try:
+        if aside is not None:
+            final.rename(aside / final.name)
+        tmp.rename(final)
+    except BaseException:
+        if aside is not None:
+            _put_back(aside, final)
+        raise
     fsync_dir(final.parent)
-    if old is not None:
-        shutil.rmtree(old, ignore_errors=True)
+    if aside is not None:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
-def scratch_dir(final: Path) -> Iterator[Path]:
+def scratch_dir(final: Path) -> Generator[Path]:
     """A new empty directory beside `final`, to be filled and handed to `replace_dir`; removed if it is not.
 
-    What killed processes left behind is removed on the way in: the name carries the process id of its maker.
+    What killed processes left behind is put back or removed on the way in.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    for left in final.parent.glob(f".{final.name}.*.partial"):
-        pid = left.name.split(".")[-3]
-        if left.is_dir() and pid.isdecimal() and not _alive(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-    tmp = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.{os.getpid()}.", suffix=".partial"))
+    _clean_up(final)
+    tmp = _mkdtemp(final, "partial")
     try:
         tmp.chmod(0o777 & ~_umask())
         yield tmp
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
+
+
+def _mkdtemp(final: Path, kind: str) -> Path:
+    """A directory beside `final` whose name says for what and by which process it was made."""
+    return Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.{os.getpid()}.", suffix=f".{kind}"))
+
+
+def _clean_up(final: Path) -> None:
+    pattern = re.compile(rf"\.{re.escape(final.name)}\.(\d+)\.[^.]+\.(partial|old)")
+    for left in sorted(final.parent.iterdir()):
+        match = pattern.fullmatch(left.name)
+        if match is None or not left.is_dir() or _alive(int(match[1])):
+            continue
+        if match[2] == "old":
+            _put_back(left, final)
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _put_back(aside: Path, final: Path) -> None:
+    if not final.exists() and (aside / final.name).exists():
+        (aside / final.name).rename(final)
+    if not (aside / final.name).exists():
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _umask() -> int:

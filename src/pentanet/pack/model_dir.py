@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentanet import atomic
-from pentanet.codes import Codes
 from pentanet.errors import (
     HeaderError,
     MissingFileError,
@@ -24,28 +22,24 @@ from pentanet.errors import (
     ModelConfigError,
     ShapeError,
     UnexpectedTensorError,
-    UnknownNameError,
     UnpackableError,
     UnreadableFileError,
     VersionError,
     WriteError,
     did_you_mean,
 )
-from pentanet.pack import container, layouts
+from pentanet.pack import container
 from pentanet.pack.container import Container
 from pentanet.pack.header import FORMAT_VERSION, Entry, strict_json, valid_name
+from pentanet.pack.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
 from pentanet.pack.tensors import (
     CodedSpec,
-    PlainSpec,
     Tensor,
     TensorSpec,
     check_scales,
-    from_bfloat16,
-    scale_name,
     spec_from_json,
 )
 
-CONFIG, TENSORS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
 QUANT_METHOD = "pentanet"
 _QUANT_KEYS = ("quant_method", "format_version", "method", "tensors")
 _MAX_CONFIG = 1 << 24
@@ -105,118 +99,6 @@ def write_model(
             atomic.replace_dir(scratch, out)
     except OSError as error:
         raise WriteError(out, error.strerror or str(error)) from error
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class PackedModel:
-    """An open model directory.  Arrays that it hands out are copies; the file stays mapped while it lives.
-
-    Attributes:
-        path: the directory.
-        config: content of config.json.
-        method: registry name of the weight method.
-        specs: how each tensor is stored, in the order of config.json.
-        tensor_file: the open model.safetensors.
-    """
-
-    path: Path
-    config: dict[str, Any]
-    method: str
-    specs: Mapping[str, TensorSpec]
-    tensor_file: Container
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the tensors; scales belong to their tensor and have none of their own."""
-        return tuple(self.specs)
-
-    @property
-    def nbytes(self) -> int:
-        """Size of model.safetensors."""
-        return self.tensor_file.nbytes
-
-    @property
-    def tokenizer_path(self) -> Path | None:
-        """tokenizer.json, or None if the directory has none."""
-        path = self.path / TOKENIZER
-        return path if path.is_file() else None
-
-    def spec(self, name: str) -> TensorSpec:
-        """How a tensor is stored.
-
-        Raises:
-            UnknownNameError: no such tensor.
-        """
-        if name not in self.specs:
-            raise UnknownNameError("tensor", name, self.specs)
-        return self.specs[name]
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a tensor.  Raises UnknownNameError."""
-        return self.spec(name).shape
-
-    def footprint(self, name: str) -> int:
-        """Bytes of the file that a tensor takes: codes or values, scales, padding."""
-        return sum(self.tensor_file.footprint(part) for part in self.spec(name).entries(name))
-
-    def rows(self, name: str, start: int, stop: int) -> NDArray[np.float32]:
-        """Rows start..stop-1 of a matrix, as weights [stop - start, cols].
-
-        Of a coded matrix, bit for bit what `Codes.dequantize` gives; only the tiles that hold the rows are read.
-
-        Raises:
-            UnknownNameError: no such tensor.
-            ShapeError: the rows do not exist, or the tensor is not a matrix.
-            CodeError: bytes that no encoder writes.
-        """
-        spec = self.spec(name)
-        if isinstance(spec, PlainSpec):
-            if len(spec.shape) != 2 or not 0 <= start <= stop <= spec.shape[0]:
-                raise ShapeError(f"{self.path}: tensor '{name}' {list(spec.shape)} has no rows {start}..{stop}")
-            cols = spec.shape[1]
-            size = spec.entries(name)[name].nbytes // spec.parameters
-            return _plain(self.tensor_file.raw(name)[start * cols * size : stop * cols * size], spec.dtype, (-1, cols))
-        levels, scales = self.levels(name, start, stop), self.scales(name)
-        return Codes(levels, scales if len(scales) == 1 else scales[start:stop], spec.grid).dequantize()
-
-    def levels(self, name: str, start: int, stop: int) -> NDArray[np.int8]:
-        """Rows start..stop-1 of a coded matrix, as levels [stop - start, cols].  Raises as `rows` and `codes`."""
-        spec = self._coded(name)
-        layout, (rows, cols) = layouts.layout(spec.layout), spec.shape
-        return layout.decode_rows(self.tensor_file.raw(name), spec.grid, rows, cols, start, stop, name)
-
-    def scales(self, name: str) -> NDArray[np.float32]:
-        """Scales [r, g] of a coded matrix.  Raises as `codes`."""
-        return _plain(self.tensor_file.raw(scale_name(name)), "float32", self._coded(name).scales)
-
-    def codes(self, name: str) -> Codes:
-        """A whole coded matrix.
-
-        Raises:
-            UnknownNameError: no such tensor.
-            ModelConfigError: it is stored as plain values.
-            CodeError: bytes that no encoder writes.
-        """
-        spec = self._coded(name)
-        return Codes(self.levels(name, 0, spec.shape[0]), self.scales(name), spec.grid)
-
-    def plain(self, name: str) -> NDArray[np.float32]:
-        """A whole plain tensor.
-
-        Raises:
-            UnknownNameError: no such tensor.
-            ModelConfigError: it is stored as codes.
-        """
-        spec = self.spec(name)
-        if isinstance(spec, CodedSpec):
-            raise ModelConfigError(f"{self.path}: tensor '{name}' is stored as '{spec.layout}', not as plain values")
-        return _plain(self.tensor_file.raw(name), spec.dtype, spec.shape)
-
-    def _coded(self, name: str) -> CodedSpec:
-        spec = self.spec(name)
-        if isinstance(spec, PlainSpec):
-            raise ModelConfigError(f"{self.path}: tensor '{name}' is stored as '{spec.dtype}', not as codes")
-        return spec
 
 
 def open_model(path: Path, *, verify: bool = True) -> PackedModel:
@@ -319,11 +201,6 @@ def _compare(expected: Mapping[str, Entry], opened: Container) -> None:
     for name in opened.entries:
         if name not in expected:
             raise UnexpectedTensorError(f"{opened.path}: tensor '{name}' is not in {CONFIG}. Pack the model again.")
-
-
-def _plain(raw: NDArray[np.uint8], dtype: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    values = from_bfloat16(raw.view("<u2")) if dtype == "bfloat16" else raw.view("<f4").astype(np.float32)
-    return values.reshape(shape)
 
 
 def _write_container(path: Path, tensors: Mapping[str, Tensor], entries: Mapping[str, Entry]) -> None:
