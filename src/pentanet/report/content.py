@@ -47,6 +47,7 @@ def content(bench: Bench, runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str
         "packing": _packing(bench),
         "samples": _samples(bench, style),
         "seeds": bench.seeds,
+        "seed_options": [(seed, seed) for seed in bench.seeds],
         "diverged": [(r.method, r.seed, r.curves.diverged) for r in runs if r.curves.diverged is not None],
         "config": next((r.config for r in runs if r.config), ""),
         "has_runs": bool(runs),

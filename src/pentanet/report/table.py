@@ -68,7 +68,8 @@ def markdown_table(summary: Mapping[str, Any]) -> str:
         row += [*cells, number(mean("file_bits_per_weight"), 2), number(mean("quantized_bits_per_weight"), 2)]
         row += [size(mean("bytes")), percent(mean("zero_fraction"), 1), percent(mean("flip_rate"))]
         rows.append([f"`{arm.name}`", *(plain(cell) for cell in [*row, duration(mean("seconds"))])])
-    return "".join(f"| {' | '.join(cell.replace('|', '\\|') for cell in row)} |\n" for row in rows)
+    lines = (" | ".join(cell.replace("|", r"\|") for cell in row) for row in rows)
+    return "".join(f"| {line} |\n" for line in lines)
 
 
 def _column_control(bench: Bench) -> str | None:
