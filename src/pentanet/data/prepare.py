@@ -108,36 +108,34 @@ def pieces(lines: Iterable[str], eos: Eos) -> Iterator[tuple[str, bool]]:
     if eos == "line":
         yield from ((line, True) for line in lines if line.strip())
         return
-    documents = iter([lines]) if eos == "none" else _documents(lines)
-    for document in documents:
-        buffer: list[str] = []
-        size = 0
-        for line in document:
-            if size >= _PIECE:
-                yield "".join(buffer), False
-                buffer, size = [], 0
-            buffer.append(line)
-            size += len(line)
-        if buffer:
-            yield "".join(buffer), eos == "document"
+    buffer: list[str] = []
+    size = 0
+    for line, begins in _with_beginnings(lines) if eos == "document" else ((line, False) for line in lines):
+        if buffer and (begins or size >= _PIECE):
+            yield "".join(buffer), begins
+            buffer, size = [], 0
+        buffer.append(line)
+        size += len(line)
+    if buffer:
+        yield "".join(buffer), eos == "document"
 
 
-def _documents(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Groups of lines; the first line that is not blank tells whether headings or blank lines part them."""
-    document: list[str] = []
+def _with_beginnings(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Tell of each line whether a document begins with it.
+
+    The first line that is not blank decides: if it is a heading, headings part the documents, else blank lines do,
+    and are left out. A heading stands after a blank line: tables in WikiText have lines that only look like one.
+    """
     by_heading: bool | None = None
+    after_blank = True
     for line in lines:
-        blank = not line.strip()
+        blank = line.isspace()
+        heading = _HEADING.match(line) is not None
         if by_heading is None and not blank:
-            by_heading = _HEADING.match(line) is not None
-        ends = _HEADING.match(line) is not None if by_heading else blank
-        if ends and document:
-            yield document
-            document = []
-        if document or not blank:
-            document.append(line)
-    if document:
-        yield document
+            by_heading = heading
+        if by_heading or not blank:
+            yield line, after_blank and not blank and (heading or not by_heading)
+        after_blank = blank
 
 
 class _Encoder:
