@@ -1,7 +1,7 @@
 """Torch modules whose weights pass through a quantizer."""
 
 from pentanet.nn.factory import Trainable, WeightFactory
-from pentanet.nn.modules import QuantEmbedding, QuantLinear, quantized_modules, set_progress
+from pentanet.nn.modules import QuantEmbedding, QuantLinear, count_parameters, quantized_modules, set_progress
 from pentanet.nn.storage import STORAGES, Storage, storage_quantizer
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Storage",
     "Trainable",
     "WeightFactory",
+    "count_parameters",
     "quantized_modules",
     "set_progress",
     "storage_quantizer",

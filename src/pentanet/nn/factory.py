@@ -39,10 +39,12 @@ class Trainable:
         return QuantLinear(outputs, inputs, quantizer(self.method))
 
     def embedding(self, vocab: int, width: int) -> QuantEmbedding:
-        return QuantEmbedding(vocab, width, storage_quantizer(self.embedding_storage, self.method))
+        storage = self.embedding_storage
+        return QuantEmbedding(vocab, width, storage_quantizer(storage, self.method), by_method=storage == "grid")
 
     def head(self, inputs: int, vocab: int, tied_to: nn.Module | None) -> QuantLinear:
-        head = QuantLinear(vocab, inputs, storage_quantizer(self.head_storage, self.method))
+        storage = self.head_storage
+        head = QuantLinear(vocab, inputs, storage_quantizer(storage, self.method), by_method=storage == "grid")
         if tied_to is not None:
             assert isinstance(tied_to, QuantEmbedding)
             head.weight = tied_to.weight  # one latent; each side still looks through its own quantizer

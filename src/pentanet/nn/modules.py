@@ -12,10 +12,16 @@ from pentanet.quant import Quantizer
 
 
 class _Quantized(nn.Module):
-    """A latent weight [rows, cols] and the quantizer that stands between it and the forward pass."""
+    """A latent weight [rows, cols] and the quantizer that stands between it and the forward pass.
 
-    def __init__(self, rows: int, cols: int, quantizer: Quantizer) -> None:
+    Attributes:
+        by_method: the quantizer is the weight method under study; False for one that only models how an embedding or
+            a head is stored.
+    """
+
+    def __init__(self, rows: int, cols: int, quantizer: Quantizer, *, by_method: bool = True) -> None:
         super().__init__()
+        self.by_method = by_method
         self.weight = nn.Parameter(torch.empty(rows, cols))
         self.quantizer = quantizer
         self.progress = 0.0
@@ -59,3 +65,10 @@ def set_progress(model: nn.Module, progress: float) -> None:
     """Tell every quantizer how much of the training is done, 0 to 1."""
     for _, module in quantized_modules(model):
         module.progress = progress
+
+
+def count_parameters(model: nn.Module) -> tuple[int, int]:
+    """Weights of the model (a tied one once, learned steps not), and those of them under the weight method."""
+    own = {id(p) for _, module in quantized_modules(model) for p in module.quantizer.parameters()}
+    total = sum(p.numel() for p in model.parameters() if id(p) not in own)
+    return total, sum(module.weight.numel() for _, module in quantized_modules(model) if module.by_method)

@@ -1,0 +1,82 @@
+"""What this machine is: printed beside every number that depends on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ISA_FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_vbmi", "avx512_bf16", "amx_bf16", "amx_int8")
+ARM_FLAGS = ("asimd", "asimddp", "i8mm", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """Facts about the machine.
+
+    Attributes:
+        cpu: model name.
+        isa: vector instruction sets, smallest first.
+        cores: cores that this process may use.
+        memory_bytes: physical memory; 0 where it cannot be read.
+        python, torch: versions.
+        cuda: names of the GPUs.
+    """
+
+    cpu: str
+    isa: list[str]
+    cores: int
+    memory_bytes: int
+    os: str
+    python: str
+    torch: str
+    cuda: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
+        return asdict(self)
+
+
+def machine() -> Machine:
+    """Look at this machine."""
+    import torch
+
+    model, flags = _cpuinfo()
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return Machine(
+        cpu=model,
+        isa=[flag for flag in (*ISA_FLAGS, *ARM_FLAGS) if flag in flags],
+        cores=usable_cores(),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0,
+        os=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        torch=torch.__version__,
+        cuda=[torch.cuda.get_device_name(i) for i in range(gpus)],
+    )
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16 products; without them they are slower than float32."""
+    _, flags = _cpuinfo()
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def _cpuinfo() -> tuple[str, set[str]]:
+    """Model name and flags, as Linux lists them; elsewhere what Python knows."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine(), set()
+    fields: dict[str, str] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
+    name = fields.get("model name") or platform.machine()
+    return name, set((fields.get("flags") or fields.get("Features") or "").split())

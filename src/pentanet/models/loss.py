@@ -1,0 +1,58 @@
+"""Next-token loss, the same code for training, validation and packed models."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Precision = Literal["bfloat16", "float32"]
+Windows = Iterable[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
+    """The context in which every forward pass runs: bfloat16 products if asked for, everything else in float32."""
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
+
+
+def token_losses(network: nn.Module, x_BT: Tensor, y_BT: Tensor) -> Tensor:
+    """Cross-entropy [B * T] in nats of each target `y_BT` after its window's tokens up to `x_BT`."""
+    logits = network(x_BT).float()
+    return F.cross_entropy(logits.flatten(0, 1), y_BT.flatten(), reduction="none")
+
+
+@torch.inference_mode()
+def mean_loss(
+    network: nn.Module,
+    windows: Windows,
+    device: torch.device,
+    precision: Precision,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[float, int]:
+    """Mean loss in nats per token, and the number of tokens; summed in float64.
+
+    Args:
+        windows: inputs, targets and the mask of targets that count, [B, T] each.
+        progress: told the number of tokens so far after each batch.
+    """
+    training = network.training
+    network.eval()
+    total, count = 0.0, 0
+    for x, y, mask in windows:
+        with autocast(device, precision):
+            losses = token_losses(network, torch.from_numpy(x).to(device), torch.from_numpy(y).to(device))
+        total += losses.double()[torch.from_numpy(mask).to(device).flatten()].sum().item()
+        count += int(mask.sum())
+        if progress is not None:
+            progress(count)
+    network.train(training)
+    return total / count, count

@@ -1,0 +1,147 @@
+"""What one training run is: every setting that decides its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pentanet.errors import ConfigError
+from pentanet.models import ModelConfig
+from pentanet.nn import Storage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightConfig:
+    """How weights are represented."""
+
+    method: str = "pentanary"
+    """Registry name of the weight method of the linears."""
+    embedding: Storage = "int8"
+    """Storage of the embedding: int8, bfloat16, float32, or grid for the method of the linears."""
+    head: Storage = "int8"
+    """Storage of the head."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """The text and its tokens."""
+
+    source: str = "bible"
+    """bible, wikitext-2, wikitext-103, or the path of a text file or folder."""
+    tokenizer: str = "bpe:1024"
+    """bpe:SIZE (trained on the training text), gpt2, or the path of a tokenizer.json."""
+    eos: Literal["line", "document", "none"] = "document"
+    """Where an end-of-text token is put."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchConfig:
+    """What one step reads."""
+
+    size: int = 8
+    """Windows per step."""
+    windows: Literal["epoch", "random"] = "epoch"
+    """epoch: shuffled windows without overlap, each once per epoch; random: any offset, with replacement."""
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"batch.size = {self.size}: must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimizerConfig:
+    """AdamW, or Muon for the matrices of the blocks with AdamW for everything else."""
+
+    kind: Literal["adamw", "muon"] = "adamw"
+    lr: float = 3e-3
+    """Peak learning rate of AdamW."""
+    muon_lr: float = 0.02
+    """Peak learning rate of Muon, in units of its orthogonalized update."""
+    beta1: float = 0.9
+    beta2: float = 0.95
+    eps: float = 1e-8
+    weight_decay: float = 0.1
+    """Decoupled, times the learning rate."""
+    decay_vectors: bool = False
+    """Decay norms, embeddings and positions too, as the publication does."""
+    clip: float = 1.0
+    """Largest norm of the gradient; 0 clips nothing."""
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "muon_lr", "eps"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"optimizer.{name} = {getattr(self, name)}: must be positive")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScheduleConfig:
+    """How the learning rate and the weight decay change over the run.
+
+    cosine: linear warm-up, then half a cosine to `final` (Loshchilov and Hutter 2016; the publication).
+    warmdown: linear warm-up, constant, then linear to `final` over the last `warmdown` of the steps.
+    two-stage: linear from the peak to `final`, times `drop_to` from `drop_at` on (Spectra 2407.12327; BitNet).
+    """
+
+    kind: Literal["cosine", "warmdown", "two-stage"] = "warmdown"
+    warmup: int = 20
+    """Steps of linear warm-up."""
+    final: float = 0.0
+    """Learning rate at the end, as a share of the peak."""
+    warmdown: float = 0.5
+    """Share of the steps over which the rate falls (warmdown only)."""
+    drop_at: float = 0.5
+    """Share of the steps after which the rate drops (two-stage only)."""
+    drop_to: float = 0.667
+    """Factor of that drop (two-stage only)."""
+    decay_off: float = 0.67
+    """Share of the steps after which there is no weight decay; 1 keeps it to the end."""
+
+    def __post_init__(self) -> None:
+        for name in ("final", "warmdown", "drop_at", "drop_to", "decay_off"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"schedule.{name} = {getattr(self, name)}: must lie in [0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """One training run."""
+
+    model: ModelConfig
+    weights: WeightConfig = field(default_factory=WeightConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    steps: int = 250
+    """Optimizer steps."""
+    seed: int = 0
+    """Decides the initial weights and the batches, whatever the method."""
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Of the matrix products; auto takes bfloat16 where the processor multiplies in it."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1; auto takes a GPU if there is one."""
+    log_every: int = 10
+    """Steps between lines of training loss."""
+    eval_every: int = 50
+    """Steps between validations; the last step is always one."""
+    eval_tokens: int = 0
+    """Validations read this many tokens from the start of the split, the same each time; 0 reads all.  The result of
+    the run is always measured on all of them."""
+    eval_random_batches: int = 0
+    """Random validation batches in addition to the full pass, as the publication evaluates."""
+    checkpoint_every: int = 250
+    """Steps between checkpoints; the last step is always one."""
+    keep: int = 2
+    """Checkpoints that stay on disk."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "log_every", "eval_every", "checkpoint_every", "keep"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} = {getattr(self, name)}: must be at least 1")
+        if self.seed < 0 or self.seed >= 2**32:
+            raise ConfigError(f"seed = {self.seed}: must lie in [0, 2^32)")
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the run trains on."""
+        return self.steps * self.batch.size * self.model.context

@@ -1,0 +1,215 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pentanet.data.batches import EpochWindows, RandomWindows, evaluation_windows
+from pentanet.data.dataset import Dataset
+from pentanet.errors import NonFiniteLossError
+from pentanet.machine import multiplies_bfloat16
+from pentanet.models import Network, build
+from pentanet.models.loss import Precision, Windows, autocast, mean_loss, token_losses
+from pentanet.nn import Trainable, set_progress
+from pentanet.train import watch
+from pentanet.train.checkpoint import CheckpointStore
+from pentanet.train.config import TrainConfig
+from pentanet.train.metrics import MetricsLog
+from pentanet.train.optimizers import Optimizer
+from pentanet.train.signals import StopRequest
+from pentanet.train.state import RunState
+
+EVALUATION_TOKENS = 4096  # per forward pass of a validation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """What the loop tells whoever watches.
+
+    Attributes:
+        step, steps: done and planned.
+        loss: of the last step, in nats per token.
+        val_loss: of the last validation, or None before the first.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    val_loss: float | None
+
+
+def new_network(config: TrainConfig, vocab: int, device: torch.device | str = "cpu") -> Network:
+    """The network with its initial weights: drawn on the CPU, the same for every method and device."""
+    weights = config.weights
+    network = build(config.model, vocab, Trainable(weights.method, weights.embedding, weights.head))
+    network.initialize(torch.Generator().manual_seed(config.seed))
+    return network.to(device)
+
+
+def resolve_precision(config: TrainConfig, device: torch.device) -> Precision:
+    """What "auto" means here: bfloat16 on a GPU or a processor that multiplies in it, float32 elsewhere."""
+    if config.precision != "auto":
+        return config.precision
+    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else multiplies_bfloat16()
+    return "bfloat16" if fast else "float32"
+
+
+def resolve_device(name: str) -> torch.device:
+    """What "auto" means here: the first GPU if there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def validation_batches(dataset: Dataset, split: str, context: int, tokens: int = 0) -> Windows:
+    """Every token of a split once (or of its first `tokens`), in batches: the same for every method, run and model."""
+    batches = evaluation_windows(dataset.split(split), context, max(1, EVALUATION_TOKENS // context))
+    return itertools.islice(batches, -(-tokens // EVALUATION_TOKENS)) if tokens else batches
+
+
+class Loop:
+    """One run: owns the state and the logs, knows nothing of directories to resume or records to write.
+
+    Args:
+        folder: where metrics.jsonl, timing.jsonl and checkpoints/ go.
+        warn: told about damaged checkpoints.
+    """
+
+    def __init__(self, config: TrainConfig, dataset: Dataset, folder: Path, warn: Callable[[str], None]) -> None:
+        self.config, self.dataset = config, dataset
+        self.device = resolve_device(config.device)
+        self.precision: Precision = resolve_precision(config, self.device)
+        torch.manual_seed(config.seed)
+        self.network = new_network(config, dataset.vocab, self.device)
+        kind = EpochWindows if config.batch.windows == "epoch" else RandomWindows
+        size, context = config.batch.size, config.model.context
+        random = RandomWindows(dataset.split("valid"), size, context, config.seed)
+        self.state = RunState(
+            network=self.network,
+            optimizer=Optimizer(self.network, config.optimizer, config.schedule, config.steps),
+            batches=kind(dataset.split("train"), size, context, config.seed),
+            random_batches=random if config.eval_random_batches else None,
+        )
+        self.metrics = MetricsLog(folder / "metrics.jsonl")
+        self.timing = MetricsLog(folder / "timing.jsonl")
+        self.store = CheckpointStore(folder / "checkpoints", config.keep, warn)
+        self.seconds = 0.0
+        self.val_loss: float | None = None
+
+    def resume(self) -> bool:
+        """Go back to the newest checkpoint; False if there is none and the run starts from its first step."""
+        checkpoint = self.store.newest()
+        self.metrics.cut(self.state.restore(checkpoint) if checkpoint else 0)
+        if checkpoint is None:
+            self.timing.cut(0)
+            return False
+        rows = [row for row in self.timing.rows() if row["step"] <= checkpoint.step]
+        self.seconds = rows[-1]["seconds"] if rows else 0.0
+        validations = [row["val_loss"] for row in self.metrics.rows() if "val_loss" in row]
+        self.val_loss = validations[-1] if validations else None
+        return True
+
+    def run(self, stop: StopRequest, progress: Callable[[Progress], None]) -> bool:
+        """Train to the last step; True if it was reached, False if `stop` came first.  Saves in both cases.
+
+        Raises:
+            NonFiniteLossError: the loss or the gradient became NaN or infinite.
+        """
+        config, state = self.config, self.state
+        self.network.train()
+        started, before = time.monotonic(), self.seconds
+        if state.step == 0:
+            self._validate(flips=None)
+        while state.step < config.steps and not stop:
+            loss = self._step()
+            self.seconds = before + time.monotonic() - started
+            if state.step % config.checkpoint_every == 0 and state.step < config.steps:
+                self.save()
+            progress(Progress(step=state.step, steps=config.steps, loss=loss, val_loss=self.val_loss))
+        self.save()
+        return state.step >= config.steps
+
+    def save(self) -> None:
+        """Write a checkpoint of the present state."""
+        self.timing.write({"step": self.state.step, "seconds": round(self.seconds, 3)})
+        self.store.save(self.state.checkpoint(self.metrics.sync()))
+
+    def full_loss(self) -> float:
+        """Loss on the whole validation split, as the finished run and its packed model are measured."""
+        set_progress(self.network, self.state.step / self.config.steps)
+        batches = validation_batches(self.dataset, "valid", self.config.model.context)
+        return mean_loss(self.network, batches, self.device, self.precision)[0]
+
+    def _step(self) -> float:
+        config, state = self.config, self.state
+        set_progress(self.network, state.step / config.steps)
+        x, y = (torch.from_numpy(part).to(self.device) for part in state.batches.next())
+        with autocast(self.device, self.precision):
+            loss = token_losses(self.network, x, y).mean()
+        loss.backward()
+        limit = config.optimizer.clip or math.inf
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit).item()
+        value = loss.item()
+        self._check(value, norm)
+        last = state.step + 1 == config.steps
+        validate = last or (state.step + 1) % config.eval_every == 0
+        before = watch.levels(self.network) if validate else {}
+        lr = state.optimizer.step(state.step)
+        state.step += 1
+        if state.step % config.log_every == 0 or last or state.step == 1:
+            self.metrics.write({"step": state.step, "train_loss": value, "lr": lr, "grad_norm": norm})
+        if validate:
+            self._validate(flips=before)
+        return value
+
+    def _check(self, loss: float, norm: float) -> None:
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the norm of the gradient is {norm}"
+        saved = self.store.paths()
+        raise NonFiniteLossError(
+            f"step {self.state.step + 1}: {what}; stopped before it reached the weights. "
+            + (f"The last good checkpoint is {saved[-1]}. " if saved else "There is no checkpoint yet. ")
+            + "Lower optimizer.lr, lengthen schedule.warmup or set optimizer.clip."
+        )
+
+    def _validate(self, flips: watch.Levels | None) -> None:
+        config, state = self.config, self.state
+        set_progress(self.network, state.step / config.steps)
+        found = watch.levels(self.network)
+        if flips and (rate := watch.changed(flips, found)) is not None:
+            state.flips.append(rate)
+        shape = watch.latent_shape(self.network)
+        row: dict[str, Any] = {"step": state.step, "tokens": state.step * config.batch.size * config.model.context}
+        batches = validation_batches(self.dataset, "valid", config.model.context, config.eval_tokens)
+        self.val_loss, _ = mean_loss(self.network, batches, self.device, self.precision)
+        row["val_loss"] = self.val_loss
+        if state.random_batches is not None:
+            row["val_loss_random"] = self._random_loss(state.random_batches)
+        shares = watch.occupancy(found)
+        row |= {
+            "flip_rate": state.flips[-1] if flips and state.flips else None,
+            "zero_fraction": shares.get("0", 0.0) if shares else None,
+            "occupancy": shares,
+            "kurtosis": shape.kurtosis,
+            "latent_rms": shape.rms,
+        }
+        self.metrics.write(row)
+
+    def _random_loss(self, batches: RandomWindows) -> float:
+        """Mean over random windows, new ones each time: the publication's noisy estimate."""
+        count = self.config.eval_random_batches
+        windows = ((x, y, np.ones_like(y, np.bool_)) for x, y in (batches.next() for _ in range(count)))
+        loss, _ = mean_loss(self.network, windows, self.device, self.precision)
+        best = self.state.random_best
+        self.state.random_best = loss if best is None else min(best, loss)
+        return loss

@@ -1,0 +1,40 @@
+"""Append-only JSON lines that survive kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+class MetricsLog:
+    """A file of one JSON object per line.
+
+    A checkpoint notes the length of the file; resuming cuts the file back to that length, so that a resumed run and one
+    that was never interrupted leave the same bytes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.path.touch()
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Append one line."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def sync(self) -> int:
+        """Flush to the disk; returns the length in bytes."""
+        with self.path.open("rb") as file:
+            os.fsync(file.fileno())
+            return os.fstat(file.fileno()).st_size
+
+    def cut(self, length: int) -> None:
+        """Drop everything after `length` bytes."""
+        os.truncate(self.path, length)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every complete line."""
+        text = self.path.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]

@@ -1,0 +1,82 @@
+"""AdamW and Muon behind one face: set the rate, step, save, restore."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pentanet.nn import QuantLinear, quantized_modules
+from pentanet.train.config import OptimizerConfig, ScheduleConfig
+from pentanet.train.schedule import decay, rate
+
+
+class Optimizer:
+    """One or two torch optimizers whose peak rates follow a common schedule.
+
+    Matrices of the blocks are decayed; norms, embeddings, heads, positions and learned steps only with
+    `decay_vectors`.  With Muon the same matrices take orthogonalized momentum (torch.optim.Muon), scaled
+    by sqrt(max(1, rows / cols)).
+    """
+
+    def __init__(self, model: nn.Module, config: OptimizerConfig, schedule: ScheduleConfig, steps: int) -> None:
+        self.config, self.schedule, self.steps = config, schedule, steps
+        matrices, others = _split(model)
+        self.names = {id(p): name for name, p in model.named_parameters()}
+        betas, wd = (config.beta1, config.beta2), config.weight_decay
+        groups: list[dict[str, Any]] = [
+            {"params": others, "weight_decay": wd if config.decay_vectors else 0.0},
+        ]
+        self.parts: list[torch.optim.Optimizer] = []
+        if config.kind == "muon":
+            self.parts.append(torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=wd))
+        else:
+            groups.insert(0, {"params": matrices, "weight_decay": wd})
+        self.parts.append(torch.optim.AdamW(groups, lr=config.lr, betas=betas, eps=config.eps, fused=True))
+        self.peaks = [[(group["lr"], group["weight_decay"]) for group in part.param_groups] for part in self.parts]
+
+    def step(self, step: int) -> float:
+        """Apply the gradients with the rate of `step`; returns AdamW's learning rate."""
+        share, decayed = rate(self.schedule, step, self.steps), decay(self.schedule, step, self.steps)
+        for part, peaks in zip(self.parts, self.peaks, strict=True):
+            for group, (lr, weight_decay) in zip(part.param_groups, peaks, strict=True):
+                group["lr"], group["weight_decay"] = lr * share, weight_decay * decayed
+            part.step()
+            part.zero_grad(set_to_none=True)
+        return self.config.lr * share
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor of the state, named `parameter/key`."""
+        found: dict[str, Tensor] = {}
+        for part in self.parts:
+            for parameter, values in part.state.items():
+                for key, value in values.items():
+                    found[f"{self.names[id(parameter)]}/{key}"] = torch.as_tensor(value)
+        return found
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Set the state that `state` returned."""
+        by_parameter: dict[str, dict[str, Tensor]] = {}
+        for name, value in state.items():
+            parameter, _, key = name.rpartition("/")
+            by_parameter.setdefault(parameter, {})[key] = value
+        for part in self.parts:
+            for group in part.param_groups:
+                for parameter in group["params"]:
+                    saved = by_parameter.get(self.names[id(parameter)], {})
+                    part.state[parameter] = {
+                        key: value.to(parameter.device if key != "step" or group.get("fused") else "cpu")
+                        for key, value in saved.items()
+                    }
+
+
+def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Matrices of the blocks, and all other parameters, each once and in the model's order."""
+    inner = {
+        id(module.weight)
+        for name, module in quantized_modules(model)
+        if isinstance(module, QuantLinear) and name != "lm_head"
+    }
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return [p for p in parameters if id(p) in inner], [p for p in parameters if id(p) not in inner]

@@ -1,0 +1,167 @@
+"""One training run in its directory: start, resume, record.
+
+RUN/ holds config.toml, metrics.jsonl (the same bytes however often the run was interrupted), timing.jsonl, checkpoints/
+and, when the last step is done, record.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pentanet import __version__
+from pentanet.atomic import write_file
+from pentanet.config import from_tree, read_toml, to_toml
+from pentanet.data.dataset import TOKENIZER, Dataset
+from pentanet.errors import CheckpointError, ConfigError, MissingFileError, WriteError
+from pentanet.machine import machine
+from pentanet.nn import count_parameters
+from pentanet.train import watch
+from pentanet.train.checkpoint import fingerprint
+from pentanet.train.config import TrainConfig
+from pentanet.train.loop import Loop, Progress, new_network
+from pentanet.train.signals import stop_request
+
+CONFIG, RECORD = "config.toml", "record.json"
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to stop, and saved.
+
+    Attributes:
+        signal: number of the signal.
+    """
+
+    def __init__(self, number: int, step: int, steps: int) -> None:
+        super().__init__(f"stopped at step {step} of {steps}; the same command continues")
+        self.signal = number
+
+
+def train(
+    config: TrainConfig,
+    out: Path,
+    dataset: Dataset,
+    *,
+    progress: Callable[[Progress], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+) -> dict[str, Any]:
+    """Train a model, or continue a run that was interrupted; a finished run returns its record at once.
+
+    Args:
+        config: what to train.
+        out: the run directory.
+        dataset: tokens; the run belongs to them and refuses others.
+        progress: told after every step.
+        warn: told about damaged checkpoints.
+
+    Returns:
+        The run record, as in record.json.
+
+    Raises:
+        CheckpointError: `out` holds another run.
+        NonFiniteLossError: the loss or gradient became NaN or infinite.
+        Interrupted: SIGTERM or Ctrl-C; the state is saved.
+    """
+    _claim(config, out, dataset)
+    if (out / RECORD).exists():
+        return read_record(out)
+    with stop_request() as stop:
+        loop = Loop(config, dataset, out, warn)
+        loop.resume()
+        if not loop.run(stop, progress):
+            assert stop.signal is not None
+            raise Interrupted(stop.signal, loop.state.step, config.steps)
+    record = _record(config, dataset, loop, out)
+    write_file(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+    return record
+
+
+def read_record(run: Path) -> dict[str, Any]:
+    """The record of a finished run.
+
+    Raises:
+        MissingFileError: no such run, or not finished.
+    """
+    try:
+        return json.loads((run / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingFileError(run / RECORD, "Not a finished run; 'pentanet train' continues it.") from None
+
+
+def read_config(run: Path) -> TrainConfig:
+    """The configuration of a run."""
+    return from_tree(TrainConfig, read_toml(run / CONFIG), str(run / CONFIG))
+
+
+def _claim(config: TrainConfig, out: Path, dataset: Dataset) -> None:
+    """Make the run directory, or make sure that it is this very run."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not (out / CONFIG).exists():
+            if any(path for path in out.iterdir() if not path.name.startswith(".")):
+                raise WriteError(out, "the directory is not empty and holds no run; choose another --out")
+            write_file(out / CONFIG, to_toml(config).encode())
+            write_file(out / "data.json", json.dumps({"fingerprint": dataset.fingerprint}).encode())
+            return
+    except OSError as error:
+        raise WriteError(out, str(error)) from error
+    found = (out / CONFIG).read_text(encoding="utf-8")
+    if found != to_toml(config):
+        pairs = zip(found.splitlines(), to_toml(config).splitlines(), strict=False)
+        old, new = next(((a, b) for a, b in pairs if a != b), ("another length", "this one"))
+        raise CheckpointError(f"{out}: holds a run with '{old}', not '{new}'; choose another --out or remove it")
+    if json.loads((out / "data.json").read_text(encoding="utf-8"))["fingerprint"] != dataset.fingerprint:
+        raise CheckpointError(f"{out}: holds a run on other tokens; choose another --out or remove it")
+
+
+def _record(config: TrainConfig, dataset: Dataset, loop: Loop, out: Path) -> dict[str, Any]:
+    loss = loop.full_loss()
+    found = watch.levels(loop.network)
+    shares = watch.occupancy(found)
+    shape = watch.latent_shape(loop.network)
+    flips = loop.state.flips
+    total, quantized = count_parameters(loop.network)
+    return {
+        "version": __version__,
+        "method": config.weights.method,
+        "seed": config.seed,
+        "steps": config.steps,
+        "tokens": config.tokens,
+        "parameters": total,
+        "quantized_parameters": quantized,
+        "data": {
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "tokenizer_sha256": hashlib.sha256((dataset.path / TOKENIZER).read_bytes()).hexdigest(),
+        },
+        "val_loss": loss,
+        "val_loss_random_best": loop.state.random_best,
+        "perplexity": _exp(loss),
+        "bits_per_byte": loss / math.log(2) * dataset.tokens("valid") / dataset.bytes("valid"),
+        "zero_fraction": shares.get("0", 0.0) if shares else None,
+        "occupancy": shares,
+        "flip_rate": sum(flips) / len(flips) if flips else None,
+        "moved": watch.changed(watch.levels(new_network(config, dataset.vocab)), found),
+        "kurtosis": shape.kurtosis,
+        "seconds": round(loop.seconds, 2),
+        "precision": loop.precision,
+        "device": str(loop.device),
+        "threads": torch.get_num_threads(),
+        "machine": machine().to_dict(),
+        "checkpoint": fingerprint(loop.store.paths()[-1]),
+        "checkpoint_dir": str(loop.store.paths()[-1].relative_to(out)),
+    }
+
+
+def _exp(loss: float) -> float:
+    """Perplexity; a loss too large for it is a mistake of the configuration, not of the float."""
+    if loss > 700:
+        raise ConfigError(f"the validation loss is {loss}: the run diverged; lower optimizer.lr")
+    return math.exp(loss)
