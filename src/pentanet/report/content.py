@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from pentanet import __version__
-from pentanet.report.facts import facts
+from pentanet.report.facts import facts, moment
 from pentanet.report.formats import duration, number, percent, signed, size, tidy
 from pentanet.report.metrics import Series, average, finite, thin
 from pentanet.report.palette import Style, styles
 from pentanet.report.records import Arm, Bench
 from pentanet.report.runs import Run
 from pentanet.report.theory import gaussian_occupancy
-from pentanet.report.verdicts import evidence, headline, interval, mean_sd, sentence
+from pentanet.report.verdicts import by_control, caveat, evidence, headline, interval, mean_sd, sentence
 
 Cell = dict[str, Any]
 
@@ -21,8 +21,8 @@ Cell = dict[str, Any]
 COLUMNS: tuple[tuple[str, str, str, Any], ...] = (
     ("val_loss", "Validation loss", "nats per token, mean \u00b1 sd over seeds", 3),
     ("perplexity", "Perplexity", "exp of the loss", 1),
-    ("file_bits_per_weight", "Bits per weight, file", "whole file over all parameters", 2),
-    ("quantized_bits_per_weight", "Bits per weight, grid", "quantized weights with scales and padding", 2),
+    ("file_bits_per_weight", "Bits per weight: file", "whole file over all parameters", 2),
+    ("quantized_bits_per_weight", "Bits per weight: grid", "quantized weights with scales and padding", 2),
     ("bytes", "File", "model.safetensors", size),
     ("zero_fraction", "Zeros", "share of quantized weights", lambda v: percent(v, 1)),
     ("flip_rate", "Flip rate", "weights that changed level, last evaluation", percent),
@@ -36,11 +36,11 @@ def content(bench: Bench, runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str
     top = headline(bench)
     view: dict[str, Any] = {
         "suite": bench.suite,
-        "created": str(bench.facts.get("created") or ""),
+        "created": moment(bench.facts.get("created")),
         "version": __version__,
         "verdict": sentence(top) if top else "No two methods were compared.",
         "evidence": evidence(top) if top else "",
-        "others": [(sentence(d), evidence(d)) for d in bench.losses if d is not top],
+        "endings": by_control(bench),
         "facts": facts(bench, runs),
         "columns": _columns(bench),
         "rows": [_row(bench, arm, style[arm.name]) for arm in bench.arms],
@@ -53,6 +53,7 @@ def content(bench: Bench, runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str
         "has_runs": bool(runs),
         "has_occupancy": any(arm.occupancy() for arm in bench.arms),
         "has_flips": any(run.curves.flips for run in runs),
+        "uncorrected": any(caveat(d) for d in bench.losses),
         "has_differences": any(d.difference is not None for d in bench.losses),
         "learned": [arm.name for arm in bench.arms if arm.occupancy() and not gaussian_occupancy(arm.name)],
     }
@@ -74,7 +75,7 @@ def _data(bench: Bench, runs: Sequence[Run], style: dict[str, Style]) -> dict[st
                 "low": d.low,
                 "high": d.high,
                 "n": d.n,
-                "verdict": d.verdict,
+                "verdict": d.verdict + ("*" if caveat(d) else ""),
             }
             for d in bench.losses
             if d.difference is not None

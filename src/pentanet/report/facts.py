@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from pentanet.report.formats import number, percent
@@ -46,7 +47,9 @@ def _data(data: Mapping[str, Any]) -> str:
         counts = _count(tokens, "tokens")
     fingerprint = data.get("fingerprint")
     mark = f"fingerprint {str(fingerprint)[:12]}" if fingerprint else ""
-    return _join([str(data.get("name") or ""), counts, _count(data.get("vocab"), "words in the vocabulary"), mark])
+    vocab = finite(data.get("vocab"))
+    vocabulary = "" if vocab is None else f"vocabulary {number(vocab, 0)}"
+    return _join([str(data.get("name") or ""), counts, vocabulary, mark])
 
 
 def _model(model: Mapping[str, Any]) -> str:
@@ -82,5 +85,15 @@ def _machine(machine: Mapping[str, Any]) -> str:
 def _version(bench: Bench, runs: Sequence[Run]) -> str:
     version = str(bench.facts.get("version") or "")
     commit = bench.facts.get("commit") or next((r.record["commit"] for r in runs if r.record.get("commit")), None)
-    created = str(bench.facts.get("created") or "")
-    return _join([f"pentanet {version}" if version else "", f"commit {str(commit)[:12]}" if commit else "", created])
+    return _join([f"pentanet {version}" if version else "", f"commit {str(commit)[:12]}" if commit else ""])
+
+
+def moment(value: Any) -> str:
+    """An ISO 8601 time as people write it; anything else as it stands."""
+    try:
+        time = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return "" if value is None else str(value)
+    # Not strftime: its month names and padding depend on the machine.
+    month = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"][time.month - 1]
+    return f"{time.day} {month} {time.year}, {time:%H:%M} {time.tzname() or ''}".strip()

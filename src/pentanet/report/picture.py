@@ -96,9 +96,11 @@ def _drawing(bands: Sequence[Band], unit: str) -> list[str]:
         return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
 
     parts: list[str] = []
-    for tick in ticks(low, high, 6):
+    marks = ticks(low, high, 6)
+    places = max(len(f"{tick:g}".partition(".")[2]) for tick in marks)
+    for tick in marks:
         parts.append(f'<line x1="{LEFT}" x2="{x(end):.1f}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="{TEXT}" stroke-opacity=".22"/>')
-        parts.append(f'<text x="{LEFT - 9}" y="{y(tick) + 4.5:.1f}" text-anchor="end">{tick:g}</text>')
+        parts.append(f'<text x="{LEFT - 9}" y="{y(tick) + 4.5:.1f}" text-anchor="end">{tick:.{places}f}</text>')
     for tick in ticks(start, end, 6):
         parts.append(f'<text x="{x(tick):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{short(tick)}</text>')
     parts.append(f'<text x="{x((start + end) / 2):.1f}" y="{HEIGHT - 8}" text-anchor="middle">training {unit}</text>')

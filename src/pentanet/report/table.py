@@ -33,7 +33,7 @@ def bench_table(summary: Mapping[str, Any]) -> Table:
     table.add_column("method", no_wrap=False, min_width=10)
     headings = ["val loss\n+- sd", "perplexity\n+- sd", "bits/weight\nfile, grid", "file", "zeros\nflips", "time"]
     if control is not None:
-        headings.insert(2, f"- {control}\n95 % interval")
+        headings.insert(2, f"minus {control}\n95 % interval")
     for heading in headings:
         table.add_column(Text(heading), justify="right", no_wrap=True)
     for arm in bench.arms:

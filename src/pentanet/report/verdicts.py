@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from pentanet.bench.statistics import BETTER, NOT_DISTINGUISHABLE, ONE_SEED, WORSE
 from pentanet.report.formats import number, p_value, signed
@@ -11,6 +11,8 @@ from pentanet.report.records import Bench, Difference
 # What the bench is run for, most telling first: the fair duel, then the published one.
 HEADLINES = (("pentanary", "ternary"), ("pentanet-seed", "bitnet-seed"))
 ALPHA = 0.05
+ENDINGS = {BETTER: "lower", WORSE: "higher"}
+UNCORRECTED = "not after Holm's correction"
 
 
 def headline(bench: Bench) -> Difference | None:
@@ -45,14 +47,24 @@ def caveat(d: Difference) -> str:
     """What Holm's correction takes back from a verdict, or nothing."""
     if d.verdict not in (BETTER, WORSE) or d.p_holm is None or d.p_holm < ALPHA:
         return ""
-    return f"not after Holm's correction for all comparisons (p = {p_value(d.p_holm)})"
+    return f"{UNCORRECTED} for all comparisons (p = {p_value(d.p_holm)})"
 
 
-def tally(differences: Iterable[Difference]) -> str:
-    """How the comparisons ended, counted."""
-    verdicts = [d.verdict for d in differences]
-    counts = {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+def by_control(bench: Bench) -> list[tuple[str, str]]:
+    """How every comparison of the validation loss ended, as one line for each control."""
+    return [(control, _endings([d for d in bench.losses if d.control == control])) for control in bench.controls]
+
+
+def _endings(differences: Sequence[Difference]) -> str:
+    groups: dict[str, list[str]] = {}
+    for d in differences:
+        ending = ENDINGS.get(d.verdict, d.verdict)
+        groups.setdefault(f"{ending} ({UNCORRECTED})" if caveat(d) else ending, []).append(d.method)
+    return "; ".join(f"{_and(methods)} {ending}" for ending, methods in groups.items())
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def interval(d: Difference, decimals: int = 3) -> str:

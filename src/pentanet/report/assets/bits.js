@@ -1,4 +1,6 @@
 // What a method costs against what it reaches.
+const POWERS = [1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32];
+
 function bits(data) {
   const host = document.getElementById("scatter");
   const kind = picker("bits of", document.getElementById("bits"), draw);
@@ -11,16 +13,17 @@ function bits(data) {
     const costs = arms.map((m) => m[key]);
     const low = Math.min(...arms.map((m) => m.loss - (m.sd || 0))), high = Math.max(...arms.map((m) => m.loss + (m.sd || 0)));
     const pad = 0.1 * (high - low) || 0.1;
-    const x = axis(Math.min(...costs) / 1.12, Math.max(...costs) * 1.12, box.left, box.right, true);
+    const ends = [Math.min(...costs) / 1.12, Math.max(...costs) * 1.12];
+    const x = axis(...ends, box.left, box.right, true);
     const y = axis(low - pad, high + pad, box.bottom, box.top, false);
-    const parts = [], yt = y.ticks(5), xt = x.ticks(wide ? 8 : 5);
+    const parts = [], yt = y.ticks(5);
     for (const v of yt.at) {
       parts.push(line(box.left, y(v), box.right, y(v), { class: "grid" }));
       parts.push(text(box.left - 8, y(v) + 4, tickText(v, yt.step), { "text-anchor": "end" }));
     }
-    for (const v of xt.at) parts.push(text(x(v), box.bottom + 19, short(v), { "text-anchor": "middle" }));
+    for (const v of POWERS) if (v >= ends[0] && v <= ends[1]) parts.push(text(x(v), box.bottom + 19, short(v), { "text-anchor": "middle" }));
     parts.push(text((box.left + box.right) / 2, height - 4, `bits per weight, ${kind.value === "grid" ? "quantized weights" : "whole file"} (log)`, { "text-anchor": "middle" }));
-    parts.push(text(8, 10, "validation loss, nats", {}));
+    parts.push(text(0, 10, "validation loss, nats", {}));
     // Labels to the right of their points, to the left in the right third; those on one side keep out of each other's way.
     const side = (m) => (x(m[key]) > box.left + 0.66 * (box.right - box.left) ? "end" : "start");
     const places = new Map();

@@ -5,7 +5,7 @@ function curves(data) {
   const hidden = { method: new Set(), seed: new Set() };
   const reset = root.querySelector(".reset");
   const pick = (name) => picker(name, root, draw);
-  const kind = pick("loss"), show = pick("show"), tokens = pick("tokens"), height = pick("height");
+  const kind = pick("curve"), show = pick("show"), tokens = pick("token axis"), height = pick("loss axis");
 
   const chips = [...root.querySelectorAll(".chip:not(.reset)")];
   for (const chip of chips)

@@ -21,11 +21,11 @@ function forest(data) {
         const interval = d.low === null ? "" : ` [${signed(d.low, 3)}, ${signed(d.high, 3)}]`;
         const numbers = `${signed(d.d, 3)}${interval}`;
         const name = text(wide ? 0 : 10, wide ? middle + 4 : y + 16, d.method, {});
-        const verdict = svg("tspan", d.verdict === "better" || d.verdict === "worse" ? { class: "strong", "font-weight": 600 } : {}, d.verdict);
+        const verdict = svg("tspan", /^(better|worse)/.test(d.verdict) ? { class: "strong" } : {}, d.verdict);
         if (wide) {
           parts.push(name, text(right + 16, middle + 4, numbers, {}), svg("text", { x: width, y: middle + 4, "text-anchor": "end" }, verdict));
         } else {
-          parts.push(name, svg("text", { x: width - 10, y: y + 16, "text-anchor": "end" }, `${numbers} `));
+          parts.push(name, svg("text", { x: width - 10, y: y + 16, "text-anchor": "end" }, numbers + (d.verdict.endsWith("*") ? "*" : "")));
         }
         if (d.low !== null) parts.push(line(x(d.low), middle, x(d.high), middle, { ...own, class: "stroke" }));
         parts.push(marker(method.marker, x(d.d), middle, 5, { ...own, class: "fill" }));
@@ -37,7 +37,7 @@ function forest(data) {
     const grid = marks.at.map((v) => line(x(v), top, x(v), bottom, { class: Math.abs(v) < marks.step / 1e6 ? "zero" : "grid" }));
     for (const v of marks.at) parts.push(text(x(v), bottom + 17, signed(v, decimals(marks.step)), { "text-anchor": "middle" }));
     parts.push(text(Math.max(left, x(0) - 8), bottom + 36, "\u2190 lower loss", { "text-anchor": x(0) - 8 < left + 80 ? "start" : "end" }));
-    parts.push(text(Math.min(right, x(0) + 8), bottom + 36, "nats, higher loss \u2192", { "text-anchor": x(0) + 8 > right - 120 ? "end" : "start" }));
+    parts.push(text(Math.min(right, x(0) + 8), bottom + 36, "higher loss (nats) \u2192", { "text-anchor": x(0) + 8 > right - 120 ? "end" : "start" }));
     host.replaceChildren(canvas(width, bottom + 42, "differences in validation loss with intervals", grid, parts));
   };
 }

@@ -27,7 +27,7 @@ function lineplot(host, series, options) {
   }
   for (const v of xt.at) parts.push(text(x(v), box.bottom + 19, short(v), { "text-anchor": "middle" }));
   parts.push(text((box.left + box.right) / 2, height - 4, options.unit, { "text-anchor": "middle" }));
-  parts.push(text(box.left - 48, 10, options.label, {}));
+  parts.push(text(0, 10, options.label, {}));
 
   const last = (values) => values[values.length - 1];
   const places = spread(series.map((s) => y(last(s.mean))), 17, box.top, box.bottom);

@@ -3,11 +3,12 @@ function occupancy(data) {
   const host = document.getElementById("levels");
   if (!host) return () => {};
   return () => {
-    const width = 240, height = 150, bottom = height - 22, top = 20;
+    const narrow = host.clientWidth < 600;
+    const width = narrow ? (host.clientWidth - 20) / 2 : 240, height = 150, bottom = height - 22, top = 20;
     const arms = data.methods.filter((m) => m.levels.length);
     const most = Math.max(...arms.flatMap((m) => [...m.measured, ...m.expected]));
     const cells = arms.map((m) => {
-      const slot = width / m.levels.length, bar = Math.min(46, slot * 0.7), y = (v) => bottom - ((bottom - top) * v) / most;
+      const slot = width / m.levels.length, bar = Math.min(46, slot * 0.68), y = (v) => bottom - ((bottom - top) * v) / most;
       const dense = m.levels.length > 9;
       const parts = m.levels.flatMap((level, i) => {
         const middle = slot * (i + 0.5), value = m.measured[i], e = m.expected[i];
