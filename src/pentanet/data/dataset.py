@@ -185,8 +185,8 @@ def _read_record(file: Path) -> Record:
         sane = (
             set(record.splits) == {"train", "valid", "test"}
             and record.dtype in DTYPES
-            and record.vocab > 0
-            and all(split.tokens > 0 and split.bytes > 0 for split in record.splits.values())
+            and type(record.vocab) is int
+            and all(type(n) is int and n > 0 for split in record.splits.values() for n in (split.tokens, split.bytes))
         )
     except FileNotFoundError:
         raise MissingFileError(file, "Make the dataset first: pentanet data prepare SOURCE.") from None
