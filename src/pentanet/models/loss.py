@@ -17,7 +17,7 @@ Precision = Literal["bfloat16", "float32"]
 Windows = Iterable[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]
 
 
-def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """The context in which every forward pass runs: bfloat16 products if asked for, everything else in float32."""
     if precision == "float32":
         return contextlib.nullcontext()

@@ -23,7 +23,8 @@ class UniformQuantizer(Quantizer):
         self, grid: Grid, granularity: Granularity, scale: ScaleRule, gradient: GradientRule = "identity"
     ) -> None:
         super().__init__()
-        self.grid, self.granularity, self.scale, self.gradient = grid, granularity, scale, gradient
+        self.grid, self.granularity, self.scale = grid, granularity, scale
+        self.gradient: GradientRule = gradient
 
     def scales(self, weight: Tensor) -> Tensor:
         """Scales [a, b, 1] of the blocks of `weight` [rows, cols]."""
