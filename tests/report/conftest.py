@@ -1,5 +1,6 @@
 """A bench that nobody ran, with the shape of one that somebody did: losses fall as a power of the tokens, methods of
-one seed share its luck, and every derived number (means, intervals, occupancy) is computed as the bench computes it."""
+one seed share its luck, and every derived number (means, intervals, occupancy) is computed as the bench computes it.
+"""
 
 import json
 import math
@@ -22,7 +23,9 @@ ARMS = {
     "pentanet-seed": ("pentanary, tensor absmean (as published)", "pentanary", 0.062, 5.12, 2.35),
     "ternary": ("ternary, row scale at the optimum", "ternary", 0.071, 4.66, 1.66),
     "pentanary": ("pentanary, row scale at the optimum", "pentanary", 0.049, 5.16, 2.39),
+    "lsq-pentanary": ("pentanary, learned row step", "pentanary", 0.045, 5.16, 2.39),
 }
+DEFAULT = tuple(name for name in ARMS if name != "lsq-pentanary")
 PARAMETERS = 1_839_616
 SAMPLE = (
     "And it came to pass in the third year of the king, that the men of the city went up to the mountain, and said "
@@ -47,7 +50,8 @@ def _write_run(folder: Path, floor: float, steps: int, every: int, grid: str | N
             rows.append({"step": step, "train_loss": float(train[step - 1]), "lr": 3e-3, "grad_norm": 0.9})
         if step % every == 0 or step == steps:
             loss = float(_losses(np.array([step]), floor, luck)[0])
-            flip = None if grid is None else 0.06 * math.exp(-4 * step / steps) + 0.001
+            share = 0.06 * (1 + 0.1 * len(folder.parent.name) / 13) * math.exp(-4 * step / steps) + 0.001
+            flip = None if grid is None else share
             evaluations.append({"step": step, "val_loss": loss, "flip_rate": flip, "moved": flip, "kurtosis": 3.1})
             rows.append(evaluations[-1])
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -60,7 +64,8 @@ def _occupancy(name: str, grid: str | None, seed: int) -> dict[str, float]:
     if grid is None:
         return {}
     luck = np.random.default_rng(seed)
-    shares = np.array(list(gaussian_occupancy(name).values())) * luck.normal(1, 0.04, GRIDS[grid].size)
+    expected = gaussian_occupancy(name) or gaussian_occupancy(grid)
+    shares = np.array(list(expected.values())) * luck.normal(1, 0.04, GRIDS[grid].size)
     return {str(level): float(s) for level, s in zip(GRIDS[grid].levels, shares / shares.sum(), strict=True)}
 
 
@@ -86,7 +91,7 @@ def _result(name: str, seed: int, evaluations: list[dict[str, Any]], run: str) -
 
 
 def make(
-    out: Path, *, methods: tuple[str, ...] = tuple(ARMS), seeds: int = 3, steps: int = 400, every: int = 20
+    out: Path, *, methods: tuple[str, ...] = DEFAULT, seeds: int = 3, steps: int = 400, every: int = 20
 ) -> dict[str, Any]:
     """Write a bench into `out` and return its summary."""
     summary: dict[str, Any] = {
@@ -94,7 +99,12 @@ def make(
         "version": "0.1.0",
         "created": "2026-01-02T03:04:05Z",
         "machine": {"cpu": "Example 9000", "isa": "avx512", "cores": 2, "torch": "2.10.0+cpu", "os": "Linux 6.1"},
-        "data": {"name": "bible", "tokens": 1_133_902, "vocab": 4096, "fingerprint": "9f86d081884c7d659a2feaa0c55ad015"},
+        "data": {
+            "name": "bible",
+            "tokens": 1_133_902,
+            "vocab": 4096,
+            "fingerprint": "9f86d081884c7d659a2feaa0c55ad015",
+        },
         "model": {"parameters": PARAMETERS, "quantized_parameters": 790_528, "layers": 4, "width": 128},
         "steps": steps,
         "tokens": steps * 2048,

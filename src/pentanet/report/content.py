@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from pentanet import __version__
@@ -24,7 +25,7 @@ COLUMNS: tuple[tuple[str, str, str, Any], ...] = (
     ("file_bits_per_weight", "Bits per weight: file", "whole file over all parameters", 2),
     ("quantized_bits_per_weight", "Bits per weight: grid", "quantized weights with scales and padding", 2),
     ("bytes", "File", "model.safetensors", size),
-    ("zero_fraction", "Zeros", "share of quantized weights", lambda v: percent(v, 1)),
+    ("zero_fraction", "Zeros", "share of quantized weights", partial(percent, decimals=1)),
     ("flip_rate", "Flip rate", "weights that changed level, last evaluation", percent),
     ("seconds", "Time", "training, one run", duration),
 )

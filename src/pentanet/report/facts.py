@@ -79,7 +79,15 @@ def _machine(machine: Mapping[str, Any]) -> str:
     torch = f"torch {machine['torch']}" if machine.get("torch") else ""
     isa = machine.get("isa")
     sets = " ".join(map(str, cast("list[Any]", isa))) if isinstance(isa, list) else str(isa or "")
-    return _join([str(machine.get("cpu") or ""), sets, _count(machine.get("cores"), "cores"), torch, str(machine.get("os") or "")])
+    return _join(
+        [
+            str(machine.get("cpu") or ""),
+            sets,
+            _count(machine.get("cores"), "cores"),
+            torch,
+            str(machine.get("os") or ""),
+        ]
+    )
 
 
 def _version(bench: Bench, runs: Sequence[Run]) -> str:
@@ -95,5 +103,18 @@ def moment(value: Any) -> str:
     except (TypeError, ValueError):
         return "" if value is None else str(value)
     # Not strftime: its month names and padding depend on the machine.
-    month = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"][time.month - 1]
+    month = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ][time.month - 1]
     return f"{time.day} {month} {time.year}, {time:%H:%M} {time.tzname() or ''}".strip()

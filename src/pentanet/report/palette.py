@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 # Text contrast against the page is at least 3 in LIGHT and DARK; MID has it on white and on GitHub's dark page alike.
 LIGHT = (
-    "#6b7280", "#b8400a", "#d67f12", "#1456a8", "#3f93d6", "#6d3fb0",
+    "#6b7280", "#b8400a", "#cf7a0f", "#1456a8", "#3f93d6", "#6d3fb0",
     "#1b7f4b", "#c2306b", "#0f8a8a", "#8a6d1a", "#7a4a2b", "#4b5563",
 )  # fmt: skip
 DARK = (

@@ -20,6 +20,7 @@ LABEL_GAP = 17
 TEXT = "#768390"
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
 POINTS = 120
+SKIPPED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,17 @@ def curves_svg(summary: Mapping[str, Any], out_dir: Path) -> str:
     bands = [_band(arm.name, style[arm.name], [r for r in runs if r.method == arm.name]) for arm in bench.arms]
     bands = [band for band in bands if band.points]
     seeds = len(bench.seeds)
-    title = f"{bench.suite}: validation loss, mean of {seeds} seeds and their range" if seeds > 1 else f"{bench.suite}: validation loss, one seed"
+    what = f"mean of {seeds} seeds and their range" if seeds > 1 else "one seed"
+    title = f"{bench.suite}: validation loss, {what}"
     unit = "steps" if any(run.in_steps for run in runs) else "tokens"
+    drawing = _drawing(bands, unit) if bands else [_text(LEFT, TOP + 30, "No run has been evaluated.", "")]
+    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
         f"<title>{escape(title)}</title>",
         f'<g style="{FONT};font-size:13px" fill="{TEXT}">',
-        f'<text x="{LEFT}" y="22" style="font-size:15px;font-weight:600">{escape(title)}</text>',
-        *(_drawing(bands, unit) if bands else ['<text x="58" y="80">No run has been evaluated.</text>']),
+        _text(LEFT, 22, title, 'style="font-size:15px;font-weight:600"'),
+        *drawing,
         "</g>",
         "</svg>",
     ]
@@ -65,7 +69,7 @@ def _band(name: str, style: Style, runs: Sequence[Run]) -> Band:
     if not columns:
         return Band(name, style, [])
     # Only where every seed was evaluated: a mean over fewer seeds would make a step that no run took.
-    steps = sorted(set.intersection(*(set(column) for column in columns)))
+    steps = sorted(step for step in columns[0] if all(step in column for column in columns))
     factor = runs[0].tokens_per_step
     points: list[tuple[float, float, float, float]] = []
     for step in steps:
@@ -79,45 +83,71 @@ def _sampled(series: Series) -> Series:
     return [*series[::stride], *series[-1:]]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frame:
+    """Where the axes lie: values at the left, right, lower and upper edge, and x of the right edge."""
+
+    start: float
+    end: float
+    low: float
+    high: float
+    right: float
+
+    def x(self, value: float) -> float:
+        """Place of a count of tokens."""
+        return LEFT + (self.right - LEFT) * (value - self.start) / ((self.end - self.start) or 1.0)
+
+    def y(self, value: float) -> float:
+        """Place of a loss."""
+        return TOP + (HEIGHT - TOP - BOTTOM) * (self.high - value) / (self.high - self.low)
+
+
 def _drawing(bands: Sequence[Band], unit: str) -> list[str]:
-    right = 24 + 7.4 * max(len(band.name) for band in bands) + 48
-    end = max(band.points[-1][0] for band in bands) or 1.0
-    start = 0.05 * end if all(len(band.points) > 4 for band in bands) else 0.0
-    kept = [Band(b.name, b.style, [p for p in b.points if p[0] >= start]) for b in bands]
-    low = min(p[1] for b in kept for p in b.points)
-    high = max(p[3] for b in kept for p in b.points)
+    end = max(band.points[-1][0] for band in bands)
+    start = SKIPPED * end if all(len(band.points) > 4 for band in bands) else 0.0
+    late = [Band(b.name, b.style, [p for p in b.points if p[0] >= start]) for b in bands]
+    late = [band for band in late if band.points]
+    low, high = min(p[1] for b in late for p in b.points), max(p[3] for b in late for p in b.points)
     pad = 0.04 * (high - low) or 0.1
-    low, high = low - pad, high + pad
+    right = WIDTH - 72 - 7.4 * max(len(band.name) for band in late)
+    frame = Frame(start=start, end=end, low=low - pad, high=high + pad, right=right)
+    places = spread([frame.y(b.points[-1][2]) for b in late], LABEL_GAP)
+    curves = [part for band, place in zip(late, places, strict=True) for part in _curve(band, frame, place)]
+    return [*_axes(frame, unit), *curves]
 
-    def x(value: float) -> float:
-        return LEFT + (WIDTH - LEFT - right) * (value - start) / ((end - start) or 1.0)
 
-    def y(value: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
+def _axes(frame: Frame, unit: str) -> list[str]:
+    marks = ticks(frame.low, frame.high, 6)
+    decimals = max(len(f"{mark:g}".partition(".")[2]) for mark in marks)
+    rules = [_line(LEFT, frame.y(m), frame.right, frame.y(m), f'stroke="{TEXT}" stroke-opacity=".22"') for m in marks]
+    losses = [_text(LEFT - 9, frame.y(m) + 4.5, f"{m:.{decimals}f}", 'text-anchor="end"') for m in marks]
+    middle, below = 'text-anchor="middle"', HEIGHT - BOTTOM + 20
+    tokens = [_text(frame.x(t), below, short(t), middle) for t in ticks(frame.start, frame.end, 6)]
+    return [*rules, *losses, *tokens, _text((LEFT + frame.right) / 2, HEIGHT - 8, f"training {unit}", middle)]
 
-    parts: list[str] = []
-    marks = ticks(low, high, 6)
-    places = max(len(f"{tick:g}".partition(".")[2]) for tick in marks)
-    for tick in marks:
-        parts.append(f'<line x1="{LEFT}" x2="{x(end):.1f}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="{TEXT}" stroke-opacity=".22"/>')
-        parts.append(f'<text x="{LEFT - 9}" y="{y(tick) + 4.5:.1f}" text-anchor="end">{tick:.{places}f}</text>')
-    for tick in ticks(start, end, 6):
-        parts.append(f'<text x="{x(tick):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{short(tick)}</text>')
-    parts.append(f'<text x="{x((start + end) / 2):.1f}" y="{HEIGHT - 8}" text-anchor="middle">training {unit}</text>')
-    ends = spread([y(b.points[-1][2]) for b in kept], LABEL_GAP)
-    for band, place in zip(kept, ends, strict=True):
-        colour, dash = MID[band.style.colour], band.style.dash
-        outline = [(x(p[0]), y(p[3])) for p in band.points] + [(x(p[0]), y(p[1])) for p in reversed(band.points)]
-        line = [(x(p[0]), y(p[2])) for p in band.points]
-        parts.append(f'<polygon points="{_join(outline)}" fill="{colour}" fill-opacity=".16"/>')
-        dashes = f' stroke-dasharray="{dash}"' if dash else ""
-        parts.append(f'<polyline points="{_join(line)}" fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"{dashes}/>')
-        parts.append(f'<line x1="{x(end) + 3:.1f}" y1="{line[-1][1]:.1f}" x2="{x(end) + 13:.1f}" y2="{place:.1f}" stroke="{colour}"/>')
-        parts.append(
-            f'<text x="{x(end) + 17:.1f}" y="{place + 4.5:.1f}" fill="{colour}" style="font-weight:600">'
-            f"{escape(band.name)} {band.points[-1][2]:.3f}</text>"
-        )
-    return parts
+
+def _curve(band: Band, frame: Frame, place: float) -> list[str]:
+    colour, dash = MID[band.style.colour], band.style.dash
+    above = [(frame.x(p[0]), frame.y(p[3])) for p in band.points]
+    below = [(frame.x(p[0]), frame.y(p[1])) for p in reversed(band.points)]
+    mean = [(frame.x(p[0]), frame.y(p[2])) for p in band.points]
+    stroke = f'stroke="{colour}"' + (f' stroke-dasharray="{dash}"' if dash else "")
+    label = f"{band.name} {band.points[-1][2]:.3f}"
+    x, y = mean[-1]
+    return [
+        f'<polygon points="{_join(above + below)}" fill="{colour}" fill-opacity=".16"/>',
+        f'<polyline points="{_join(mean)}" fill="none" {stroke} stroke-width="2" stroke-linejoin="round"/>',
+        _line(x + 3, y, frame.right + 13, place, f'stroke="{colour}"'),
+        _text(frame.right + 17, place + 4.5, label, f'fill="{colour}" style="font-weight:600"'),
+    ]
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, attributes: str) -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {attributes}/>'
+
+
+def _text(x: float, y: float, words: str, attributes: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" {attributes}>{escape(words)}</text>'
 
 
 def _join(points: Sequence[tuple[float, float]]) -> str:

@@ -161,7 +161,9 @@ def _numbers(value: Any, where: str) -> dict[str, float]:
 
 def _arm(name: str, value: Any, where: str) -> Arm:
     arm = _object(value, where)
-    seeds = {seed: _result(row, f"{where}.seeds.{seed}") for seed, row in _object(arm.get("seeds"), f"{where}.seeds").items()}
+    seeds = {
+        seed: _result(row, f"{where}.seeds.{seed}") for seed, row in _object(arm.get("seeds"), f"{where}.seeds").items()
+    }
     return Arm(
         name=name,
         title=str(arm.get("title") or name),

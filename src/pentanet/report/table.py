@@ -30,10 +30,10 @@ def bench_table(summary: Mapping[str, Any]) -> Table:
     control = _column_control(bench)
     # ASCII rules need no UTF-8 terminal; the first column may wrap, the numbers may not.
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    table.add_column("method", no_wrap=False, min_width=10)
+    table.add_column("method", overflow="fold", min_width=14)
     headings = ["val loss\n+- sd", "perplexity\n+- sd", "bits/weight\nfile, grid", "file", "zeros\nflips", "time"]
     if control is not None:
-        headings.insert(2, f"minus {control}\n95 % interval")
+        headings.insert(2, f"to {control}\n95 % interval")
     for heading in headings:
         table.add_column(Text(heading), justify="right", no_wrap=True)
     for arm in bench.arms:
@@ -64,7 +64,10 @@ def markdown_table(summary: Mapping[str, Any]) -> str:
     for arm in bench.arms:
         cells = [" ".join(filter(None, pair)) for c in bench.controls for pair in [_difference(bench, arm, c)]]
         mean = arm.mean.get
-        row = [" ".join(filter(None, _spread(arm, "val_loss", 3))), " ".join(filter(None, _spread(arm, "perplexity", 1)))]
+        row = [
+            " ".join(filter(None, _spread(arm, "val_loss", 3))),
+            " ".join(filter(None, _spread(arm, "perplexity", 1))),
+        ]
         row += [*cells, number(mean("file_bits_per_weight"), 2), number(mean("quantized_bits_per_weight"), 2)]
         row += [size(mean("bytes")), percent(mean("zero_fraction"), 1), percent(mean("flip_rate"))]
         rows.append([f"`{arm.name}`", *(plain(cell) for cell in [*row, duration(mean("seconds"))])])

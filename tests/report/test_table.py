@@ -1,0 +1,68 @@
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pentanet.errors import RecordError
+from pentanet.report.table import bench_table, comparison_lines, markdown_table
+
+Bench = tuple[Path, dict[str, Any]]
+
+
+def printed(summary: dict[str, Any]) -> str:
+    file = StringIO()
+    Console(file=file, width=100).print(bench_table(summary))
+    return file.getvalue()
+
+
+def test_the_table_prints_in_a_hundred_columns(bench: Bench) -> None:
+    summary = bench[1]
+    text = printed(summary)
+    assert "\u2026" not in text and max(map(len, text.splitlines())) <= 100
+    for name, arm in summary["methods"].items():
+        rows = [line for line in text.splitlines() if line.startswith(name)]
+        assert len(rows) == 1 and f"{arm['mean']['val_loss']:.3f}" in rows[0]
+    difference = next(c for c in summary["comparisons"] if c["method"] == "pentanary")
+    assert f"[{difference['low']:+.3f}, {difference['high']:+.3f}]" in text
+
+
+def test_the_numbers_are_ascii(bench: Bench) -> None:
+    assert "".join(comparison_lines(bench[1])).isascii() and markdown_table(bench[1]).isascii()
+    assert printed(bench[1]).replace("\u2500", "").isascii()
+
+
+def test_a_line_per_comparison() -> None:
+    row = {"method": "pentanary", "control": "ternary", "metric": "val_loss", "n": 3, "difference": -0.021}
+    row |= {"low": -0.05, "high": 0.01, "p": 0.1, "p_holm": 0.1, "verdict": "not distinguishable"}
+    one = {**row, "n": 1, "low": None, "high": None, "verdict": "one seed: no interval"}
+    none = {**one, "n": 0, "difference": None, "verdict": "no common seed"}
+    bits = {**row, "metric": "bits_per_byte"}
+    summary = {"methods": {"pentanary": {"mean": {}, "seeds": {}}}, "comparisons": [row, one, none, bits]}
+    assert comparison_lines(summary) == [
+        "pentanary - ternary: -0.021 nats [-0.050, +0.010], n=3: not distinguishable",
+        "pentanary - ternary: -0.021 nats, n=1: one seed: no interval",
+        "pentanary - ternary: no common seed",
+        "pentanary - ternary: -0.021 bits per byte [-0.050, +0.010], n=3: not distinguishable",
+    ]
+
+
+def test_markdown_has_a_column_for_each_control(bench: Bench) -> None:
+    lines = markdown_table(bench[1]).splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    for control in ("full-precision", "ternary", "bitnet-seed"):
+        assert f"| difference to {control} |" in lines[0]
+    assert len(lines) == 2 + len(bench[1]["methods"])
+
+
+def test_brackets_and_bars_in_a_name_are_only_text() -> None:
+    summary = {"methods": {"[red]a|b": {"mean": {"val_loss": 1.5}, "seeds": {}}}}
+    assert "[red]a|b" in printed(summary)
+    assert r"`[red]a\|b`" in markdown_table(summary)
+
+
+def test_a_broken_summary_is_refused() -> None:
+    for function in (bench_table, comparison_lines, markdown_table):
+        with pytest.raises(RecordError, match="methods"):
+            function({})
