@@ -99,7 +99,8 @@ class PackedModel:
 
     def scales(self, name: str) -> NDArray[np.float32]:
         """Scales [r, g] of a coded matrix.  Raises as `codes`."""
-        return _plain(self.tensor_file.raw(scale_name(name)), "float32", self._coded(name).scales)
+        shape = self._coded(name).scales
+        return _plain(self.tensor_file.raw(scale_name(name)), "float32", shape)
 
     def codes(self, name: str) -> Codes:
         """A whole coded matrix.
