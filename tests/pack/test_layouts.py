@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -283,3 +285,13 @@ def _with_lane(packed: NDArray[np.uint8], lane: int, byte: int, *, seven_bits: b
     else:
         changed[lane] = byte
     return changed
+
+
+def test_the_example_of_the_specification() -> None:
+    """docs/format.md works these bytes out by hand."""
+    levels = np.zeros((16, 12), np.int8)
+    levels[0] = [-2, -1, 0, 1, 2, 1, 0, -1, 0, 0, 2, -2]
+    expected = bytes.fromhex("46211ce1f3f97c") + 7 * bytes.fromhex("3e9fcfe7f3f97c") + bytes(8)
+    assert LAYOUTS["pentanary-7bit"].encode(levels, PENTANARY).tobytes() == expected
+    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
+    assert all(row.hex(" ") in text for row in (expected[:7], expected[7:14]))
