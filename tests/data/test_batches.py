@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pentanet.data.batches import EpochWindows, RandomWindows, Windows, evaluation_windows
+from pentanet.data.batches import EpochWindows, RandomWindows, evaluation_windows
 from pentanet.data.dataset import TokenStream
 from pentanet.errors import CheckpointError, ConfigError, TextTooShortError
 
-Make = Callable[[TokenStream, int, int, int], Windows]
-BOTH: list[Make] = [RandomWindows, EpochWindows]
+Make = type[RandomWindows] | type[EpochWindows]
+BOTH = [RandomWindows, EpochWindows]
 
 
 def stream(tokens: int) -> TokenStream:
@@ -34,6 +33,7 @@ def test_random_windows_are_the_publications() -> None:
         assert np.array_equal(y, [tokens[i + 1 : i + 513] for i in starts])
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(2, 300), st.integers(1, 9), st.integers(1, 12), st.integers(0, 99))
 def test_an_epoch_has_every_window_once(tokens: int, batch: int, context: int, seed: int) -> None:
     if tokens <= context:
@@ -61,6 +61,7 @@ def test_epochs_differ_and_seeds_differ() -> None:
 
 
 @pytest.mark.parametrize("make", BOTH)
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     sizes=st.tuples(st.integers(30, 400), st.integers(1, 7), st.integers(1, 29), st.integers(0, 2**32 - 1)),
     before=st.integers(0, 30),
@@ -123,6 +124,7 @@ def test_sizes_below_one(make: Make, batch: int, context: int) -> None:
         make(stream(100), batch, context, 0)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(2, 500), st.integers(1, 40), st.integers(1, 6))
 def test_evaluation_covers_every_target_once(tokens: int, context: int, batch: int) -> None:
     seen: list[int] = []

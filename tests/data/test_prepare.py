@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, processors
 
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import Eos, pieces, prepare
@@ -96,6 +96,7 @@ def test_pieces_between_blank_lines() -> None:
     assert list(pieces(lines, "document")) == [("a\nb\n", True), (" = c = \nd", True)]
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.sampled_from(["\n", " \n", "a\n", "bc d\n", " = T = \n", " = = S = = \n"])), st.integers(1, 9))
 def test_pieces_lose_nothing(lines: list[str], limit: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -131,9 +132,11 @@ def test_any_change_prepares_again(text: Path, dataset: Dataset) -> None:
         made = prepare(text, dataset.path, **{"tokenizer": "bpe:300", **settings})
         seen.add(made.record.recipe)
         fingerprints.add(made.fingerprint)
-    text.write_text(text.read_text(encoding="utf-8").replace("cat", "cow"), encoding="utf-8")
-    seen.add(prepare(text, dataset.path, tokenizer="bpe:300").record.recipe)
-    assert len(seen) == 5
+    raw = text.read_text(encoding="utf-8")
+    for changed in ("!" + raw, raw + "!"):  # the first is a change of train alone, the second of test
+        text.write_text(changed, encoding="utf-8")
+        seen.add(prepare(text, dataset.path, tokenizer="bpe:300").record.recipe)
+    assert len(seen) == 6
     assert len(fingerprints) >= 3
 
 
@@ -148,6 +151,17 @@ def test_tokenizer_of_a_file(text: Path, dataset: Dataset, tmp_path: Path) -> No
     made = prepare(text, tmp_path / "other", tokenizer=str(dataset.path / "tokenizer.json"))
     assert made.fingerprint == dataset.fingerprint
     assert made.record.recipe != dataset.record.recipe
+
+
+def test_tokenizer_that_frames_each_text(text: Path, dataset: Dataset, tmp_path: Path) -> None:
+    """Tokens that a tokenizer puts around what it is given have no place in a stream."""
+    framing = Tokenizer.from_str(dataset.tokenizer.to_str())
+    framing.post_processor = processors.TemplateProcessing(
+        single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", 0)]
+    )
+    framing.save(str(tmp_path / "framing.json"))
+    made = prepare(text, tmp_path / "other", tokenizer=str(tmp_path / "framing.json"))
+    assert np.array_equal(made.split("train").tokens, dataset.split("train").tokens)
 
 
 def test_gpt2_and_wide_ids(text: Path, tmp_path: Path) -> None:

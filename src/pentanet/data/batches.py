@@ -8,7 +8,7 @@ same batches. numpy's RandomState is used because its numbers are frozen for goo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +21,8 @@ _REDRAW = 1 << 20
 Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-class Windows(Protocol):
-    """An endless source of training batches that can say where it is and return there."""
-
-    def next(self) -> Batch:
-        """The next x and y, int64 [batch, context] each."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """The position, as JSON can hold it."""
-        ...
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Return to a position; raises CheckpointError if it belongs to other windows."""
-        ...
-
-
 class _Cursor:
-    """What both kinds of windows share: sizes, and a position counted in windows."""
+    """What both kinds of windows share: sizes, and a position, counted in windows, that JSON can hold."""
 
     kind: str
 
