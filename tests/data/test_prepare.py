@@ -128,8 +128,8 @@ def test_same_text_gives_the_same_bytes(text: Path, dataset: Dataset, tmp_path: 
 def test_any_change_prepares_again(text: Path, dataset: Dataset) -> None:
     seen = {dataset.record.recipe}
     fingerprints = {dataset.fingerprint}
-    for settings in ({"tokenizer": "bpe:290"}, {"eos": "none"}, {"tokenizer": str(dataset.path)}):
-        made = prepare(text, dataset.path, **{"tokenizer": "bpe:300", **settings})
+    for changes in ({"tokenizer": "bpe:290"}, {"eos": "none"}, {"tokenizer": str(dataset.path)}):
+        made = prepare(text, dataset.path, **{"tokenizer": "bpe:300", **changes})
         seen.add(made.record.recipe)
         fingerprints.add(made.fingerprint)
     raw = text.read_text(encoding="utf-8")
