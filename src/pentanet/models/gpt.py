@@ -152,6 +152,11 @@ class GPT(nn.Module):
         self.transformer = Trunk(config, vocab, make)
         self.lm_head = make.head(config.width, vocab, self.transformer.wte)
 
+    @property
+    def stores_head_once(self) -> bool:
+        """False: the look-up is latent and the head on the grid, two tensors in the packed file."""
+        return False
+
     def forward(self, ids_BT: Tensor) -> Tensor:
         return self.lm_head(self.transformer(ids_BT))
 

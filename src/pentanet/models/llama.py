@@ -213,6 +213,11 @@ class Llama(nn.Module):
         self.model = Trunk(config, vocab, make)
         self.lm_head = make.head(config.width, vocab, self.model.embed_tokens if config.tie else None)
 
+    @property
+    def stores_head_once(self) -> bool:
+        """The packed file has no head of its own: it is the embedding."""
+        return self.config.tie
+
     def forward(self, ids_BT: Tensor) -> Tensor:
         return self.lm_head(self.model(ids_BT))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Literal
@@ -13,8 +14,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pentanet.data.batches import evaluation_windows
+from pentanet.data.dataset import Dataset
+
 Precision = Literal["bfloat16", "float32"]
 Windows = Iterable[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]
+
+
+EVALUATION_TOKENS = 4096  # per forward pass of a validation
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
@@ -56,3 +63,9 @@ def mean_loss(
             progress(count)
     network.train(training)
     return total / count, count
+
+
+def validation_batches(dataset: Dataset, split: str, context: int, tokens: int = 0) -> Windows:
+    """Every token of a split once (or of its first `tokens`), in batches: the same for every method, run and model."""
+    batches = evaluation_windows(dataset.split(split), context, max(1, EVALUATION_TOKENS // context))
+    return itertools.islice(batches, -(-tokens // EVALUATION_TOKENS)) if tokens else batches

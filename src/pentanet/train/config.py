@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pentanet.errors import ConfigError
-from pentanet.models import ModelConfig
+from pentanet.models import LlamaConfig, ModelConfig
 from pentanet.nn import Storage
 
 
@@ -138,6 +138,8 @@ class TrainConfig:
         for name in ("steps", "log_every", "eval_every", "checkpoint_every", "keep"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)}: must be at least 1")
+        if isinstance(self.model, LlamaConfig) and self.model.tie and self.weights.embedding != self.weights.head:
+            raise ConfigError("model.tie needs weights.embedding and weights.head to be the same: it is one matrix")
         if self.seed < 0 or self.seed >= 2**32:
             raise ConfigError(f"seed = {self.seed}: must lie in [0, 2^32)")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable
@@ -13,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from pentanet.data.batches import EpochWindows, RandomWindows, evaluation_windows
+from pentanet.data.batches import EpochWindows, RandomWindows
 from pentanet.data.dataset import Dataset
 from pentanet.errors import NonFiniteLossError
 from pentanet.machine import multiplies_bfloat16
 from pentanet.models import Network, build
-from pentanet.models.loss import Precision, Windows, autocast, mean_loss, token_losses
+from pentanet.models.loss import Precision, autocast, mean_loss, token_losses, validation_batches
 from pentanet.nn import Trainable, set_progress
 from pentanet.train import watch
 from pentanet.train.checkpoint import CheckpointStore
@@ -27,8 +26,6 @@ from pentanet.train.metrics import MetricsLog
 from pentanet.train.optimizers import Optimizer
 from pentanet.train.signals import StopRequest
 from pentanet.train.state import RunState
-
-EVALUATION_TOKENS = 4096  # per forward pass of a validation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,12 +65,6 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
-
-
-def validation_batches(dataset: Dataset, split: str, context: int, tokens: int = 0) -> Windows:
-    """Every token of a split once (or of its first `tokens`), in batches: the same for every method, run and model."""
-    batches = evaluation_windows(dataset.split(split), context, max(1, EVALUATION_TOKENS // context))
-    return itertools.islice(batches, -(-tokens // EVALUATION_TOKENS)) if tokens else batches
 
 
 class Loop:

@@ -1,12 +1,11 @@
 """One training run in its directory: start, resume, record.
 
-RUN/ holds config.toml, metrics.jsonl (the same bytes however often the run was interrupted), timing.jsonl, checkpoints/
-and, when the last step is done, record.json.
+RUN/ holds config.toml, data.json, tokenizer.json, metrics.jsonl (the same bytes however often the run was interrupted),
+timing.jsonl, checkpoints/ and, when the last step is done, record.json.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import sys
@@ -29,7 +28,7 @@ from pentanet.train.config import TrainConfig
 from pentanet.train.loop import Loop, Progress, new_network
 from pentanet.train.signals import stop_request
 
-CONFIG, RECORD = "config.toml", "record.json"
+CONFIG, DATA, RECORD = "config.toml", "data.json", "record.json"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -100,15 +99,22 @@ def read_config(run: Path) -> TrainConfig:
     return from_tree(TrainConfig, read_toml(run / CONFIG), str(run / CONFIG))
 
 
+def read_data(run: Path) -> dict[str, Any]:
+    """Name, fingerprint and vocabulary of the tokens that a run belongs to."""
+    return json.loads((run / DATA).read_text(encoding="utf-8"))
+
+
 def _claim(config: TrainConfig, out: Path, dataset: Dataset) -> None:
     """Make the run directory, or make sure that it is this very run."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not (out / CONFIG).exists():
-            if any(path for path in out.iterdir() if not path.name.startswith(".")):
+            if any(path.name not in (DATA, TOKENIZER) for path in out.iterdir() if not path.name.startswith(".")):
                 raise WriteError(out, "the directory is not empty and holds no run; choose another --out")
-            write_file(out / CONFIG, to_toml(config).encode())
-            write_file(out / "data.json", json.dumps({"fingerprint": dataset.fingerprint}).encode())
+            facts = {"name": dataset.name, "fingerprint": dataset.fingerprint, "vocab": dataset.vocab}
+            write_file(out / DATA, (json.dumps(facts, indent=1) + "\n").encode())
+            write_file(out / TOKENIZER, (dataset.path / TOKENIZER).read_bytes())
+            write_file(out / CONFIG, to_toml(config).encode())  # last: a directory with it is whole
             return
     except OSError as error:
         raise WriteError(out, str(error)) from error
@@ -117,7 +123,7 @@ def _claim(config: TrainConfig, out: Path, dataset: Dataset) -> None:
         pairs = zip(found.splitlines(), to_toml(config).splitlines(), strict=False)
         old, new = next(((a, b) for a, b in pairs if a != b), ("another length", "this one"))
         raise CheckpointError(f"{out}: holds a run with '{old}', not '{new}'; choose another --out or remove it")
-    if json.loads((out / "data.json").read_text(encoding="utf-8"))["fingerprint"] != dataset.fingerprint:
+    if read_data(out)["fingerprint"] != dataset.fingerprint:
         raise CheckpointError(f"{out}: holds a run on other tokens; choose another --out or remove it")
 
 
@@ -136,11 +142,7 @@ def _record(config: TrainConfig, dataset: Dataset, loop: Loop, out: Path) -> dic
         "tokens": config.tokens,
         "parameters": total,
         "quantized_parameters": quantized,
-        "data": {
-            "name": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "tokenizer_sha256": hashlib.sha256((dataset.path / TOKENIZER).read_bytes()).hexdigest(),
-        },
+        "data": read_data(out),
         "val_loss": loss,
         "val_loss_random_best": loop.state.random_best,
         "perplexity": _exp(loss),

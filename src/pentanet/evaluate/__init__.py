@@ -1,0 +1,1 @@
+"""Measure a packed model on text."""

@@ -1,0 +1,76 @@
+"""Loss, perplexity and bits per byte of a packed model."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from pentanet.data.dataset import Dataset
+from pentanet.models.loss import Precision, mean_loss, validation_batches
+from pentanet.runtime.load import Runtime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """A measurement.
+
+    Attributes:
+        loss: mean over tokens, in nats.
+        perplexity: exp(loss); depends on the tokenizer.
+        bits_per_byte: loss in bits per byte of the text; does not.
+        tokens: how many were predicted.
+        context: windows stand side by side, each this long at most; nothing is carried over.
+        precision: of the matrix products.
+    """
+
+    data: str
+    split: str
+    loss: float
+    perplexity: float
+    bits_per_byte: float
+    tokens: int
+    context: int
+    precision: str
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
+        return asdict(self)
+
+
+def evaluate(
+    runtime: Runtime,
+    dataset: Dataset,
+    split: str = "valid",
+    *,
+    precision: Precision = "float32",
+    progress: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Measure a packed model on every token of a split but the first.
+
+    Args:
+        progress: told the number of tokens so far.
+
+    Raises:
+        TokenizerMismatchError: the dataset was made with another tokenizer.
+    """
+    dataset.require_tokenizer(runtime.tokenizer, str(runtime.packed.path))
+    batches = validation_batches(dataset, split, runtime.context)
+    started = time.monotonic()
+    loss, tokens = mean_loss(runtime.network, batches, torch.device("cpu"), precision, progress)
+    return Evaluation(
+        data=dataset.name,
+        split=split,
+        loss=loss,
+        perplexity=math.exp(min(loss, 700.0)),
+        bits_per_byte=loss / math.log(2) * dataset.tokens(split) / dataset.bytes(split),
+        tokens=tokens,
+        context=runtime.context,
+        precision=precision,
+        seconds=round(time.monotonic() - started, 3),
+    )

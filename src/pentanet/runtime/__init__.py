@@ -1,0 +1,1 @@
+"""Packed models that run: load, generate."""

@@ -1,0 +1,111 @@
+"""Open a packed directory as a network that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from pentanet.data import tokenizer as tokenizers
+from pentanet.errors import (
+    ConfigError,
+    MissingTensorError,
+    ModelConfigError,
+    ShapeError,
+    TokenizerMismatchError,
+    UnexpectedTensorError,
+)
+from pentanet.models import Network, build, config_from_hub
+from pentanet.pack.model_dir import open_model
+from pentanet.pack.packed_model import PackedModel
+from pentanet.pack.tensors import PlainSpec
+from pentanet.runtime.modules import Packed, PackedMatrix
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Runtime:
+    """A packed model that is ready to run.
+
+    Attributes:
+        network: ids [B, T] -> logits [B, T, vocab], on the CPU, in evaluation mode.
+        tokenizer: of the directory.
+        packed: the open files.
+    """
+
+    network: Network
+    tokenizer: Tokenizer
+    packed: PackedModel
+
+    @property
+    def context(self) -> int:
+        """Longest window in tokens."""
+        return self.network.config.context
+
+
+def load(path: Path, *, verify: bool = True) -> Runtime:
+    """Open a model directory.
+
+    Args:
+        path: the directory.
+        verify: compare every tensor with its sha256.
+
+    Raises:
+        FormatError: a rule of the format is broken: see `pentanet.pack.model_dir.open_model`.
+        ModelConfigError: a network that this release does not know.
+        TokenizerMismatchError: the tokenizer has more tokens than the model.
+    """
+    packed = open_model(path, verify=verify)
+    vocab = packed.config.get("vocab_size")
+    if not isinstance(vocab, int) or vocab < 1:
+        raise ModelConfigError(f"{path}/config.json: vocab_size is {vocab!r}, not a positive number")
+    try:
+        config = config_from_hub(packed.config)
+    except ConfigError as error:
+        raise ModelConfigError(f"{path}: {error}") from error
+    network = build(config, vocab, Packed())
+    _attach(network, packed)
+    return Runtime(network=network.eval(), tokenizer=_tokenizer(packed, vocab), packed=packed)
+
+
+@torch.no_grad()
+def _attach(network: Network, packed: PackedModel) -> None:
+    """Give every weight of the network its tensor."""
+    modules = {f"{name}.weight": m for name, m in network.named_modules() if isinstance(m, PackedMatrix)}
+    vectors = dict(network.named_parameters())
+    head = modules.pop("lm_head.weight") if network.stores_head_once else None
+    shapes = {name: m.shape for name, m in modules.items()} | {name: tuple(p.shape) for name, p in vectors.items()}
+    _check(packed, shapes, plain=vectors.keys())
+    for name, module in modules.items():
+        module.attach(packed, name)
+    if head is not None:
+        head.matrix = modules["model.embed_tokens.weight"].matrix
+    for name, parameter in vectors.items():
+        parameter.copy_(torch.from_numpy(packed.plain(name)))
+
+
+def _check(packed: PackedModel, shapes: Mapping[str, tuple[int, ...]], plain: Set[str]) -> None:
+    """Every tensor has its place and every place its tensor, with the right shape."""
+    for name in packed.names:
+        if name not in shapes:
+            raise UnexpectedTensorError(f"{packed.path}: tensor '{name}' has no place in the network of config.json")
+    for name, shape in shapes.items():
+        if name not in packed.specs:
+            raise MissingTensorError(f"{packed.path}: tensor '{name}' of the network in config.json is not there")
+        if packed.shape(name) != shape:
+            found = list(packed.shape(name))
+            raise ShapeError(f"{packed.path}: tensor '{name}' is {found}, the network needs {list(shape)}")
+        if name in plain and not isinstance(packed.spec(name), PlainSpec):
+            raise ModelConfigError(f"{packed.path}: tensor '{name}' must be stored as plain values")
+
+
+def _tokenizer(packed: PackedModel, vocab: int) -> Tokenizer:
+    tokenizer = tokenizers.load(packed.path)
+    size = tokenizer.get_vocab_size()
+    if size > vocab:
+        raise TokenizerMismatchError(
+            f"{packed.path}/tokenizer.json: has {size} tokens, the model {vocab}; it belongs to another model"
+        )
+    return tokenizer

@@ -1,0 +1,103 @@
+"""Torch modules whose weights stay packed: the slow path, and the reference for every faster one.
+
+Levels are held as int8; a float matrix exists only while its own layer runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pentanet.pack.packed_model import PackedModel
+from pentanet.pack.tensors import CodedSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Coded:
+    """Levels int8 [rows, groups, cols / groups] and scales float32 [rows or 1, groups, 1]."""
+
+    levels: Tensor
+    scales: Tensor
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Weights [n, cols] of the rows `index` [n]."""
+        scales = self.scales if len(self.scales) == 1 else self.scales[index]
+        return (self.levels[index].float() * scales).flatten(1)
+
+    def all(self) -> Tensor:
+        """Weights [rows, cols]: one float32 product each, as `Codes.dequantize`."""
+        return (self.levels.float() * self.scales).flatten(1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plain:
+    """Values as they are stored, bfloat16 or float32 [rows, cols]."""
+
+    values: Tensor
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Weights [n, cols] of the rows `index` [n]."""
+        return self.values[index].float()
+
+    def all(self) -> Tensor:
+        """Weights [rows, cols]."""
+        return self.values.float()
+
+
+class PackedMatrix(nn.Module):
+    """A matrix [rows, cols] that is attached to a tensor of a packed model after the network is built."""
+
+    matrix: Coded | Plain
+
+    def __init__(self, rows: int, cols: int) -> None:
+        super().__init__()
+        self.shape = (rows, cols)
+
+    def attach(self, model: PackedModel, name: str) -> None:
+        """Take the tensor `name`, whose shape has been checked."""
+        spec = model.spec(name)
+        if isinstance(spec, CodedSpec):
+            codes = model.codes(name)
+            rows, groups = codes.scales.shape
+            self.matrix = Coded(
+                levels=torch.from_numpy(codes.levels.reshape(self.shape[0], groups, -1)),
+                scales=torch.from_numpy(codes.scales.reshape(rows, groups, 1)),
+            )
+        else:
+            dtype = torch.bfloat16 if spec.dtype == "bfloat16" else torch.float32
+            self.matrix = Plain(values=torch.from_numpy(np.ascontiguousarray(model.plain(name))).to(dtype))
+
+    def extra_repr(self) -> str:
+        return f"{self.shape[1]} -> {self.shape[0]}"
+
+
+class PackedLinear(PackedMatrix):
+    """x [..., cols] -> [..., rows]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.matrix.all())
+
+
+class PackedEmbedding(PackedMatrix):
+    """ids [...] -> [..., cols]; only the rows that are looked up become floats."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.matrix.rows(ids.flatten()).view(*ids.shape, -1)
+
+
+class Packed:
+    """The weight factory of packed models."""
+
+    def linear(self, inputs: int, outputs: int) -> PackedLinear:
+        return PackedLinear(outputs, inputs)
+
+    def embedding(self, vocab: int, width: int) -> PackedEmbedding:
+        return PackedEmbedding(vocab, width)
+
+    def head(self, inputs: int, vocab: int, tied_to: nn.Module | None) -> PackedLinear:
+        del tied_to  # what the file stores once is attached twice
+        return PackedLinear(vocab, inputs)
