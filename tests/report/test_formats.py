@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from pentanet.report.formats import duration, number, p_value, percent, signed, size, tidy
+from pentanet.report.formats import clock, duration, number, p_value, percent, signed, size, tidy
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,10 @@ from pentanet.report.formats import duration, number, p_value, percent, signed, 
         (duration(99.94), "99.9 s"),
         (duration(119.6), "2 min 00 s"),
         (duration(7325), "2 h 02 min"),
+        (clock(99.94), "99.9 s"),
+        (clock(754), "12:34"),
+        (clock(7325), "2:02:05"),
+        (clock(None), "\u2013"),
         (p_value(0.00001), "< 0.0001"),
         (p_value(0.0344), "0.034"),
         (p_value(0.5), "0.50"),

@@ -28,6 +28,16 @@ def test_the_table_prints_in_a_hundred_columns(bench: Bench) -> None:
     assert f"[{difference['low']:+.3f}, {difference['high']:+.3f}]" in text
 
 
+def test_long_numbers_fit_too(bench: Bench) -> None:
+    arm = {"mean": {"val_loss": 10.825, "perplexity": 50_257.4, "bytes": 249_990_000, "seconds": 35_999}, "seeds": {}}
+    arm["mean"] |= {"file_bits_per_weight": 16.01, "quantized_bits_per_weight": 16, "zero_fraction": 0.999}
+    arm["sd"] = {"val_loss": 0.123, "perplexity": 1_234.5}
+    text = printed({**bench[1], "methods": {"full-precision": arm, "lsq-pentanary": arm}})
+    assert "\u2026" not in text and max(map(len, text.splitlines())) <= 100
+    for words in ("10.825", "50 257.4", "+-1 234.5", "249.99 MB", "9:59:59", "99.9 %"):
+        assert text.count(words) == 2
+
+
 def test_the_numbers_are_ascii(bench: Bench) -> None:
     assert "".join(comparison_lines(bench[1])).isascii() and markdown_table(bench[1]).isascii()
     assert printed(bench[1]).replace("\u2500", "").isascii()

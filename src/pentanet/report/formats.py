@@ -49,6 +49,15 @@ def duration(value: float | None) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
 
 
+def clock(value: float | None) -> str:
+    """Seconds where columns are narrow: 61.5 s, 12:34 or 1:02:03."""
+    if value is None or value < 100:
+        return duration(value)
+    minutes, seconds = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
 def p_value(value: float | None) -> str:
     """A p value with two significant digits."""
     if value is None:

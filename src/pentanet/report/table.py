@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from pentanet.report.formats import duration, number, percent, signed, size
+from pentanet.report.formats import clock, duration, number, percent, signed, size
 from pentanet.report.records import Arm, Bench, Difference, parse
 from pentanet.report.verdicts import caveat, interval, plain
 
@@ -31,7 +31,7 @@ def bench_table(summary: Mapping[str, Any]) -> Table:
     # ASCII rules need no UTF-8 terminal; the first column may wrap, the numbers may not.
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     table.add_column("method", overflow="fold", min_width=14)
-    headings = ["val loss\n+- sd", "perplexity\n+- sd", "bits/weight\nfile, grid", "file", "zeros\nflips", "time"]
+    headings = ["val loss\n+- sd", "perplexity\n+- sd", "bits file\nbits grid", "file", "zeros\nflips", "time"]
     if control is not None:
         headings.insert(2, f"to {control}\n95 % interval")
     for heading in headings:
@@ -88,7 +88,7 @@ def _cells(bench: Bench, arm: Arm, control: str | None) -> list[tuple[str, str]]
         (number(mean("file_bits_per_weight"), 2), number(mean("quantized_bits_per_weight"), 2)),
         (size(mean("bytes")), ""),
         (percent(mean("zero_fraction"), 1), percent(mean("flip_rate"))),
-        (duration(mean("seconds")), ""),
+        (clock(mean("seconds")), ""),
     ]
     if control is not None:
         cells.insert(2, _difference(bench, arm, control))
