@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -330,6 +332,24 @@ def test_an_open_model_outlives_its_replacement(tmp_path: Path) -> None:
     assert opened.plain("w").all()
 
 
+def test_through_a_link(tmp_path: Path) -> None:
+    """The directory behind the link is replaced, the link stays."""
+    write(tmp_path / "model", ONES)
+    (tmp_path / "link").symlink_to("model", target_is_directory=True)
+    write(tmp_path / "link", ZEROS, overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert not open_model(tmp_path / "model").plain("w").any()
+    assert listing(tmp_path) == ["link", "model"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_half_a_model_is_no_model(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(WriteError, match="something else"):
+        write(tmp_path, ONES, overwrite=True)
+    assert listing(tmp_path) == [name]
+
+
 def test_overwrite_spares_what_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(WriteError, match="something else"):
@@ -409,3 +429,9 @@ def test_writer_holds_one_tensor_at_a_time(tmp_path: Path, monkeypatch: pytest.M
 def test_planned_bytes_refuses_bad_names() -> None:
     with pytest.raises(UnpackableError, match="a name has"):
         planned_bytes({"a/b": PlainSpec((3,), "float32")})
+
+
+def test_no_torch() -> None:
+    """Inspecting and serving a packed model must not wait for it."""
+    code = "import sys, pentanet.pack.inspect, pentanet.pack.card; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
