@@ -165,3 +165,10 @@ class UnpackableError(PentaNetError):
 
 class RecordError(PentaNetError):
     """A run record (summary, metrics, configuration) that cannot be read."""
+
+
+# -- benchmarks ---------------------------------------------------------------------------------------------------
+
+
+class BenchError(PentaNetError):
+    """Runs of a benchmark that failed; the others are finished and stay."""

@@ -1,0 +1,213 @@
+"""Run a suite: every method with every seed, several trainings side by side, then one summary."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pentanet.atomic import write_file
+from pentanet.bench.arm import Job, finished, ignore_interrupt, run_job
+from pentanet.bench.suites import Suite
+from pentanet.bench.summary import summarize
+from pentanet.data.dataset import Dataset
+from pentanet.errors import BenchError, ConfigError, WriteError
+from pentanet.machine import usable_cores
+from pentanet.quant import method
+from pentanet.train.config import TrainConfig
+
+RUNS, SUMMARY = "runs", "summary.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobProgress:
+    """What a watcher of the bench is told.
+
+    Attributes:
+        name: `method/seed-N`.
+        step, steps: done and planned.
+        loss: of the last step; NaN before the first.
+        result: the row of the summary once the job is finished.
+    """
+
+    name: str
+    step: int
+    steps: int
+    loss: float = float("nan")
+    result: Mapping[str, Any] | None = None
+
+
+def bench(
+    suite: Suite,
+    config: TrainConfig,
+    out: Path,
+    dataset: Dataset,
+    *,
+    methods: tuple[str, ...] = (),
+    seeds: int = 0,
+    workers: int = 0,
+    progress: Callable[[JobProgress], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Train, pack and measure every method with every seed, and compare them.
+
+    Args:
+        suite: what to compare.
+        config: the recipe; method and seed are set for each run, seeds count up from `config.seed`.
+        out: the directory for everything; a bench that was interrupted there continues.
+        dataset: tokens for all runs.
+        methods: instead of the suite's.
+        seeds: how many; 0 for the suite's number.
+        workers: trainings side by side; 0 for one per core.
+        progress: told in the calling thread or in one of ours, never in two at once.
+
+    Returns:
+        The summary, as in summary.json.
+
+    Raises:
+        UnknownNameError: no such method.
+        BenchError: a run failed; the others are finished and stay.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; running trainings are saved first.
+    """
+    if seeds < 0 or workers < 0:
+        raise ConfigError(f"seeds {seeds}, workers {workers}: must not be negative")
+    for name in methods:
+        method(name)
+    chosen = tuple(dict.fromkeys(methods or suite.methods))
+    cores = usable_cores()
+    workers = min(workers or cores, len(chosen) * (seeds or suite.seeds))
+    jobs = [
+        Job(
+            config=dataclasses.replace(
+                config, seed=config.seed + seed, weights=dataclasses.replace(config.weights, method=name)
+            ),
+            dataset=dataset.path.resolve(),
+            folder=out / RUNS / name / f"seed-{config.seed + seed}",
+            threads=max(1, cores // workers),
+        )
+        for seed in range(seeds or suite.seeds)  # seed by seed, so that what is there early is already paired
+        for name in chosen
+    ]
+    rows = _run_all(jobs, workers, progress)
+    failed = {name: row["error"] for name, row in rows.items() if "error" in row}
+    if failed:
+        raise BenchError("\n".join(f"{name}: {text}" for name, text in failed.items()))
+    summary = summarize(suite, jobs, rows, dataset)
+    try:
+        write_file(out / SUMMARY, (json.dumps(summary, indent=1) + "\n").encode())
+    except OSError as error:
+        raise WriteError(out / SUMMARY, str(error)) from error
+    return summary
+
+
+def _run_all(jobs: list[Job], workers: int, progress: Callable[[JobProgress], None]) -> dict[str, dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    todo: list[Job] = []
+    for job in jobs:
+        row = finished(job)
+        if row is None:
+            todo.append(job)
+            progress(JobProgress(name=job.name, step=0, steps=job.config.steps))
+        else:
+            rows[job.name] = row
+            progress(JobProgress(name=job.name, step=job.config.steps, steps=job.config.steps, result=row))
+    if not todo:
+        return rows
+    context = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads
+    with _lean_allocator(), context.Manager() as manager, _terminate_as_interrupt():
+        channel: Any = manager.Queue()
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=ignore_interrupt) as pool:
+            with _listener(channel, progress) as tell:
+                futures = {pool.submit(run_job, job, channel): job for job in todo}
+                try:
+                    for future, job in _as_completed(futures):
+                        rows[job.name] = future.result()
+                        tell(job, rows[job.name])
+                except BrokenProcessPool as error:
+                    raise BenchError("a training process died (out of memory?); the same command continues") from error
+                except KeyboardInterrupt:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    _stop_workers()
+                    raise
+    return rows
+
+
+def _as_completed(futures: dict[Future[dict[str, Any]], Job]) -> Generator[tuple[Future[dict[str, Any]], Job]]:
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+        yield from ((future, futures[future]) for future in done)
+
+
+def _stop_workers() -> None:
+    """Ask running trainings to save and leave."""
+    for child in multiprocessing.active_children():
+        if child.pid is not None:
+            os.kill(child.pid, signal.SIGTERM)
+
+
+@contextmanager
+def _listener(
+    channel: Any, progress: Callable[[JobProgress], None]
+) -> Generator[Callable[[Job, Mapping[str, Any]], None]]:
+    """Hand what the workers say to `progress`, one message at a time."""
+    lock = threading.Lock()
+
+    def listen() -> None:
+        while (item := channel.get()) is not None:
+            name, step, steps, loss = item
+            with lock:
+                progress(JobProgress(name=name, step=step, steps=steps, loss=loss))
+
+    def tell(job: Job, row: Mapping[str, Any]) -> None:
+        with lock:
+            progress(JobProgress(name=job.name, step=job.config.steps, steps=job.config.steps, result=row))
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    try:
+        yield tell
+    finally:
+        channel.put(None)
+        thread.join(timeout=5)
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Generator[None]:
+    """SIGTERM stops a bench as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _lean_allocator() -> Generator[None]:
+    """Let glibc keep freed memory in the workers: handing it back costs page faults, a tenth of the time here."""
+    settings = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
+    added = {key: value for key, value in settings.items() if key not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for key in added:
+            del os.environ[key]
