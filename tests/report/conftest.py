@@ -52,7 +52,7 @@ def _write_run(folder: Path, floor: float, steps: int, every: int, grid: str | N
             loss = float(_losses(np.array([step]), floor, luck)[0])
             share = 0.06 * (1 + 0.1 * len(folder.parent.name) / 13) * math.exp(-4 * step / steps) + 0.001
             flip = None if grid is None else share
-            evaluations.append({"step": step, "val_loss": loss, "flip_rate": flip, "moved": flip, "kurtosis": 3.1})
+            evaluations.append({"step": step, "val_loss": loss, "flip_rate": flip, "moved": flip, "kurtosis": 0.1})
             rows.append(evaluations[-1])
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "record.json").write_text(json.dumps({"commit": "0123456789abcdef0123", "seed": seed}))
@@ -83,6 +83,7 @@ def _result(name: str, seed: int, evaluations: list[dict[str, Any]], run: str) -
         "occupancy": occupancy,
         "flip_rate": evaluations[-1]["flip_rate"],
         "moved": None if grid is None else 0.4,
+        "kurtosis": 0.13,
         "seconds": 61.5 + seed,
         "packed_val_loss": loss,
         "sample": f"{SAMPLE} ({name}, seed {seed})",

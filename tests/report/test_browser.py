@@ -141,6 +141,6 @@ def test_the_cursor_reads_every_curve(clicked: Callable[[str], Any], bench: Benc
 
 
 def test_samples_of_another_seed(clicked: Callable[[str], Any]) -> None:
-    shown = "all('#samples p').filter((p) => !p.hidden).map((p) => p.dataset.seed)"
+    shown = "all('#samples .card p').filter((p) => !p.hidden).map((p) => p.dataset.seed)"
     result = clicked(f"result = [{shown}]; all('#samples [data-value=\"2\"]')[0].click(); result.push({shown});")
     assert result == [["0"] * 5, ["2"] * 5]

@@ -157,6 +157,32 @@ def test_a_run_that_diverged_is_named(make_bench: Maker, tmp_path: Path) -> None
     assert "ternary with seed 0 diverged at step 41." in report(tmp_path).read_text(encoding="utf-8")
 
 
+def test_a_run_that_failed_is_named(make_bench: Maker, tmp_path: Path) -> None:
+    summary = make_bench(tmp_path, methods=("ternary",), seeds=2, steps=40)
+    summary["methods"]["ternary"]["seeds"]["1"] = {"error": "step 7: the loss is nan."}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert "ternary with seed 1 has no result: step 7: the loss is nan." in report(tmp_path).read_text(encoding="utf-8")
+
+
+def test_curves_of_a_part_of_the_split_say_so(make_bench: Maker, tmp_path: Path) -> None:
+    words = "only a part of the validation split"
+    summary = make_bench(tmp_path, methods=("ternary",), seeds=1, steps=40)
+    assert words not in report(tmp_path).read_text(encoding="utf-8")
+    summary["methods"]["ternary"]["seeds"]["0"]["val_loss"] += 0.01
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert words in report(tmp_path).read_text(encoding="utf-8")
+
+
+def test_a_level_that_no_weight_stands_on_is_an_empty_bar(make_bench: Maker, tmp_path: Path) -> None:
+    summary = make_bench(tmp_path, methods=("pentanary",), seeds=2, steps=40)
+    first, second = (summary["methods"]["pentanary"]["seeds"][seed] for seed in "01")
+    first["occupancy"], second["occupancy"] = {"-1": 0.5, "0": 0.5}, {"0": 0.5, "1": 0.5}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    method = data_of(load(report(tmp_path))[0])["methods"][0]
+    assert method["levels"] == [-2, -1, 0, 1, 2] and method["measured"] == [0, 0.25, 0.5, 0.25, 0]
+    assert len(method["expected"]) == 5
+
+
 def test_steps_stand_in_for_tokens(make_bench: Maker, tmp_path: Path) -> None:
     summary = make_bench(tmp_path, methods=("ternary",), seeds=1, steps=40)
     del summary["tokens"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from pentanet import __version__
 from pentanet.report.facts import facts, moment
-from pentanet.report.formats import duration, number, percent, signed, size, tidy
+from pentanet.report.formats import duration, percent, signed, size, tidy
 from pentanet.report.metrics import Series, average, finite, thin
 from pentanet.report.palette import Style, styles
 from pentanet.report.records import Arm, Bench
@@ -26,7 +26,7 @@ COLUMNS: tuple[tuple[str, str, str, Any], ...] = (
     ("quantized_bits_per_weight", "Bits per weight: grid", "quantized weights with scales and padding", 2),
     ("bytes", "File", "model.safetensors", size),
     ("zero_fraction", "Zeros", "share of quantized weights", partial(percent, decimals=1)),
-    ("flip_rate", "Flip rate", "weights that changed level, last evaluation", percent),
+    ("flip_rate", "Flip rate", "quantized weights that change level in one step, mean over training", percent),
     ("seconds", "Time", "training, one run", duration),
 )
 
@@ -50,6 +50,8 @@ def content(bench: Bench, runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str
         "seeds": bench.seeds,
         "seed_options": [(seed, seed) for seed in bench.seeds],
         "diverged": [(r.method, r.seed, r.curves.diverged) for r in runs if r.curves.diverged is not None],
+        "failed": _failed(bench),
+        "partial": _partial(bench, runs),
         "config": next((r.config for r in runs if r.config), ""),
         "has_runs": bool(runs),
         "has_occupancy": any(arm.occupancy() for arm in bench.arms),
@@ -86,6 +88,8 @@ def _data(bench: Bench, runs: Sequence[Run], style: dict[str, Style]) -> dict[st
 
 def _method(arm: Arm, style: Style) -> dict[str, Any]:
     measured, expected = arm.occupancy(), gaussian_occupancy(arm.name)
+    if measured and measured.keys() <= expected.keys():
+        measured = {level: measured.get(level, 0.0) for level in expected}
     return {
         "name": arm.name,
         "colour": style.colour,
@@ -93,7 +97,9 @@ def _method(arm: Arm, style: Style) -> dict[str, Any]:
         "marker": style.marker,
         "levels": list(measured),
         "measured": [tidy(share) for share in measured.values()],
-        "expected": [tidy(expected[level]) for level in measured] if set(expected) == set(measured) else [],
+        "expected": [tidy(expected[level]) for level in measured] if expected.keys() == measured.keys() else [],
+        "kurtosis": arm.mean.get("kurtosis"),
+        "moved": arm.mean.get("moved"),
         "loss": arm.mean.get("val_loss"),
         "sd": arm.sd.get("val_loss"),
         "fileBits": arm.mean.get("file_bits_per_weight"),
@@ -172,7 +178,27 @@ def _packing(bench: Bench) -> str:
     which = f"{len(gaps)} packed model{'s' if len(gaps) > 1 else ''}"
     if max(gaps) == 0:
         return f"Reloaded from disk, {which} gave exactly the validation loss of training."
-    return f"Reloaded from disk, {which} differed from training by at most {number(max(gaps), 6)} nats."
+    return f"Reloaded from disk, {which} differed from training by at most {max(gaps):.1g} nats."
+
+
+def _failed(bench: Bench) -> list[tuple[str, str, str]]:
+    """Runs that ended without a result, and why."""
+    return [
+        (arm.name, seed, str(result["error"]))
+        for arm in bench.arms
+        for seed, result in arm.seeds.items()
+        if result.get("error")
+    ]
+
+
+def _partial(bench: Bench, runs: Sequence[Run]) -> bool:
+    """Whether the curves were measured on less of the validation split than the results."""
+    for run in runs:
+        arm = bench.arm(run.method)
+        final = finite(arm.seeds[run.seed].get("val_loss")) if arm else None
+        if final is not None and run.curves.valid and abs(final - run.curves.valid[-1][1]) > 1e-6:
+            return True
+    return False
 
 
 def _samples(bench: Bench, style: dict[str, Style]) -> list[dict[str, Any]]:

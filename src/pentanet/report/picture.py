@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from pentanet.report.metrics import Series
 from pentanet.report.palette import MID, Style, styles
-from pentanet.report.records import parse
+from pentanet.report.records import Arm, parse
 from pentanet.report.runs import Run, read_runs
 
 WIDTH, HEIGHT = 860, 430
@@ -25,9 +25,13 @@ SKIPPED = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A method's validation loss over its seeds: (tokens, low, mean, high) per evaluation."""
+    """A method's validation loss over its seeds: (tokens, low, mean, high) per evaluation, and the final result.
+
+    The result is of the whole validation split; validations during training may read less of it.
+    """
 
     name: str
+    final: float | None
     style: Style
     points: list[tuple[float, float, float, float]]
 
@@ -35,7 +39,8 @@ class Band:
 def curves_svg(summary: Mapping[str, Any], out_dir: Path) -> str:
     """A standalone SVG of the validation loss: a line per method for the mean, a band from lowest to highest seed.
 
-    The first evaluations are cut off: the fall from an untrained model would flatten all that follows.
+    The numbers at the ends are the results of the summary, on the whole validation split.  The first evaluations are
+    cut off: the fall from an untrained model would flatten all that follows.
 
     Raises:
         MissingFileError: a run without its metrics.
@@ -44,7 +49,7 @@ def curves_svg(summary: Mapping[str, Any], out_dir: Path) -> str:
     bench = parse(summary, str(out_dir / "summary.json"))
     runs = read_runs(bench, out_dir)
     style = styles(arm.name for arm in bench.arms)
-    bands = [_band(arm.name, style[arm.name], [r for r in runs if r.method == arm.name]) for arm in bench.arms]
+    bands = [_band(arm, style[arm.name], [r for r in runs if r.method == arm.name]) for arm in bench.arms]
     bands = [band for band in bands if band.points]
     seeds = len(bench.seeds)
     what = f"mean of {seeds} seeds and their range" if seeds > 1 else "one seed"
@@ -64,10 +69,10 @@ def curves_svg(summary: Mapping[str, Any], out_dir: Path) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _band(name: str, style: Style, runs: Sequence[Run]) -> Band:
+def _band(arm: Arm, style: Style, runs: Sequence[Run]) -> Band:
     columns: list[dict[int, float]] = [dict(_sampled(run.curves.valid)) for run in runs]
     if not columns:
-        return Band(name, style, [])
+        return Band(arm.name, None, style, [])
     # Only where every seed was evaluated: a mean over fewer seeds would make a step that no run took.
     steps = sorted(step for step in columns[0] if all(step in column for column in columns))
     factor = runs[0].tokens_per_step
@@ -75,7 +80,7 @@ def _band(name: str, style: Style, runs: Sequence[Run]) -> Band:
     for step in steps:
         values = [column[step] for column in columns]
         points.append((step * factor, min(values), math.fsum(values) / len(values), max(values)))
-    return Band(name, style, points)
+    return Band(arm.name, arm.mean.get("val_loss"), style, points)
 
 
 def _sampled(series: Series) -> Series:
@@ -105,7 +110,7 @@ class Frame:
 def _drawing(bands: Sequence[Band], unit: str) -> list[str]:
     end = max(band.points[-1][0] for band in bands)
     start = SKIPPED * end if all(len(band.points) > 4 for band in bands) else 0.0
-    late = [Band(b.name, b.style, [p for p in b.points if p[0] >= start]) for b in bands]
+    late = [Band(b.name, b.final, b.style, [p for p in b.points if p[0] >= start]) for b in bands]
     late = [band for band in late if band.points]
     low, high = min(p[1] for b in late for p in b.points), max(p[3] for b in late for p in b.points)
     pad = 0.04 * (high - low) or 0.1
@@ -132,7 +137,7 @@ def _curve(band: Band, frame: Frame, place: float) -> list[str]:
     below = [(frame.x(p[0]), frame.y(p[1])) for p in reversed(band.points)]
     mean = [(frame.x(p[0]), frame.y(p[2])) for p in band.points]
     stroke = f'stroke="{colour}"' + (f' stroke-dasharray="{dash}"' if dash else "")
-    label = f"{band.name} {band.points[-1][2]:.3f}"
+    label = band.name if band.final is None else f"{band.name} {band.final:.3f}"
     x, y = mean[-1]
     return [
         f'<polygon points="{_join(above + below)}" fill="{colour}" fill-opacity=".16"/>',

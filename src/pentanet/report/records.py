@@ -33,12 +33,13 @@ class Arm:
     seeds: Mapping[str, dict[str, Any]]
 
     def occupancy(self) -> dict[int, float]:
-        """Mean share of the quantized weights at each level; empty without a grid."""
-        shares: dict[int, list[float]] = {}
-        for result in self.seeds.values():
-            for level, share in result["occupancy"].items():
-                shares.setdefault(level, []).append(share)
-        return {level: sum(values) / len(values) for level, values in sorted(shares.items())}
+        """Mean share of the quantized weights at each level that occurs; empty without a grid."""
+        runs: list[dict[int, float]] = [result["occupancy"] for result in self.seeds.values() if result["occupancy"]]
+        # A run leaves out the levels that no weight stands on.
+        return {
+            level: sum(run.get(level, 0.0) for run in runs) / len(runs)
+            for level in sorted({level for run in runs for level in run})
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,7 +28,7 @@ def bench_table(summary: Mapping[str, Any]) -> Table:
     """
     bench = parse(summary)
     control = _column_control(bench)
-    # ASCII rules need no UTF-8 terminal; the first column may wrap, the numbers may not.
+    # A long name may wrap, numbers may not.
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("method", overflow="fold", min_width=14)
     headings = ["val loss\n+- sd", "perplexity\n+- sd", "bits file\nbits grid", "file", "zeros\nflips", "time"]

@@ -52,7 +52,7 @@ function curves(data) {
     if (!host) return;
     const flips = series("flips");
     lineplot(host, flips, {
-      label: "weights that changed level", unit: data.unit, from: share * end(flips), zero: true,
+      label: "weights that change level in a step", unit: data.unit, from: share * end(flips), zero: true,
       xlog: tokens.value === "log", ylog: height.value === "log",
       value: (v) => percent(v, 3), tick: (v, step) => (step ? tickText(100 * v, 100 * step) : short(100 * v)) + "\u2009%",
     });

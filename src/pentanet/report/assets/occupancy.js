@@ -21,7 +21,11 @@ function occupancy(data) {
         ].filter(Boolean);
       });
       const says = m.levels.map((level, i) => `${level}: ${percent(m.measured[i])}`).join(", ");
-      return html("div", {}, html("h3", {}, swatch(m.colour), m.name), canvas(width, height, `${m.name}, ${says}`, parts, line(0, bottom, width, bottom, { class: "grid" })));
+      const shape = [
+        typeof m.kurtosis === "number" ? `excess kurtosis ${signed(m.kurtosis, 2)}` : "",
+        typeof m.moved === "number" ? `${percent(m.moved, 0)} moved since the start` : "",
+      ].filter(Boolean).join(", ");
+      return html("div", {}, html("h3", {}, swatch(m.colour), m.name), canvas(width, height, `${m.name}, ${says}`, parts, line(0, bottom, width, bottom, { class: "grid" })), html("p", {}, shape));
     });
     host.replaceChildren(...cells);
   };
