@@ -72,11 +72,11 @@ def bench(
         progress: told in the calling thread or in one of ours, never in two at once.
 
     Returns:
-        The summary, as in summary.json.
+        The summary, as in summary.json; a run that failed (diverged, say) has an `error` in it instead of numbers.
 
     Raises:
         UnknownNameError: no such method.
-        BenchError: a run failed; the others are finished and stay.
+        BenchError: every run failed, or a process died; what is finished stays.
         KeyboardInterrupt: Ctrl-C or SIGTERM; running trainings are saved first.
     """
     if seeds < 0 or workers < 0:
@@ -99,9 +99,10 @@ def bench(
         for name in chosen
     ]
     rows = _run_all(jobs, workers, progress)
-    failed = {name: row["error"] for name, row in rows.items() if "error" in row}
-    if failed:
-        raise BenchError("\n".join(f"{name}: {text}" for name, text in failed.items()))
+    if stopped := [row["error"] for row in rows.values() if "signal" in row]:
+        raise KeyboardInterrupt(stopped[0])
+    if all("error" in row for row in rows.values()):
+        raise BenchError(f"every run failed; the first: {rows[jobs[0].name]['error']}")
     summary = summarize(suite, jobs, rows, dataset)
     try:
         write_file(out / SUMMARY, (json.dumps(summary, indent=1) + "\n").encode())
@@ -124,21 +125,24 @@ def _run_all(jobs: list[Job], workers: int, progress: Callable[[JobProgress], No
     if not todo:
         return rows
     context = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads
-    with _lean_allocator(), context.Manager() as manager, _terminate_as_interrupt():
-        channel: Any = manager.Queue()
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=ignore_interrupt) as pool:
-            with _listener(channel, progress) as tell:
-                futures = {pool.submit(run_job, job, channel): job for job in todo}
-                try:
-                    for future, job in _as_completed(futures):
-                        rows[job.name] = future.result()
-                        tell(job, rows[job.name])
-                except BrokenProcessPool as error:
-                    raise BenchError("a training process died (out of memory?); the same command continues") from error
-                except KeyboardInterrupt:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    _stop_workers()
-                    raise
+    with (
+        _lean_allocator(),
+        _terminate_as_interrupt(),
+        context.Manager() as manager,
+        ProcessPoolExecutor(workers, mp_context=context, initializer=ignore_interrupt) as pool,
+        _listener(manager.Queue(), progress) as (channel, tell),
+    ):
+        futures = {pool.submit(run_job, job, channel): job for job in todo}
+        try:
+            for future, job in _as_completed(futures):
+                rows[job.name] = future.result()
+                tell(job, rows[job.name])
+        except BrokenProcessPool as error:
+            raise BenchError("a training process died (out of memory?); the same command continues") from error
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _stop_workers()
+            raise
     return rows
 
 
@@ -159,7 +163,7 @@ def _stop_workers() -> None:
 @contextmanager
 def _listener(
     channel: Any, progress: Callable[[JobProgress], None]
-) -> Generator[Callable[[Job, Mapping[str, Any]], None]]:
+) -> Generator[tuple[Any, Callable[[Job, Mapping[str, Any]], None]]]:
     """Hand what the workers say to `progress`, one message at a time."""
     lock = threading.Lock()
 
@@ -176,7 +180,7 @@ def _listener(
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
     try:
-        yield tell
+        yield channel, tell
     finally:
         channel.put(None)
         thread.join(timeout=5)

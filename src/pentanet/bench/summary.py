@@ -39,14 +39,16 @@ def summarize(
     """Means, deviations and paired comparisons of finished jobs.
 
     Args:
-        rows: by job name, as `run_job` returns them.
+        rows: by job name, as `run_job` returns them; one with an error stays in the list of its method and out of the numbers.
     """
     config = jobs[0].config
     names = list(dict.fromkeys(job.config.weights.method for job in jobs))
     seeds = {name: {str(j.config.seed): j for j in jobs if j.config.weights.method == name} for name in names}
-    losses = {n: {seed: rows[job.name]["val_loss"] for seed, job in found.items()} for n, found in seeds.items()}
-    network = {key: value for key, value in to_tree(config.model).items()}
-    first = rows[jobs[0].name]
+    losses = {
+        name: {seed: rows[j.name]["val_loss"] for seed, j in found.items() if "error" not in rows[j.name]}
+        for name, found in seeds.items()
+    }
+    parameters = next(row["parameters"] for row in rows.values() if "error" not in row)
     return {
         "suite": suite.name,
         "title": suite.title,
@@ -60,7 +62,7 @@ def summarize(
             "tokens": dataset.tokens("train"),
             "valid_tokens": dataset.tokens("valid"),
         },
-        "model": {**network, "parameters": first["parameters"]},
+        "model": {**to_tree(config.model), "parameters": parameters},
         "config": to_tree(config),
         "steps": config.steps,
         "tokens": config.tokens,
