@@ -86,7 +86,8 @@ class Grid:
             *(scale * (a + b) / 2 for a, b in zip(self.levels, self.levels[1:], strict=False)),
             math.inf,
         ]
-        share, second, cross = [], 0.0, 0.0
+        share: list[float] = []
+        second, cross = 0.0, 0.0
         for level, low, high in zip(self.levels, edges, edges[1:], strict=False):
             p = _cdf(high) - _cdf(low)
             share.append(p)

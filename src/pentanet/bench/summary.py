@@ -39,7 +39,8 @@ def summarize(
     """Means, deviations and paired comparisons of finished jobs.
 
     Args:
-        rows: by job name, as `run_job` returns them; one with an error stays in the list of its method and out of the numbers.
+        rows: by job name, as `run_job` returns them; one with an error
+            stays in the list of its method, and out of the numbers.
     """
     config = jobs[0].config
     names = list(dict.fromkeys(job.config.weights.method for job in jobs))

@@ -6,11 +6,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from pentanet.data.dataset import Dataset
+from pentanet.data.prepare import Eos
+from pentanet.errors import DataError
+from pentanet.machine import multiplies_bfloat16
 from pentanet.models.loss import Precision, mean_loss, validation_batches
 from pentanet.runtime.load import Runtime
 
@@ -41,6 +44,21 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON can hold them."""
         return asdict(self)
+
+
+def text_of(runtime: Runtime, data: str, eos: str, precision: str) -> tuple[str, Eos, Precision]:
+    """Corpus, end-of-text mode and precision of a measurement; what is empty or "auto" is as in training.
+
+    Raises:
+        DataError: no text is named, and the model does not say what it was trained on.
+    """
+    training: dict[str, str] = runtime.packed.config.get("training_data") or {}
+    source = data or training.get("source")
+    if not source:
+        raise DataError(f"{runtime.packed.path}: does not say what it was trained on; name a text with --data")
+    mode = eos or training.get("eos") or "document"
+    products = precision if precision != "auto" else "bfloat16" if multiplies_bfloat16() else "float32"
+    return source, cast("Eos", mode), cast("Precision", products)
 
 
 def evaluate(

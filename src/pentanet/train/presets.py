@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -23,6 +24,17 @@ def load_config(name: str, overrides: list[str] | None = None) -> TrainConfig:
         ConfigError: a key, value or file that cannot be used.
     """
     return from_tree(TrainConfig, with_overrides(_tree(name), overrides or []), name)
+
+
+def short_overrides(*, method: str = "", source: str = "", steps: int = 0, seed: int = -1) -> list[str]:
+    """The settings that have an option of their own, as `key=value`; empty, 0 and -1 leave the preset's."""
+    pairs = {
+        "weights.method": json.dumps(method) if method else "",
+        "data.source": json.dumps(source) if source else "",
+        "steps": str(steps) if steps else "",
+        "seed": str(seed) if seed >= 0 else "",
+    }
+    return [f"{key}={value}" for key, value in pairs.items() if value]
 
 
 def _tree(name: str) -> Tree:

@@ -1,0 +1,86 @@
+"""pentanet bench."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+
+def bench(
+    suite: str = "nano",
+    *,
+    out: Path | None = None,
+    seeds: int = 0,
+    methods: Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)] = None,
+    steps: int = 0,
+    data: str = "",
+    settings: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
+    workers: int = 0,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Train several weight methods alike, pack each, check that nothing was lost, and compare them.
+
+    The same command continues a benchmark that was interrupted.
+
+    Parameters
+    ----------
+    suite
+        nano (our recipe) or nano-seed (the published one).
+    out
+        Directory for everything; runs/bench-SUITE by default.
+    seeds
+        How many; 3 by default.
+    methods
+        Instead of the suite's, separated by commas or spaces.
+    steps
+        Optimizer steps of each training, instead of the preset's.
+    data
+        bible, wikitext-2, wikitext-103, a text file or folder, or a prepared dataset directory.
+    settings
+        Any other setting as key=value, for all methods; may be repeated.
+    workers
+        Trainings side by side; one per core by default.
+    json
+        Print the summary as JSON.
+    """
+    from pentanet.bench.run import JobProgress
+    from pentanet.bench.run import bench as run
+    from pentanet.bench.suites import suite as find
+    from pentanet.cli import console
+    from pentanet.report import report
+    from pentanet.train.presets import load_config, short_overrides
+
+    chosen = find(suite)
+    config = load_config(chosen.preset, short_overrides(source=data, steps=steps) + (settings or []))
+    names = tuple(name for item in methods or [] for name in item.split(",") if name)
+    tokens = console.dataset(config.data.source, config.data.tokenizer, config.data.eos)
+    folder = out or Path("runs") / f"bench-{suite}"
+    with console.bars() as bars:
+        total = bars.add_task(f"[bold]{suite}", total=0, note="steps of all trainings")
+        tasks: dict[str, Any] = {}
+        done: dict[str, tuple[int, int]] = {}
+
+        def tell(p: JobProgress) -> None:
+            done[p.name] = (p.step, p.steps)
+            if p.name not in tasks:
+                tasks[p.name] = bars.add_task(p.name, total=p.steps, note="", visible=False, start=False)
+            note = "" if math.isnan(p.loss) else f"loss {p.loss:.3f}"
+            if p.result is not None:
+                error = p.result.get("error")
+                note = (
+                    f"[red]{error}[/]" if error else f"validation {p.result['val_loss']:.4f}, packed, reloaded: equal"
+                )
+            if p.step and not bars.tasks[tasks[p.name]].started:
+                bars.start_task(tasks[p.name])
+            bars.update(tasks[p.name], completed=p.step, visible=p.step > 0, note=note)
+            bars.update(total, completed=sum(a for a, _ in done.values()), total=sum(b for _, b in done.values()))
+
+        summary = run(chosen, config, folder, tokens, methods=names, seeds=seeds, workers=workers, progress=tell)
+    page = report(folder)
+    if json:
+        console.print_json(summary)
+    else:
+        console.show_bench(summary, page)

@@ -1,0 +1,90 @@
+"""What the commands share: where results and progress go, and how they look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from pentanet.data.cache import open_or_prepare
+from pentanet.data.dataset import Dataset
+from pentanet.data.prepare import Eos
+from pentanet.report.table import bench_table, comparison_lines
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output, and nothing else."""
+    print(json.dumps(value, indent=2))
+
+
+def bars() -> Progress:
+    """Progress bars with time left, on standard error; plain output where that is no terminal is left to the caller."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=err,
+    )
+
+
+@contextmanager
+def stages() -> Generator[Callable[[str, int, int], None]]:
+    """A bar per stage, for work that reports (stage, done, total)."""
+    with bars() as progress:
+        tasks: dict[str, Any] = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total, note="")
+            progress.update(tasks[stage], completed=done, total=total)
+
+        yield tell
+
+
+def dataset(source: str, tokenizer: str, eos: Eos) -> Dataset:
+    """Open or prepare a dataset, with a bar."""
+    with stages() as tell:
+        return open_or_prepare(source, tokenizer, eos, tell)
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Names and values, one per line; tables of values are indented."""
+    width = max(map(len, facts), default=0)
+    for key, value in facts.items():
+        shown = _shown(value)
+        if shown:
+            out.print(f"{key:{width}}  {shown}", markup=False, soft_wrap=True)
+
+
+def show_bench(summary: Mapping[str, Any], page: Path) -> None:
+    """The table of a benchmark, the comparisons in words, and where the page lies."""
+    out.print(bench_table(summary))
+    out.print()
+    for line in comparison_lines(summary):
+        out.print(line, markup=False, soft_wrap=True)
+    out.print(f"\nreport: {page}", markup=False, soft_wrap=True)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        found = cast("Mapping[str, Any]", value)
+        return "  ".join(f"{key} {_shown(v)}" for key, v in found.items())
+    if isinstance(value, list):
+        return " ".join(map(str, cast("list[Any]", value)))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return (
+        f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else "" if value is None else str(value)
+    )

@@ -1,0 +1,32 @@
+"""pentanet doctor."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+    """Say what this machine offers, and test the installation; exits with 1 if a test fails.
+
+    Parameters
+    ----------
+    json
+        Print the same as JSON.
+    """
+    from pentanet.cli import console
+    from pentanet.doctor import doctor as look
+
+    found = look()
+    if json:
+        console.print_json(found.to_dict())
+    else:
+        facts = {**found.machine.to_dict(), "precision": found.precision, "cache": found.cache, **found.extras}
+        console.print_facts({"pentanet": found.version, **facts})
+        for check in found.checks:
+            mark = "[green]ok[/]" if check.error is None else "[red]FAILED[/]"
+            console.out.print(f"{mark} {check.name}: {check.error or check.detail}", soft_wrap=True)
+    if not found.healthy:
+        sys.exit(1)

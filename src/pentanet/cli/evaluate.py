@@ -1,0 +1,52 @@
+"""pentanet eval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+def evaluate(
+    model: Path,
+    *,
+    data: str = "",
+    split: Literal["train", "valid", "test"] = "valid",
+    eos: Literal["line", "document", "none", ""] = "",
+    precision: Literal["auto", "bfloat16", "float32"] = "auto",
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Measure loss, perplexity and bits per byte on every token of a split.
+
+    Parameters
+    ----------
+    model
+        Model directory of `pentanet pack`.
+    data
+        Corpus, text file or folder, or a dataset prepared with the model's tokenizer; by default what the model was
+        trained on.
+    split
+        Part of the text.
+    eos
+        Where end-of-text tokens go; as in training by default.
+    precision
+        Of the matrix products; auto as in training.
+    json
+        Print the result as JSON.
+    """
+    from pentanet.cli import console
+    from pentanet.evaluate.perplexity import evaluate as measure
+    from pentanet.evaluate.perplexity import text_of
+    from pentanet.runtime.load import load
+
+    runtime = load(model)
+    source, mode, products = text_of(runtime, data, eos, precision)
+    dataset = console.dataset(source, str(model / "tokenizer.json"), mode)
+    with console.bars() as bars:
+        task = bars.add_task(f"{dataset.name} {split}", total=dataset.tokens(split) - 1, note="")
+        found = measure(runtime, dataset, split, precision=products, progress=lambda n: bars.update(task, completed=n))
+    if json:
+        console.print_json({"model": str(model), **found.to_dict()})
+    else:
+        console.print_facts(found.to_dict())

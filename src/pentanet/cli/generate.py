@@ -1,0 +1,61 @@
+"""pentanet generate."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def generate(
+    model: Path,
+    *,
+    prompt: str = "",
+    tokens: int = 100,
+    temperature: float = 0.8,
+    top_k: int = 40,
+    top_p: float = 1.0,
+    seed: int = 0,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Continue a prompt, token by token.
+
+    Parameters
+    ----------
+    model
+        Model directory of `pentanet pack`.
+    prompt
+        Text to continue; empty to start a new one.
+    tokens
+        How many to write at most.
+    temperature
+        Divides the logits; 0 takes the most likely token each time.
+    top_k
+        Draw from the k most likely tokens; 0 from all.
+    top_p
+        Draw from the smallest set of tokens with this probability.
+    seed
+        The same seed writes the same text.
+    json
+        Print prompt, text and speed as JSON instead of streaming.
+    """
+    from pentanet.cli import console
+    from pentanet.runtime.generate import Sampling
+    from pentanet.runtime.generate import generate as stream
+    from pentanet.runtime.load import load
+
+    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    pieces = stream(load(model), prompt, tokens, sampling)
+    started = time.monotonic()
+    if json:
+        text = "".join(pieces)
+        console.print_json({"prompt": prompt, "text": text, "seconds": round(time.monotonic() - started, 3)})
+        return
+    sys.stdout.write(prompt)
+    for piece in pieces:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write("\n")

@@ -1,0 +1,62 @@
+"""pentanet inspect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from pentanet.pack.inspect import Inspection
+
+
+def inspect(
+    model: Path,
+    *,
+    verify: bool = True,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Show the tensors of a packed model: storage, bits, entropy, occupancy.
+
+    Parameters
+    ----------
+    model
+        Model directory.
+    verify
+        Compare every tensor with its checksum.
+    json
+        Print the same as JSON.
+    """
+    from pentanet.cli import console
+    from pentanet.pack.inspect import inspect as look
+
+    found = look(model, verify=verify)
+    if json:
+        console.print_json(found.to_dict())
+    else:
+        show(found)
+
+
+def show(found: Inspection) -> None:
+    """Print an inspection as a table."""
+    from rich.table import Table
+
+    from pentanet.cli import console
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("tensor", "storage"):
+        table.add_column(name, overflow="fold")
+    for name in ("shape", "bits/weight", "entropy", "occupancy %"):
+        table.add_column(name, justify="right")
+    for row in found.rows:
+        levels = " ".join(f"{100 * share:.1f}" for share in row.occupancy.values()) if row.occupancy else ""
+        shape = " x ".join(map(str, row.shape))
+        entropy = "" if row.entropy is None else f"{row.entropy:.3f}"
+        table.add_row(row.name, row.storage, shape, f"{row.bits_per_weight:.3f}", entropy, levels)
+    console.out.print(table)
+    console.out.print(
+        f"\n{found.path}: {found.method}, {found.parameters:,} parameters, {found.quantized_parameters:,} quantized\n"
+        f"{found.bytes:,} bytes, {found.file_bits_per_weight:.3f} bits per weight of the whole file"
+        + (f", {found.quantized_bits_per_weight:.3f} of the quantized" if found.quantized_bits_per_weight else "")
+    )

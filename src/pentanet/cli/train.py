@@ -1,0 +1,81 @@
+"""pentanet train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+
+def train(
+    preset: str = "nano",
+    *,
+    out: Path | None = None,
+    method: str = "",
+    data: str = "",
+    steps: int = 0,
+    seed: int = -1,
+    settings: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
+    threads: int = 0,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Train a model, or continue the run in OUT where it stopped.
+
+    Parameters
+    ----------
+    preset
+        nano, nano-seed, seed-124m, seed-345m, or the path of a .toml file.
+    out
+        Run directory; runs/PRESET-METHOD-SEED by default.
+    method
+        Weight method, instead of the preset's.
+    data
+        bible, wikitext-2, wikitext-103, a text file or folder, or a prepared dataset directory.
+    steps
+        Optimizer steps, instead of the preset's.
+    seed
+        Of the initial weights and the batches, instead of the preset's.
+    settings
+        Any other setting as key=value, for example --set optimizer.lr=0.002; may be repeated.
+    threads
+        For torch; all cores by default.
+    dry_run
+        Train nothing; print parameters, tokens, the size of the packed file and an estimate of the memory.
+    json
+        Print the result as JSON.
+    """
+    from pentanet.cli import console
+    from pentanet.train.presets import load_config, short_overrides
+
+    config = load_config(preset, short_overrides(method=method, source=data, steps=steps, seed=seed) + (settings or []))
+    if dry_run:
+        from pentanet.pack.plan import plan
+
+        result: dict[str, Any] = plan(config).to_dict()
+    else:
+        import torch
+
+        from pentanet.train.run import train as run
+
+        if threads > 0:
+            torch.set_num_threads(threads)
+        tokens = console.dataset(config.data.source, config.data.tokenizer, config.data.eos)
+        name = Path(preset).stem if preset.endswith(".toml") else preset
+        folder = out or Path("runs") / f"{name}-{config.weights.method}-{config.seed}"
+        with console.bars() as bars:
+            task = bars.add_task(config.weights.method, total=config.steps, note="")
+
+            def tell(p: Any) -> None:
+                val = "" if p.val_loss is None else f", validation {p.val_loss:.3f}"
+                bars.update(task, completed=p.step, note=f"loss {p.loss:.3f}{val}")
+
+            result = run(
+                config, folder, tokens, progress=tell, warn=lambda text: console.err.print(text, style="yellow")
+            )
+        result = {"run": str(folder), **result}
+    if json:
+        console.print_json(result)
+    else:
+        console.print_facts(result)

