@@ -25,8 +25,8 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-def bars() -> Progress:
-    """Progress bars with time left, on standard error; plain output where that is no terminal is left to the caller."""
+def bars(*, transient: bool = False) -> Progress:
+    """Progress bars with time left, on standard error; `transient` ones vanish when they are done."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
@@ -36,13 +36,14 @@ def bars() -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
         console=err,
+        transient=transient,
     )
 
 
 @contextmanager
 def stages() -> Generator[Callable[[str, int, int], None]]:
     """A bar per stage, for work that reports (stage, done, total)."""
-    with bars() as progress:
+    with bars(transient=True) as progress:
         tasks: dict[str, Any] = {}
 
         def tell(stage: str, done: int, total: int) -> None:

@@ -46,17 +46,29 @@ def show(found: Inspection) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("tensor", "storage"):
-        table.add_column(name, overflow="fold")
-    for name in ("shape", "bits/weight", "entropy", "occupancy %"):
-        table.add_column(name, justify="right")
+        table.add_column(name, no_wrap=True)
+    for name in ("shape", "bits", "entropy", "zero %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    vectors = [row for row in found.rows if len(row.shape) == 1]
     for row in found.rows:
-        levels = " ".join(f"{100 * share:.1f}" for share in row.occupancy.values()) if row.occupancy else ""
-        shape = " x ".join(map(str, row.shape))
-        entropy = "" if row.entropy is None else f"{row.entropy:.3f}"
-        table.add_row(row.name, row.storage, shape, f"{row.bits_per_weight:.3f}", entropy, levels)
+        if row not in vectors:
+            entropy = "" if row.entropy is None else f"{row.entropy:.3f}"
+            zero = "" if row.zero_fraction is None else f"{100 * row.zero_fraction:.1f}"
+            shape = "x".join(map(str, row.shape))
+            table.add_row(
+                row.name.removesuffix(".weight"), row.storage, shape, f"{row.bits_per_weight:.3f}", entropy, zero
+            )
+    if vectors:
+        size = sum(row.parameters for row in vectors)
+        bits = 8 * sum(row.bytes for row in vectors) / size
+        table.add_row(f"{len(vectors)} vectors", vectors[0].storage, str(size), f"{bits:.3f}", "", "")
     console.out.print(table)
     console.out.print(
         f"\n{found.path}: {found.method}, {found.parameters:,} parameters, {found.quantized_parameters:,} quantized\n"
         f"{found.bytes:,} bytes, {found.file_bits_per_weight:.3f} bits per weight of the whole file"
-        + (f", {found.quantized_bits_per_weight:.3f} of the quantized" if found.quantized_bits_per_weight else "")
+        + (f", {found.quantized_bits_per_weight:.3f} of the quantized" if found.quantized_bits_per_weight else ""),
+        soft_wrap=True,
     )
+    if found.occupancy:
+        levels = "  ".join(f"{level}: {100 * share:.2f} %" for level, share in found.occupancy.items())
+        console.out.print(f"levels  {levels}", soft_wrap=True)

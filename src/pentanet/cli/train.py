@@ -7,6 +7,16 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+DETAILS = (
+    "version",
+    "data",
+    "machine",
+    "checkpoint",
+    "checkpoint_dir",
+    "device",
+    "threads",
+)  # of the record; in --json
+
 
 def train(
     preset: str = "nano",
@@ -77,5 +87,7 @@ def train(
         result = {"run": str(folder), **result}
     if json:
         console.print_json(result)
-    else:
-        console.print_facts(result)
+        return
+    console.print_facts({key: value for key, value in result.items() if key not in DETAILS})
+    if not dry_run:
+        console.out.print(f"\nPack it: pentanet pack {result['run']}", markup=False, soft_wrap=True)
