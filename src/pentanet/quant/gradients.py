@@ -25,7 +25,8 @@ def nearest_level(u: Tensor, grid: Grid) -> Tensor:
     if grid.spacing == 2:
         # Levels are odd: -3 -1 1 3.  Zero rounds up, so a binary code is never 0.
         return u.div_(2).floor_().mul_(2).add_(1).clamp_(grid.lowest, grid.highest)
-    return u.round_().clamp_(grid.lowest, grid.highest)
+    # Adding zero makes 0.0 of -0.0, which integer codes cannot tell apart: what training uses is the file's bits.
+    return u.round_().clamp_(grid.lowest, grid.highest).add_(0.0)
 
 
 def round_blocks(blocks: Tensor, scales: Tensor, grid: Grid) -> Tensor:
