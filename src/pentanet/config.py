@@ -5,8 +5,10 @@ An unknown key is an error that names the nearest known one; a value of the wron
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
+import math
 import tomllib
 import types
 import typing
@@ -14,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from pentanet.errors import ConfigError, MissingFileError, UnknownKeyError, did_you_mean
+from pentanet.errors import ConfigError, MissingFileError, UnknownKeyError, UnreadableFileError, did_you_mean
 
 T = TypeVar("T")
 Tree = dict[str, Any]
@@ -24,13 +26,15 @@ def read_toml(path: Path) -> Tree:
     """Parse a TOML file.
 
     Raises:
-        MissingFileError: no such file.
+        MissingFileError, UnreadableFileError: no such file, or not one that can be read.
         ConfigError: not TOML; names the line.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MissingFileError(path, "Name a preset, or the path of a .toml file.") from None
+    except OSError as error:
+        raise UnreadableFileError(path, error) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
 
@@ -41,7 +45,7 @@ def with_overrides(tree: Tree, pairs: list[str]) -> Tree:
     Raises:
         ConfigError: a pair without `=`, or a path through something that is not a table.
     """
-    result = cast("Tree", json.loads(json.dumps(tree)))
+    result = copy.deepcopy(tree)
     for pair in pairs:
         path, equals, text = pair.partition("=")
         if not equals:
@@ -135,11 +139,18 @@ def to_toml(config: Any) -> str:
         plain = {key: value for key, value in tree.items() if not isinstance(value, dict)}
         if path:
             lines.append(f"\n[{path}]")
-        # JSON and TOML write strings, numbers and booleans alike.
-        lines.extend(f"{key} = {json.dumps(value)}" for key, value in plain.items())
+        lines.extend(f"{key} = {_literal(value)}" for key, value in plain.items())
         for key, value in tree.items():
             if isinstance(value, dict):
                 table(cast("Tree", value), f"{path}.{key}" if path else key)
 
     table(to_tree(config), "")
     return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _literal(value: Any) -> str:
+    """A string, number or boolean: JSON and TOML write them alike, but for what stands here."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    # TOML has no surrogate pairs, so that nothing but control characters is escaped, and it counts DEL among them.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -9,6 +9,7 @@ Legend of shape suffixes: B batch, T tokens, D width, H heads, K key-value heads
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -54,6 +55,9 @@ class LlamaConfig:
         for name in ("layers", "width", "heads", "kv_heads", "hidden", "context"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"model.{name} = {getattr(self, name)}: must be at least 1")
+        for name in ("rope_theta", "norm_eps", "init_std"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"model.{name} = {getattr(self, name)}: must be positive and finite")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ConfigError(f"model.width {self.width} must be an even multiple of model.heads {self.heads}")
         if self.heads % self.kv_heads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -69,8 +70,14 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         for name in ("lr", "muon_lr", "eps"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"optimizer.{name} = {getattr(self, name)}: must be positive")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"optimizer.{name} = {getattr(self, name)}: must be positive and finite")
+        for name in ("weight_decay", "clip"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"optimizer.{name} = {getattr(self, name)}: must be finite and not negative")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"optimizer.{name} = {getattr(self, name)}: must lie in [0, 1)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +104,8 @@ class ScheduleConfig:
     """Share of the steps after which there is no weight decay; 1 keeps it to the end."""
 
     def __post_init__(self) -> None:
+        if self.warmup < 0:
+            raise ConfigError(f"schedule.warmup = {self.warmup}: must not be negative")
         for name in ("final", "warmdown", "drop_at", "drop_to", "decay_off"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"schedule.{name} = {getattr(self, name)}: must lie in [0, 1]")
@@ -138,6 +147,9 @@ class TrainConfig:
         for name in ("steps", "log_every", "eval_every", "checkpoint_every", "keep"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)}: must be at least 1")
+        for name in ("eval_tokens", "eval_random_batches"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} = {getattr(self, name)}: must not be negative")
         if isinstance(self.model, LlamaConfig) and self.model.tie and self.weights.embedding != self.weights.head:
             raise ConfigError("model.tie needs weights.embedding and weights.head to be the same: it is one matrix")
         if self.seed < 0 or self.seed >= 2**32:

@@ -1,0 +1,71 @@
+"""Every preset loads, and the published ones say what was published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pentanet.config import to_toml
+from pentanet.errors import ConfigError, MissingFileError, UnknownKeyError, UnknownNameError
+from pentanet.models import GPTConfig
+from pentanet.quant import METHODS
+from pentanet.train.config import TrainConfig
+from pentanet.train.presets import load_config, preset_names
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_loads(name: str) -> None:
+    config = load_config(name)
+    assert config.weights.method in METHODS
+
+
+def test_names() -> None:
+    assert {"nano", "nano-seed", "seed-124m", "seed-345m"} <= set(preset_names())
+    assert preset_names() == sorted(preset_names())
+
+
+def test_overrides_change_a_preset_and_nothing_else() -> None:
+    changed = load_config("nano", ["optimizer.lr=0.5", "weights.method=ternary"])
+    assert (changed.optimizer.lr, changed.weights.method) == (0.5, "ternary")
+    back = load_config("nano", [f"optimizer.lr={load_config('nano').optimizer.lr}"])
+    assert back == load_config("nano")
+
+
+def test_a_file_is_a_preset_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(to_toml(load_config("seed-124m", ["steps=3"])), encoding="utf-8")
+    assert load_config(str(file)) == load_config("seed-124m", ["steps=3"])
+    with pytest.raises(MissingFileError, match=r"other\.toml"):
+        load_config(str(tmp_path / "other.toml"))
+    with pytest.raises(UnknownKeyError, match=r"mine.toml: optimizer: unknown key 'l_r'"):
+        load_config(str(file), ["optimizer.l_r=1.0"])
+
+
+def test_an_unknown_preset_names_its_neighbour() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown preset 'nanno'\. Did you mean 'nano'\?"):
+        load_config("nanno")
+    assert issubclass(UnknownNameError, ConfigError)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("seed-124m", (12, 768, 12)), ("seed-345m", (24, 1024, 16))])
+def test_the_published_recipe(name: str, shape: tuple[int, int, int]) -> None:
+    """Section 1.2 to 1.4 of the publication's code, value by value."""
+    config: TrainConfig = load_config(name)
+    model = config.model
+    assert isinstance(model, GPTConfig)
+    assert (model.layers, model.width, model.heads) == shape
+    assert (model.context, model.dropout) == (512, 0.1)
+    assert (config.steps, config.batch.size, config.batch.windows) == (10_000, 8, "random")
+    optimizer = config.optimizer
+    assert (optimizer.kind, optimizer.lr, optimizer.weight_decay, optimizer.clip) == ("adamw", 3e-4, 0.1, 1.0)
+    assert (optimizer.beta1, optimizer.beta2, optimizer.eps, optimizer.decay_vectors) == (0.9, 0.999, 1e-8, True)
+    schedule = config.schedule
+    assert (schedule.kind, schedule.warmup, schedule.final, schedule.decay_off) == ("cosine", 500, 0.1, 1.0)
+    assert (config.data.source, config.data.tokenizer, config.data.eos) == ("wikitext-103", "gpt2", "line")
+    assert (config.weights.method, config.weights.embedding, config.weights.head) == (
+        "pentanet-seed",
+        "float32",
+        "grid",
+    )
+    assert (config.eval_every, config.eval_random_batches, config.precision) == (500, 50, "bfloat16")
