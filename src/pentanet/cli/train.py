@@ -28,6 +28,7 @@ def train(
     seed: int = -1,
     settings: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
     threads: int = 0,
+    tensorboard: Annotated[bool, Parameter(negative=())] = False,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -51,6 +52,8 @@ def train(
         Any other setting as key=value, for example --set optimizer.lr=0.002; may be repeated.
     threads
         For torch; all cores by default.
+    tensorboard
+        Write the metrics for TensorBoard to OUT/tensorboard too.
     dry_run
         Train nothing; print parameters, tokens, the size of the packed file and an estimate of the memory.
     json
@@ -67,6 +70,7 @@ def train(
     else:
         import torch
 
+        from pentanet.train.metrics import tensorboard as events
         from pentanet.train.run import train as run
 
         if threads > 0:
@@ -81,9 +85,11 @@ def train(
                 val = "" if p.val_loss is None else f", validation {p.val_loss:.3f}"
                 bars.update(task, completed=p.step, note=f"loss {p.loss:.3f}{val}")
 
-            result = run(
-                config, folder, tokens, progress=tell, warn=lambda text: console.err.print(text, style="yellow")
-            )
+            def warn(text: str) -> None:
+                console.err.print(text, style="yellow")
+
+            mirror = events(folder / "tensorboard") if tensorboard else None
+            result = run(config, folder, tokens, progress=tell, warn=warn, mirror=mirror)
         result = {"run": str(folder), **result}
     if json:
         console.print_json(result)

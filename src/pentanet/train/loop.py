@@ -73,9 +73,17 @@ class Loop:
     Args:
         folder: where metrics.jsonl, timing.jsonl and checkpoints/ go.
         warn: told about damaged checkpoints.
+        mirror: told every row of metrics.jsonl as it is written.
     """
 
-    def __init__(self, config: TrainConfig, dataset: Dataset, folder: Path, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: Dataset,
+        folder: Path,
+        warn: Callable[[str], None],
+        mirror: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
         self.config, self.dataset = config, dataset
         self.device = resolve_device(config.device)
         self.precision: Precision = resolve_precision(config, self.device)
@@ -90,7 +98,7 @@ class Loop:
             batches=kind(dataset.split("train"), size, context, config.seed),
             random_batches=random if config.eval_random_batches else None,
         )
-        self.metrics = MetricsLog(folder / "metrics.jsonl")
+        self.metrics = MetricsLog(folder / "metrics.jsonl", mirror)
         self.timing = MetricsLog(folder / "timing.jsonl")
         self.store = CheckpointStore(folder / "checkpoints", config.keep, warn)
         self.seconds = 0.0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from pentanet.errors import MissingExtraError
 
 
 class MetricsLog:
@@ -15,14 +18,16 @@ class MetricsLog:
     that was never interrupted leave the same bytes.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, mirror: Callable[[dict[str, Any]], None] | None = None) -> None:
+        self.path, self.mirror = path, mirror
         self.path.touch()
 
     def write(self, row: dict[str, Any]) -> None:
         """Append one line."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+        if self.mirror is not None:
+            self.mirror(row)
 
     def sync(self) -> int:
         """Flush to the disk; returns the length in bytes."""
@@ -38,3 +43,26 @@ class MetricsLog:
         """Every complete line."""
         text = self.path.read_text(encoding="utf-8")
         return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def tensorboard(folder: Path) -> Callable[[dict[str, Any]], None]:
+    """A mirror that writes every number of a row as a TensorBoard scalar to `folder`.
+
+    Raises:
+        MissingExtraError: tensorboard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise MissingExtraError("tensorboard", "tensorboard", "--tensorboard") from None
+    writer: Any = None
+
+    def mirror(row: dict[str, Any]) -> None:
+        nonlocal writer
+        writer = writer or SummaryWriter(str(folder))  # makes the folder, so not before the run has claimed its own
+        for key, value in row.items():
+            if isinstance(value, int | float) and key != "step":
+                writer.add_scalar(key, value, row["step"])
+        writer.flush()
+
+    return mirror

@@ -50,6 +50,7 @@ def train(
     *,
     progress: Callable[[Progress], None] = lambda _: None,
     warn: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+    mirror: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Train a model, or continue a run that was interrupted; a finished run returns its record at once.
 
@@ -59,6 +60,7 @@ def train(
         dataset: tokens; the run belongs to them and refuses others.
         progress: told after every step.
         warn: told about damaged checkpoints.
+        mirror: told every row of metrics.jsonl; `pentanet.train.metrics.tensorboard` makes one.
 
     Returns:
         The run record, as in record.json.
@@ -72,7 +74,7 @@ def train(
     if (out / RECORD).exists():
         return read_record(out)
     with stop_request() as stop:
-        loop = Loop(config, dataset, out, warn)
+        loop = Loop(config, dataset, out, warn, mirror)
         loop.resume()
         if not loop.run(stop, progress):
             assert stop.signal is not None

@@ -1,0 +1,40 @@
+"""The Python functions behind the commands, under one roof.
+
+    from pentanet.api import bench, doctor, evaluate, generate, inspect, load, load_config, pack, prepare, report, train
+
+Each has the name and the meaning of its command (`eval` is `evaluate`: the other is a builtin of Python).  A preset
+becomes a configuration with `load_config`, a packed directory becomes something that runs with `load`.
+"""
+
+from pentanet.bench.run import bench
+from pentanet.bench.suites import suite
+from pentanet.data.cache import open_or_prepare
+from pentanet.data.prepare import prepare
+from pentanet.doctor import doctor
+from pentanet.evaluate.perplexity import evaluate
+from pentanet.pack.checkpoint import pack
+from pentanet.pack.inspect import inspect
+from pentanet.pack.plan import plan
+from pentanet.report import report
+from pentanet.runtime.generate import Sampling, generate
+from pentanet.runtime.load import load
+from pentanet.train.presets import load_config
+from pentanet.train.run import train
+
+__all__ = [
+    "Sampling",
+    "bench",
+    "doctor",
+    "evaluate",
+    "generate",
+    "inspect",
+    "load",
+    "load_config",
+    "open_or_prepare",
+    "pack",
+    "plan",
+    "prepare",
+    "report",
+    "suite",
+    "train",
+]
