@@ -24,5 +24,5 @@ def test_the_main_job_has_the_published_arms_and_their_controls() -> None:
 
 
 def test_an_unknown_suite_names_its_neighbour() -> None:
-    with pytest.raises(UnknownNameError, match=r"unknown suite 'nono'\. Did you mean 'nano'\?"):
-        suite("nono")
+    with pytest.raises(UnknownNameError, match=r"unknown suite 'nanoo'\. Did you mean 'nano'\?"):
+        suite("nanoo")
