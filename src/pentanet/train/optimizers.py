@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pentanet.nn import QuantLinear, quantized_modules
 from pentanet.train.config import OptimizerConfig, ScheduleConfig
+from pentanet.train.muon import Muon
 from pentanet.train.schedule import decay, rate
 
 
@@ -16,7 +17,7 @@ class Optimizer:
     """One or two torch optimizers whose peak rates follow a common schedule.
 
     Matrices of the blocks are decayed; norms, embeddings, heads, positions and learned steps only with
-    `decay_vectors`.  With Muon the same matrices take orthogonalized momentum (torch.optim.Muon), scaled
+    `decay_vectors`.  With Muon the same matrices take orthogonalized momentum, scaled
     by sqrt(max(1, rows / cols)).
     """
 
@@ -30,7 +31,7 @@ class Optimizer:
         ]
         self.parts: list[torch.optim.Optimizer] = []
         if config.kind == "muon":
-            self.parts.append(torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=wd))
+            self.parts.append(Muon(matrices, lr=config.muon_lr, weight_decay=wd))
         else:
             groups.insert(0, {"params": matrices, "weight_decay": wd})
         self.parts.append(torch.optim.AdamW(groups, lr=config.lr, betas=betas, eps=config.eps, fused=True))
