@@ -22,12 +22,12 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     """Newton-Schulz iteration on [n, rows, cols]: about U V^T of each matrix U S V^T."""
     a, b, c = COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices
+    x = matrices.transpose(-2, -1) if tall else matrices
     x: Tensor = x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
     for _ in range(ITERATIONS):
-        gram = x @ x.mT
+        gram = x @ x.transpose(-2, -1)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if tall else x
+    return x.transpose(-2, -1) if tall else x
 
 
 class Muon(torch.optim.Optimizer):
