@@ -89,10 +89,11 @@ def from_tree(kind: type[T], tree: Mapping[str, Any], where: str) -> T:
     ]
     if missing:
         raise ConfigError(f"{where}: '{missing[0]}' is missing")
-    return kind(**{key: _convert(hints[key], value, f"{where}: {key}") for key, value in tree.items()})
+    return kind(**{key: convert(hints[key], value, f"{where}: {key}") for key, value in tree.items()})
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
+def convert(hint: Any, value: Any, where: str) -> Any:
+    """The value that a field of type `hint` takes; raises ConfigError, which begins with `where`, for a wrong type."""
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
         return _choice(typing.get_args(hint), value, where)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pentanet.errors import ConfigError
+from pentanet.models.hub import from_hub
 from pentanet.nn import WeightFactory, quantized_modules
 
 
@@ -64,17 +65,17 @@ class GPTConfig:
 
     @classmethod
     def from_hub_config(cls, config: dict[str, Any]) -> GPTConfig:
-        """The inverse of `hub_config`; a missing key is a ConfigError."""
-        try:
-            return cls(
-                layers=config["n_layer"],
-                width=config["n_embd"],
-                heads=config["n_head"],
-                context=config["n_positions"],
-                dropout=config["resid_pdrop"],
-            )
-        except (KeyError, TypeError) as error:
-            raise ConfigError(f"config.json: {error} is missing or has a wrong type for a GPT-shaped model") from error
+        """The inverse of `hub_config`; a missing or wrong value is a ConfigError."""
+        return from_hub(cls, config, _HUB_KEYS)
+
+
+_HUB_KEYS = {
+    "layers": "n_layer",
+    "width": "n_embd",
+    "heads": "n_head",
+    "context": "n_positions",
+    "dropout": "resid_pdrop",
+}
 
 
 class Attention(nn.Module):

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pentanet.errors import ConfigError
+from pentanet.models.hub import from_hub
 from pentanet.nn import WeightFactory, quantized_modules
 
 
@@ -85,26 +86,23 @@ class LlamaConfig:
 
     @classmethod
     def from_hub_config(cls, config: dict[str, Any]) -> LlamaConfig:
-        """The inverse of `hub_config`; a missing key is a ConfigError."""
-        try:
-            return cls(
-                layers=config["num_hidden_layers"],
-                width=config["hidden_size"],
-                heads=config["num_attention_heads"],
-                kv_heads=config["num_key_value_heads"],
-                hidden=config["intermediate_size"],
-                context=config["max_position_embeddings"],
-                activation=config["hidden_act"],
-                sub_norms=config["model_type"] == "bitnet",
-                tie=config["tie_word_embeddings"],
-                rope_theta=config["rope_theta"],
-                norm_eps=config["rms_norm_eps"],
-                init_std=config["initializer_range"],
-            )
-        except (KeyError, TypeError) as error:
-            raise ConfigError(
-                f"config.json: {error} is missing or has a wrong type for a Llama-shaped model"
-            ) from error
+        """The inverse of `hub_config`; a missing or wrong value is a ConfigError."""
+        return from_hub(cls, config, _HUB_KEYS, sub_norms=config.get("model_type") == "bitnet")
+
+
+_HUB_KEYS = {
+    "layers": "num_hidden_layers",
+    "width": "hidden_size",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "hidden": "intermediate_size",
+    "context": "max_position_embeddings",
+    "activation": "hidden_act",
+    "tie": "tie_word_embeddings",
+    "rope_theta": "rope_theta",
+    "norm_eps": "rms_norm_eps",
+    "init_std": "initializer_range",
+}
 
 
 class RMSNorm(nn.Module):

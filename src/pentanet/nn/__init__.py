@@ -1,7 +1,14 @@
 """Torch modules whose weights pass through a quantizer."""
 
 from pentanet.nn.factory import Trainable, WeightFactory
-from pentanet.nn.modules import QuantEmbedding, QuantLinear, count_parameters, quantized_modules, set_progress
+from pentanet.nn.modules import (
+    QuantEmbedding,
+    QuantLinear,
+    count_parameters,
+    method_modules,
+    quantized_modules,
+    set_progress,
+)
 from pentanet.nn.storage import STORAGES, Storage, storage_quantizer
 
 __all__ = [
@@ -12,6 +19,7 @@ __all__ = [
     "Trainable",
     "WeightFactory",
     "count_parameters",
+    "method_modules",
     "quantized_modules",
     "set_progress",
     "storage_quantizer",

@@ -47,5 +47,7 @@ class Trainable:
         head = QuantLinear(vocab, inputs, storage_quantizer(storage, self.method), by_method=storage == "grid")
         if tied_to is not None:
             assert isinstance(tied_to, QuantEmbedding)
-            head.weight = tied_to.weight  # one latent; each side still looks through its own quantizer
+            head.weight = tied_to.weight
+            if storage == self.embedding_storage:  # stored once, so learned steps are shared too
+                head.quantizer = tied_to.quantizer
         return head

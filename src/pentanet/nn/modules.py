@@ -61,6 +61,15 @@ def quantized_modules(model: nn.Module) -> Iterator[tuple[str, _Quantized]]:
             yield name, module
 
 
+def method_modules(model: nn.Module) -> Iterator[tuple[str, _Quantized]]:
+    """The modules under the weight method, by name; a matrix that two of them share comes once."""
+    seen: set[int] = set()
+    for name, module in quantized_modules(model):
+        if module.by_method and id(module.weight) not in seen:
+            seen.add(id(module.weight))
+            yield name, module
+
+
 def set_progress(model: nn.Module, progress: float) -> None:
     """Tell every quantizer how much of the training is done, 0 to 1."""
     for _, module in quantized_modules(model):
@@ -71,4 +80,4 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
     """Weights of the model (a tied one once, learned steps not), and those of them under the weight method."""
     own = {id(p) for _, module in quantized_modules(model) for p in module.quantizer.parameters()}
     total = sum(p.numel() for p in model.parameters() if id(p) not in own)
-    return total, sum(module.weight.numel() for _, module in quantized_modules(model) if module.by_method)
+    return total, sum(module.weight.numel() for _, module in method_modules(model))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pentanet.codes import Codes
-from pentanet.nn import quantized_modules
+from pentanet.nn import method_modules
 
 Levels = dict[str, NDArray[np.int8]]
 
@@ -23,11 +23,10 @@ Levels = dict[str, NDArray[np.int8]]
 def levels(model: nn.Module) -> Levels:
     """Levels of every weight under the method, by module; empty for full precision."""
     found: Levels = {}
-    for name, module in quantized_modules(model):
-        if module.by_method:
-            codes = module.quantizer.export(module.weight)
-            if isinstance(codes, Codes):
-                found[name] = codes.levels
+    for name, module in method_modules(model):
+        codes = module.quantizer.export(module.weight)
+        if isinstance(codes, Codes):
+            found[name] = codes.levels
     return found
 
 
@@ -65,9 +64,7 @@ class LatentShape:
 def latent_shape(model: nn.Module) -> LatentShape:
     """Moments of the latent weights of all modules under the method."""
     total, kurtosis, square = 0, 0.0, 0.0
-    for _, module in quantized_modules(model):
-        if not module.by_method:
-            continue
+    for _, module in method_modules(model):
         w = module.weight.double()
         n, second = w.numel(), w.square().mean()
         centred = w - w.mean()
