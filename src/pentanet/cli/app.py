@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App
+from cyclopts import App, CycloptsError, Parameter
 
 from pentanet import __version__
 from pentanet.errors import PentaNetError
@@ -33,12 +33,21 @@ def make_app() -> App:
     app = App(
         name="pentanet",
         help="Language models whose weights take five levels: train, pack, run and measure them.",
+        help_format="plaintext",  # markdown costs a third of the time of --help
         version=__version__,
+        default_parameter=Parameter(show_default=_is_worth_showing),
+        exit_on_error=False,
+        print_error=False,
         result_action="return_value",
     )
     for name, target, help_text in COMMANDS:
         app.command(f"pentanet.cli.{target}", name=name, help=help_text)
     return app
+
+
+def _is_worth_showing(default: object) -> str | None:
+    """Defaults that say something: not those that stand for "off" or "as in the preset"."""
+    return str(default) if default or isinstance(default, float) else None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,16 +58,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         make_app()(arguments)
+        sys.stdout.flush()  # here and not at exit, where nobody could catch what goes wrong
+    except CycloptsError as error:
+        _fail(f"{' '.join(str(error).split())} See: pentanet --help", 2)
     except PentaNetError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt as error:
         number = getattr(error, "signal", signal.SIGINT)
         _fail(str(error) or "stopped", 128 + number)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         sys.exit(1)
     except OSError as error:
+        _give_up_output()
         _fail(f"{error.filename or 'input/output'}: {error.strerror or error}", 1)
+
+
+def _give_up_output() -> None:
+    """Write the rest of the output to nowhere, so that Python does not fail on it once more at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> None:

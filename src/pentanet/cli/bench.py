@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+
+from pentanet.cli.options import Count, Flag, Settings
 
 
 def bench(
     suite: str = "nano",
     *,
     out: Path | None = None,
-    seeds: int = 0,
+    seeds: Count | None = None,
     methods: Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)] = None,
-    steps: int = 0,
+    steps: Count | None = None,
     data: str = "",
-    settings: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
-    workers: int = 0,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    settings: Settings | None = None,
+    workers: Count | None = None,
+    json: Flag = False,
 ) -> None:
     """Train several weight methods alike, pack each, check that nothing was lost, and compare them.
 
@@ -50,12 +53,15 @@ def bench(
     from pentanet.bench.run import bench as run
     from pentanet.bench.suites import suite as find
     from pentanet.cli import console
+    from pentanet.quant import method
     from pentanet.report import report
     from pentanet.train.presets import load_config, short_overrides
 
     chosen = find(suite)
-    config = load_config(chosen.preset, short_overrides(source=data, steps=steps) + (settings or []))
+    config = load_config(chosen.preset, short_overrides(source=data, steps=steps or 0) + (settings or []))
     names = tuple(name for item in methods or [] for name in item.split(",") if name)
+    for name in names:
+        method(name)  # a misspelt name is told before the text is prepared
     tokens = console.dataset(config.data.source, config.data.tokenizer, config.data.eos)
     folder = out or Path("runs") / f"bench-{suite}"
     with console.bars() as bars:
@@ -69,18 +75,26 @@ def bench(
                 tasks[p.name] = bars.add_task(p.name, total=p.steps, note="", visible=False, start=False)
             note = "" if math.isnan(p.loss) else f"loss {p.loss:.3f}"
             if p.result is not None:
-                error = p.result.get("error")
-                note = (
-                    f"[red]{error}[/]" if error else f"validation {p.result['val_loss']:.4f}, packed, reloaded: equal"
-                )
+                note = _outcome(p.result)
             if p.step and not bars.tasks[tasks[p.name]].started:
                 bars.start_task(tasks[p.name])
             bars.update(tasks[p.name], completed=p.step, visible=p.step > 0, note=note)
             bars.update(total, completed=sum(a for a, _ in done.values()), total=sum(b for _, b in done.values()))
 
-        summary = run(chosen, config, folder, tokens, methods=names, seeds=seeds, workers=workers, progress=tell)
+        counts = {"seeds": seeds or 0, "workers": workers or 0}
+        summary = run(chosen, config, folder, tokens, methods=names, **counts, progress=tell)
     page = report(folder)
     if json:
         console.print_json(summary)
     else:
         console.show_bench(summary, page)
+
+
+def _outcome(result: Mapping[str, Any]) -> str:
+    """What became of a run, as short as a bar's note must be."""
+    from rich.markup import escape
+
+    if error := result.get("error"):
+        return f"[red]{escape(error)}[/]"
+    loss, gap = result["val_loss"], result["packed_gap"]
+    return f"val {loss:.4f} = packed" if gap == 0 else f"[red]val {loss:.4f}, packed {gap:+.2g}[/]"

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 from pentanet.data.cache import open_or_prepare
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import Eos
 from pentanet.report.table import bench_table, comparison_lines
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)
 
 
 def print_json(value: Any) -> None:
@@ -29,7 +31,7 @@ def bars(*, transient: bool = False) -> Progress:
     """Progress bars with time left, on standard error; `transient` ones vanish when they are done."""
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=12),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
@@ -66,16 +68,23 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     for key, value in facts.items():
         shown = _shown(value)
         if shown:
-            out.print(f"{key:{width}}  {shown}", markup=False, soft_wrap=True)
+            out.print(f"{key:{width}}  {shown}", soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """A table that loses nothing: too wide for the terminal, its lines wrap; in a file or pipe, they are long."""
+    needed = Measurement.get(out, out.options.update(max_width=1000), table)
+    least = needed.minimum if out.is_terminal else needed.maximum
+    out.print(table, width=max(least, min(out.width, needed.maximum)), crop=False, soft_wrap=True)
 
 
 def show_bench(summary: Mapping[str, Any], page: Path) -> None:
     """The table of a benchmark, the comparisons in words, and where the page lies."""
-    out.print(bench_table(summary))
+    print_table(bench_table(summary))
     out.print()
     for line in comparison_lines(summary):
-        out.print(line, markup=False, soft_wrap=True)
-    out.print(f"\nreport: {page}", markup=False, soft_wrap=True)
+        out.print(line, soft_wrap=True)
+    out.print(f"\nreport: {page}", soft_wrap=True)
 
 
 def _shown(value: Any) -> str:

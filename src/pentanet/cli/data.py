@@ -7,6 +7,8 @@ from typing import Literal
 
 from cyclopts import App
 
+from pentanet.cli.options import Flag
+
 app = App(name="data", help="Turn text into token streams on disk.")
 
 
@@ -17,7 +19,7 @@ def prepare(
     out: Path,
     tokenizer: str = "bpe:4096",
     eos: Literal["line", "document", "none"] = "document",
-    json: bool = False,
+    json: Flag = False,
 ) -> None:
     """Tokenize a corpus into a dataset directory; nothing is done if it is there already.
 

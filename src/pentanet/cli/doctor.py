@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
 
-from cyclopts import Parameter
+from pentanet.cli.options import Flag
 
 
-def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+def doctor(*, json: Flag = False) -> None:
     """Say what this machine offers, and test the installation; exits with 1 if a test fails.
 
     Parameters
@@ -16,6 +15,8 @@ def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> None:
     json
         Print the same as JSON.
     """
+    from rich.markup import escape
+
     from pentanet.cli import console
     from pentanet.doctor import doctor as look
 
@@ -23,10 +24,13 @@ def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> None:
     if json:
         console.print_json(found.to_dict())
     else:
-        facts = {**found.machine.to_dict(), "precision": found.precision, "cache": found.cache, **found.extras}
+        facts = {**found.machine.to_dict(), "precision": found.precision, "cache": found.cache}
+        facts |= {name: version or "not installed" for name, version in found.extras.items()}
         console.print_facts({"pentanet": found.version, **facts})
         for check in found.checks:
             mark = "[green]ok[/]" if check.error is None else "[red]FAILED[/]"
-            console.out.print(f"{mark} {check.name}: {check.error or check.detail}", soft_wrap=True)
+            console.out.print(
+                f"{mark} {check.name}: {escape(check.error or check.detail)}", markup=True, soft_wrap=True
+            )
     if not found.healthy:
         sys.exit(1)

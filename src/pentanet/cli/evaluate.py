@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import Parameter
+from pentanet.cli.options import Flag
 
 
 def evaluate(
@@ -15,7 +15,7 @@ def evaluate(
     split: Literal["train", "valid", "test"] = "valid",
     eos: Literal["line", "document", "none", ""] = "",
     precision: Literal["auto", "bfloat16", "float32"] = "auto",
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Flag = False,
 ) -> None:
     """Measure loss, perplexity and bits per byte on every token of a split.
 
@@ -44,7 +44,7 @@ def evaluate(
     source, mode, products = text_of(runtime, data, eos, precision)
     dataset = console.dataset(source, str(model / "tokenizer.json"), mode)
     with console.bars() as bars:
-        task = bars.add_task(f"{dataset.name} {split}", total=dataset.tokens(split) - 1, note="")
+        task = bars.add_task(split, total=dataset.tokens(split) - 1, note="")
         found = measure(runtime, dataset, split, precision=products, progress=lambda n: bars.update(task, completed=n))
     if json:
         console.print_json({"model": str(model), **found.to_dict()})

@@ -5,21 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
+from pentanet.cli.options import Count, Flag, Seed
 
 
 def generate(
     model: Path,
     *,
     prompt: str = "",
-    tokens: int = 100,
+    tokens: Count = 100,
     temperature: float = 0.8,
     top_k: int = 40,
     top_p: float = 1.0,
-    seed: int = 0,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    seed: Seed = 0,
+    json: Flag = False,
 ) -> None:
     """Continue a prompt, token by token.
 

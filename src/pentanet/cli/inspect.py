@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
+from pentanet.cli.options import Flag
 
 if TYPE_CHECKING:
     from pentanet.pack.inspect import Inspection
@@ -15,7 +15,7 @@ def inspect(
     model: Path,
     *,
     verify: bool = True,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Flag = False,
 ) -> None:
     """Show the tensors of a packed model: storage, bits, entropy, occupancy.
 
@@ -44,7 +44,7 @@ def show(found: Inspection) -> None:
 
     from pentanet.cli import console
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
     for name in ("tensor", "storage"):
         table.add_column(name, no_wrap=True)
     for name in ("shape", "bits", "entropy", "zero %"):
@@ -62,7 +62,7 @@ def show(found: Inspection) -> None:
         size = sum(row.parameters for row in vectors)
         bits = 8 * sum(row.bytes for row in vectors) / size
         table.add_row(f"{len(vectors)} vectors", vectors[0].storage, str(size), f"{bits:.3f}", "", "")
-    console.out.print(table)
+    console.print_table(table)
     console.out.print(
         f"\n{found.path}: {found.method}, {found.parameters:,} parameters, {found.quantized_parameters:,} quantized\n"
         f"{found.bytes:,} bytes, {found.file_bits_per_weight:.3f} bits per weight of the whole file"

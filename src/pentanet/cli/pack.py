@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
+from pentanet.cli.options import Flag
 
 
 def pack(
@@ -13,8 +12,8 @@ def pack(
     *,
     out: Path | None = None,
     layout: str = "",
-    overwrite: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    overwrite: Flag = False,
+    json: Flag = False,
 ) -> None:
     """Pack the newest checkpoint of a run into a model directory.
 

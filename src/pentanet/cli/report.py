@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
+from pentanet.cli.options import Flag
 
 
-def report(out: Path, *, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+def report(out: Path, *, json: Flag = False) -> None:
     """Draw OUT/report/index.html, one page that works offline, from the records of a benchmark.
 
     Parameters

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
+from pentanet.cli.options import Count, Flag, Seed, Settings
 
 DETAILS = (
     "version",
@@ -24,13 +24,13 @@ def train(
     out: Path | None = None,
     method: str = "",
     data: str = "",
-    steps: int = 0,
-    seed: int = -1,
-    settings: Annotated[list[str] | None, Parameter("--set", negative=())] = None,
-    threads: int = 0,
-    tensorboard: Annotated[bool, Parameter(negative=())] = False,
-    dry_run: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    steps: Count | None = None,
+    seed: Seed | None = None,
+    settings: Settings | None = None,
+    threads: Count | None = None,
+    tensorboard: Flag = False,
+    dry_run: Flag = False,
+    json: Flag = False,
 ) -> None:
     """Train a model, or continue the run in OUT where it stopped.
 
@@ -62,7 +62,8 @@ def train(
     from pentanet.cli import console
     from pentanet.train.presets import load_config, short_overrides
 
-    config = load_config(preset, short_overrides(method=method, source=data, steps=steps, seed=seed) + (settings or []))
+    short = short_overrides(method=method, source=data, steps=steps or 0, seed=-1 if seed is None else seed)
+    config = load_config(preset, short + (settings or []))
     if dry_run:
         from pentanet.pack.plan import plan
 
@@ -73,7 +74,7 @@ def train(
         from pentanet.train.metrics import tensorboard as events
         from pentanet.train.run import train as run
 
-        if threads > 0:
+        if threads:
             torch.set_num_threads(threads)
         tokens = console.dataset(config.data.source, config.data.tokenizer, config.data.eos)
         name = Path(preset).stem if preset.endswith(".toml") else preset
@@ -96,4 +97,4 @@ def train(
         return
     console.print_facts({key: value for key, value in result.items() if key not in DETAILS})
     if not dry_run:
-        console.out.print(f"\nPack it: pentanet pack {result['run']}", markup=False, soft_wrap=True)
+        console.out.print(f"\nPack it: pentanet pack {result['run']}", soft_wrap=True)

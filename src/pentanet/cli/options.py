@@ -1,0 +1,20 @@
+"""Types of options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+Flag = Annotated[bool, Parameter(negative=())]
+"""An option that is there or not, without a --no- form."""
+
+Count = Annotated[int, Parameter(validator=Number(gte=1))]
+"""One or more."""
+
+Seed = Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))]
+"""Of a random generator."""
+
+Settings = Annotated[list[str], Parameter("--set", negative=())]
+"""`key=value`, any number of times."""
