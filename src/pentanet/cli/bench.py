@@ -65,7 +65,7 @@ def bench(
     tokens = console.dataset(config.data.source, config.data.tokenizer, config.data.eos)
     folder = out or Path("runs") / f"bench-{suite}"
     with console.bars() as bars:
-        total = bars.add_task(f"[bold]{suite}", total=0, note="steps of all trainings")
+        total = bars.add_task(f"[bold]{suite}", total=0, note="all trainings")
         tasks: dict[str, Any] = {}
         done: dict[str, tuple[int, int]] = {}
 
