@@ -58,7 +58,9 @@ class CheckpointStore:
         return sorted(path for path in self.folder.glob("step_*") if path.is_dir())
 
     def save(self, checkpoint: Checkpoint) -> Path:
-        """Write a checkpoint and remove the oldest beyond `keep`.
+        """Write a checkpoint, and remove the oldest beyond `keep` and later ones.
+
+        Later ones are left from before the run went back to this step: damaged, or they would have been taken.
 
         Raises:
             WriteError: the disk is full or not writable; older checkpoints are untouched.
@@ -74,7 +76,9 @@ class CheckpointStore:
                 replace_dir(tmp, final)
         except (OSError, SafetensorError) as error:
             raise WriteError(final, str(error)) from error
-        for path in self.paths()[: -self.keep]:
+        paths = self.paths()
+        place = paths.index(final) + 1
+        for path in (*paths[: max(0, place - self.keep)], *paths[place:]):
             shutil.rmtree(path, ignore_errors=True)
         return final
 

@@ -14,7 +14,7 @@ import torch
 
 from pentanet.data.batches import EpochWindows, RandomWindows
 from pentanet.data.dataset import Dataset
-from pentanet.errors import NonFiniteLossError
+from pentanet.errors import ConfigError, NonFiniteLossError
 from pentanet.machine import multiplies_bfloat16
 from pentanet.models import Network, build
 from pentanet.models.loss import Precision, autocast, mean_loss, token_losses, validation_batches
@@ -61,10 +61,22 @@ def resolve_precision(config: TrainConfig, device: torch.device) -> Precision:
 
 
 def resolve_device(name: str) -> torch.device:
-    """What "auto" means here: the first GPU if there is one."""
+    """What "auto" means here: the first GPU if there is one.
+
+    Raises:
+        ConfigError: no such device, or not on this machine.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device = '{name}': must be auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda") or (device.index or 0) >= max(1, torch.cuda.device_count()):
+        raise ConfigError(f"device = '{name}': must be auto, cpu, cuda or cuda:N, and be on this machine")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device = '{name}': this torch finds no GPU; take device=auto, or install a CUDA build")
+    return device
 
 
 class Loop:
@@ -102,6 +114,7 @@ class Loop:
         self.timing = MetricsLog(folder / "timing.jsonl")
         self.store = CheckpointStore(folder / "checkpoints", config.keep, warn)
         self.seconds = 0.0
+        self.saved = 0
         self.val_loss: float | None = None
 
     def resume(self) -> bool:
@@ -111,7 +124,9 @@ class Loop:
         if checkpoint is None:
             self.timing.cut(0)
             return False
+        self.saved = checkpoint.step
         rows = [row for row in self.timing.rows() if row["step"] <= checkpoint.step]
+        self.timing.keep(rows)
         self.seconds = rows[-1]["seconds"] if rows else 0.0
         validations = [row["val_loss"] for row in self.metrics.rows() if "val_loss" in row]
         self.val_loss = validations[-1] if validations else None
@@ -121,7 +136,7 @@ class Loop:
         """Train to the last step; True if it was reached, False if `stop` came first.  Saves in both cases.
 
         Raises:
-            NonFiniteLossError: the loss or the gradient became NaN or infinite.
+            NonFiniteLossError: a loss or the gradient became NaN or infinite; nothing of that is saved.
         """
         config, state = self.config, self.state
         self.network.train()
@@ -138,9 +153,12 @@ class Loop:
         return state.step >= config.steps
 
     def save(self) -> None:
-        """Write a checkpoint of the present state."""
+        """Write a checkpoint of the present state, unless there is one or the run has not begun."""
+        if self.state.step == self.saved:
+            return
         self.timing.write({"step": self.state.step, "seconds": round(self.seconds, 3)})
         self.store.save(self.state.checkpoint(self.metrics.sync()))
+        self.saved = self.state.step
 
     def full_loss(self) -> float:
         """Loss on the whole validation split, as the finished run and its packed model are measured."""
@@ -158,7 +176,8 @@ class Loop:
         limit = config.optimizer.clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit).item()
         value = loss.item()
-        self._check(value, norm)
+        self._require_finite("loss", value, state.step + 1)
+        self._require_finite("norm of the gradient", norm, state.step + 1)
         last = state.step + 1 == config.steps
         validate = last or (state.step + 1) % config.eval_every == 0
         before = watch.levels(self.network) if validate else {}
@@ -170,13 +189,12 @@ class Loop:
             self._validate(flips=before)
         return value
 
-    def _check(self, loss: float, norm: float) -> None:
-        if math.isfinite(loss) and math.isfinite(norm):
+    def _require_finite(self, what: str, value: float, step: int) -> None:
+        if math.isfinite(value):
             return
-        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the norm of the gradient is {norm}"
         saved = self.store.paths()
         raise NonFiniteLossError(
-            f"step {self.state.step + 1}: {what}; stopped before it reached the weights. "
+            f"step {step}: the {what} is {value}; stopped before it reached a checkpoint. "
             + (f"The last good checkpoint is {saved[-1]}. " if saved else "There is no checkpoint yet. ")
             + "Lower optimizer.lr, lengthen schedule.warmup or set optimizer.clip."
         )
@@ -191,6 +209,7 @@ class Loop:
         row: dict[str, Any] = {"step": state.step, "tokens": state.step * config.batch.size * config.model.context}
         batches = validation_batches(self.dataset, "valid", config.model.context, config.eval_tokens)
         self.val_loss, _ = mean_loss(self.network, batches, self.device, self.precision)
+        self._require_finite("validation loss", self.val_loss, state.step)
         row["val_loss"] = self.val_loss
         if state.random_batches is not None:
             row["val_loss_random"] = self._random_loss(state.random_batches)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pentanet.errors import MissingExtraError
+from pentanet.atomic import write_file
+from pentanet.errors import CheckpointError, MissingExtraError
 
 
 class MetricsLog:
@@ -36,8 +37,22 @@ class MetricsLog:
             return os.fstat(file.fileno()).st_size
 
     def cut(self, length: int) -> None:
-        """Drop everything after `length` bytes."""
+        """Drop everything after `length` bytes.
+
+        Raises:
+            CheckpointError: the file is shorter than that.
+        """
+        size = self.path.stat().st_size
+        if size < length:
+            raise CheckpointError(
+                f"{self.path}: {size} bytes, but {length} when the checkpoint was saved; restore the file, "
+                "or start the run again in another directory"
+            )
         os.truncate(self.path, length)
+
+    def keep(self, rows: list[dict[str, Any]]) -> None:
+        """Hold these rows and no others."""
+        write_file(self.path, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
     def rows(self) -> list[dict[str, Any]]:
         """Every complete line."""

@@ -166,6 +166,6 @@ def _record(config: TrainConfig, dataset: Dataset, loop: Loop, out: Path) -> dic
 
 def _exp(loss: float) -> float:
     """Perplexity; a loss too large for it is a mistake of the configuration, not of the float."""
-    if loss > 700:
+    if not loss <= 700:
         raise ConfigError(f"the validation loss is {loss}: the run diverged; lower optimizer.lr")
     return math.exp(loss)
