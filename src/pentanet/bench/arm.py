@@ -18,6 +18,10 @@ from pentanet.train.config import TrainConfig
 RESULT, MODEL = "result.json", "model"
 PROMPT_TOKENS, SAMPLE_TOKENS = 16, 100
 
+_STOPPED: list[
+    int
+] = []  # signals; the pool hands a worker its next job early, and one that was stopped begins no other
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
@@ -58,11 +62,14 @@ def run_job(job: Job, channel: Channel) -> dict[str, Any]:
     from pentanet.train.run import Interrupted
 
     torch.set_num_threads(job.threads)
+    if _STOPPED:
+        return {"error": "stopped before it began", "signal": _STOPPED[0]}
     try:
         return finished(job) or _run(job, channel)
     except PentaNetError as error:  # errors with several arguments do not survive pickling
         return {"error": str(error)}
     except Interrupted as error:
+        _STOPPED.append(error.signal)
         return {"error": str(error), "signal": error.signal}
 
 

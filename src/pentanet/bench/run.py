@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -28,6 +28,18 @@ from pentanet.quant import method
 from pentanet.train.config import TrainConfig
 
 RUNS, SUMMARY = "runs", "summary.json"
+
+
+class Stopped(KeyboardInterrupt):
+    """The bench was asked to stop; running trainings were saved.
+
+    Attributes:
+        signal: number of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__("stopped; the same command continues")
+        self.signal = number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +89,7 @@ def bench(
     Raises:
         UnknownNameError: no such method.
         BenchError: every run failed, or a process died; what is finished stays.
-        KeyboardInterrupt: Ctrl-C or SIGTERM; running trainings are saved first.
+        Stopped: Ctrl-C or SIGTERM; running trainings are saved first.
     """
     if seeds < 0 or workers < 0:
         raise ConfigError(f"seeds {seeds}, workers {workers}: must not be negative")
@@ -99,8 +111,8 @@ def bench(
         for name in chosen
     ]
     rows = _run_all(jobs, workers, progress)
-    if stopped := [row["error"] for row in rows.values() if "signal" in row]:
-        raise KeyboardInterrupt(stopped[0])
+    if stopped := [row["signal"] for row in rows.values() if "signal" in row]:
+        raise Stopped(stopped[0])
     if all("error" in row for row in rows.values()):
         raise BenchError(f"every run failed; the first: {rows[jobs[0].name]['error']}")
     summary = summarize(suite, jobs, rows, dataset)
@@ -127,11 +139,12 @@ def _run_all(jobs: list[Job], workers: int, progress: Callable[[JobProgress], No
     context = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads
     with (
         _lean_allocator(),
-        _terminate_as_interrupt(),
+        _stop_as_interrupt(),
         context.Manager() as manager,
         ProcessPoolExecutor(workers, mp_context=context, initializer=ignore_interrupt) as pool,
         _listener(manager.Queue(), progress) as (channel, tell),
     ):
+        helpers = {child.pid for child in multiprocessing.active_children()}  # the manager's server, no worker yet
         futures = {pool.submit(run_job, job, channel): job for job in todo}
         try:
             for future, job in _as_completed(futures):
@@ -140,8 +153,10 @@ def _run_all(jobs: list[Job], workers: int, progress: Callable[[JobProgress], No
         except BrokenProcessPool as error:
             raise BenchError("a training process died (out of memory?); the same command continues") from error
         except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            _stop_workers()
+            for future in futures:
+                future.cancel()
+            _stop_workers(helpers)
+            pool.shutdown(wait=True)  # while the manager still lives: workers talk to it until they have saved
             raise
     return rows
 
@@ -153,10 +168,10 @@ def _as_completed(futures: dict[Future[dict[str, Any]], Job]) -> Generator[tuple
         yield from ((future, futures[future]) for future in done)
 
 
-def _stop_workers() -> None:
+def _stop_workers(helpers: Set[int | None]) -> None:
     """Ask running trainings to save and leave."""
     for child in multiprocessing.active_children():
-        if child.pid is not None:
+        if child.pid is not None and child.pid not in helpers:
             os.kill(child.pid, signal.SIGTERM)
 
 
@@ -187,21 +202,22 @@ def _listener(
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Generator[None]:
+def _stop_as_interrupt() -> Generator[None]:
     """SIGTERM stops a bench as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise KeyboardInterrupt
+        del frame
+        raise Stopped(number)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

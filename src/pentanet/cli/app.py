@@ -39,6 +39,7 @@ def make_app() -> App:
         exit_on_error=False,
         print_error=False,
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     for name, target, help_text in COMMANDS:
         app.command(f"pentanet.cli.{target}", name=name, help=help_text)

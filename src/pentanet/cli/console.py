@@ -16,7 +16,7 @@ from rich.table import Table
 from pentanet.data.cache import open_or_prepare
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import Eos
-from pentanet.report.table import bench_table, comparison_lines
+from pentanet.report.table import bench_table, comparison_lines, occupancy_lines, packing_line
 
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
@@ -81,10 +81,15 @@ def print_table(table: Table) -> None:
 def show_bench(summary: Mapping[str, Any], page: Path) -> None:
     """The table of a benchmark, the comparisons in words, and where the page lies."""
     print_table(bench_table(summary))
-    out.print()
-    for line in comparison_lines(summary):
-        out.print(line, soft_wrap=True)
-    out.print(f"\nreport: {page}", soft_wrap=True)
+    for title, lines in (
+        ("Validation loss, paired by seed", comparison_lines(summary)),
+        ("Occupancy of the levels", occupancy_lines(summary)),
+        ("Packing", [packing_line(summary)]),
+        ("Report", [str(page)]),
+    ):
+        out.print(f"\n{title}", style="bold")
+        for line in lines:
+            out.print(f"  {line}", soft_wrap=True)
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,109 @@
+"""The command line in this process, a finished run, and its packed model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pentanet.cli import main
+from pentanet.config import to_toml
+from pentanet.data.dataset import Dataset
+from pentanet.pack.checkpoint import pack
+from pentanet.train.run import train
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def pentanet(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run a command in this process."""
+
+    def run(*arguments: object) -> Result:
+        try:
+            main([str(argument) for argument in arguments])
+            code = 0
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 1
+        return Result(code=code, **capsys.readouterr()._asdict())
+
+    return run
+
+
+@pytest.fixture
+def refuse(pentanet: Callable[..., Result]) -> Callable[..., str]:
+    """Run a command that must end with exit code 2 and one line on standard error; returns that line."""
+
+    def run(*arguments: object) -> str:
+        result = pentanet(*arguments)
+        *before, line = result.err.splitlines()
+        assert result.code == 2, result
+        assert line.startswith("pentanet: "), result.err
+        assert not [other for other in before if "Error" in other or "Traceback" in other], result.err
+        assert result.out == ""
+        return line
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def command() -> list[str]:
+    """How a process of its own is started with the command line; warnings are errors there too."""
+    return [sys.executable, "-W", "error", "-c", "from pentanet.cli import main; main()"]
+
+
+@pytest.fixture(scope="session")
+def start(command: list[str]) -> Callable[..., subprocess.Popen[str]]:
+    """Start a command in a process of its own, in its own process group."""
+
+    def run(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(
+            [*command, *map(str, arguments)], env={**os.environ, "COLUMNS": "200"}, **{**pipes, **options}
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def recipe(tmp_path_factory: pytest.TempPathFactory, configure: Callable[..., Any]) -> Path:
+    """A configuration file of a run that takes a moment."""
+    path = tmp_path_factory.mktemp("recipe") / "small.toml"
+    path.write_text(to_toml(configure()), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, configure: Callable[..., Any], tiny: Dataset) -> Path:
+    """A finished run; not to be changed."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    train(configure("llama", f'data.source="{tiny.path}"'), folder, tiny)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its packed model; not to be changed."""
+    out = tmp_path_factory.mktemp("packed") / "model"
+    pack(finished, out)
+    return out
+
+
+@pytest.fixture
+def model(packed: Path, tmp_path: Path) -> Path:
+    """A copy of the packed model that a test may spoil."""
+    return Path(shutil.copytree(packed, tmp_path / "model"))

@@ -1,0 +1,87 @@
+"""What --json prints is one JSON document, and nothing else stands on standard output."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def answer(pentanet):
+    def run(*arguments):
+        result = pentanet(*arguments, "--json")
+        assert result.code == 0, result.err
+        return json.loads(result.out)
+
+    return run
+
+
+def test_data_prepare(answer, tmp_path):
+    (tmp_path / "text.txt").write_text("a few words to count\n" * 200)
+    found = answer("data", "prepare", tmp_path / "text.txt", "--out", tmp_path / "set", "--tokenizer", "bpe:260")
+    assert found["vocab"] == 260
+    assert set(found["splits"]) == {"train", "valid", "test"}
+    assert found["splits"]["train"]["tokens"] > 0
+
+
+def test_dry_run_has_the_promised_keys(answer):
+    found = answer("train", "nano", "--dry-run", "--set", "data.tokenizer=bpe:300")
+    assert {"parameters", "quantized_parameters", "occupancy", "tokens", "file_bytes", "memory_bytes"} <= set(found)
+    assert found["vocab"] == 300
+
+
+@pytest.mark.slow
+def test_dry_run_of_the_published_model_counts_as_published(answer):
+    found = answer("train", "seed-124m", "--dry-run")
+    assert (found["parameters"], found["quantized_parameters"]) == (123_944_448, 123_532_032)
+
+
+def test_train_pack_inspect(answer, recipe, tiny, tmp_path):
+    run = answer("train", recipe, "--data", tiny.path, "--out", tmp_path / "run")
+    assert run["run"] == str(tmp_path / "run")
+    assert run["val_loss"] == json.loads((tmp_path / "run/record.json").read_text())["val_loss"]
+    packed = answer("pack", tmp_path / "run")
+    assert packed == answer("inspect", tmp_path / "run/model")
+    assert packed["method"] == "pentanary"
+
+
+def test_generate(answer, packed):
+    found = answer("generate", packed, "--prompt", "the cat", "--tokens", 5, "--seed", 1)
+    assert found["prompt"] == "the cat"
+    assert found["text"]
+    assert found["text"] == answer("generate", packed, "--prompt", "the cat", "--tokens", 5, "--seed", 1)["text"]
+
+
+def test_eval_repeats_the_loss_of_the_run(answer, packed, finished):
+    record = json.loads((finished / "record.json").read_text())
+    assert answer("eval", packed, "--precision", record["precision"])["loss"] == record["val_loss"]
+
+
+def test_eval_of_another_text_uses_the_tokenizer_of_the_model(answer, packed, tmp_path, monkeypatch):
+    monkeypatch.setenv("PENTANET_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "text.txt").write_text("the dog sat on the mat\n" * 100)
+    found = answer("eval", packed, "--data", tmp_path / "text.txt", "--split", "test", "--eos", "line")
+    assert found["split"] == "test"
+    assert found["bits_per_byte"] > 0
+
+
+def test_doctor(answer):
+    found = answer("doctor")
+    assert found["healthy"] is True
+    assert [check["name"] for check in found["checks"]] == ["layouts", "methods", "road", "cache"]
+
+
+@pytest.mark.slow
+def test_bench_and_report(answer, tiny, tmp_path):
+    sizes = ["layers=1", "width=16", "heads=2", "kv_heads=1", "hidden=24", "context=16"]
+    settings = [word for size in sizes for word in ("--set", f"model.{size}")]
+    call = ["bench", "nano", "--data", tiny.path, "--methods", "ternary,pentanary", "--steps", 2, "--seeds", 1]
+    found = answer(*call, "--out", tmp_path / "bench", *settings)
+    assert list(found["methods"]) == ["ternary", "pentanary"]
+    run = found["methods"]["pentanary"]["seeds"]["0"]
+    assert run["packed_val_loss"] == run["val_loss"]
+    assert found == json.loads((tmp_path / "bench/summary.json").read_text())
+    page = answer("report", tmp_path / "bench")
+    assert page["page"] == str(tmp_path / "bench/report/index.html")
+    assert page["methods"] == found["methods"]
