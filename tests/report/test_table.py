@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from pentanet.errors import RecordError
-from pentanet.report.table import bench_table, comparison_lines, markdown_table
+from pentanet.report.table import bench_table, comparison_lines, markdown_table, occupancy_lines, packing_line
 
 Bench = tuple[Path, dict[str, Any]]
 
@@ -76,3 +76,16 @@ def test_a_broken_summary_is_refused() -> None:
     for function in (bench_table, comparison_lines, markdown_table):
         with pytest.raises(RecordError, match="methods"):
             function({})
+
+
+def test_occupancy_and_packing_are_told_in_words(bench: Bench) -> None:
+    summary = bench[1]
+    lines = occupancy_lines(summary)
+    assert any(line.startswith("pentanary ") and line.count("%") == 5 for line in lines)
+    assert not any(line.startswith("full-precision") for line in lines)
+    for arm in summary["methods"].values():
+        for result in arm["seeds"].values():
+            result["packed_gap"] = 0.0
+    assert packing_line(summary).endswith("the loss is exactly that of training in each")
+    next(iter(summary["methods"]["ternary"]["seeds"].values()))["packed_gap"] = 1e-6
+    assert "have another loss than training: ternary, seed" in packing_line(summary)

@@ -51,6 +51,40 @@ def comparison_lines(summary: Mapping[str, Any]) -> list[str]:
     return [_line(d) for d in parse(summary).differences]
 
 
+def occupancy_lines(summary: Mapping[str, Any]) -> list[str]:
+    """One line per method with levels: the share of the weights on each, mean over seeds.
+
+    Raises:
+        RecordError: the summary is broken.
+    """
+    arms = [arm for arm in parse(summary).arms if arm.occupancy()]
+    width = max((len(arm.name) for arm in arms), default=0)
+    return [
+        f"{arm.name:{width}}  " + "  ".join(f"{level}: {100 * share:.2f} %" for level, share in arm.occupancy().items())
+        for arm in arms
+    ]
+
+
+def packing_line(summary: Mapping[str, Any]) -> str:
+    """Whether the packed models, read back, have the loss that training ended with.
+
+    Raises:
+        RecordError: the summary is broken.
+    """
+    gaps = [
+        (f"{arm.name}, seed {seed}", result["packed_gap"])
+        for arm in parse(summary).arms
+        for seed, result in arm.seeds.items()
+        if isinstance(result.get("packed_gap"), int | float)
+    ]
+    lost = [f"{name}: {gap:+.3g} nats" for name, gap in gaps if gap != 0]
+    if lost:
+        return (
+            f"{len(lost)} of {len(gaps)} packed models, read back, have another loss than training: {'; '.join(lost)}"
+        )
+    return f"{len(gaps)} packed models, read back from disk: the loss is exactly that of training in each"
+
+
 def markdown_table(summary: Mapping[str, Any]) -> str:
     """The table as GitHub markdown, with a difference column for each control; ends with a newline.
 
