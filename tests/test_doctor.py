@@ -1,0 +1,77 @@
+"""A healthy installation is called healthy, and every illness is named."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pentanet import doctor as room
+from pentanet.cli import main
+from pentanet.pack.layouts import LAYOUTS
+from pentanet.quant import METHODS
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("PENTANET_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_healthy(cache):
+    found = room.doctor()
+    assert found.healthy, found.checks
+    assert [check.name for check in found.checks] == ["layouts", "methods", "road", "cache"]
+    assert f"{len(METHODS)} methods" in found.checks[1].detail
+    assert list(cache.iterdir()) == [], "the try leaves nothing behind"
+    assert json.loads(json.dumps(found.to_dict()))["healthy"] is True
+
+
+def test_layout_that_loses_levels(monkeypatch):
+    layout = LAYOUTS["pentanary-7bit"]
+    monkeypatch.setattr(type(layout), "decode", lambda self, data, grid, rows, cols: np.zeros((rows, cols), np.int8))
+    check = room._try("layouts", room._layouts)
+    assert check.error is not None
+    assert check.error.startswith("AssertionError: ('")
+
+
+def test_method_that_stores_something_else(monkeypatch):
+    lying = SimpleNamespace(make=lambda: _Lying(METHODS["ternary"].make()))
+    monkeypatch.setattr("pentanet.quant.METHODS", {"lying": lying})
+    check = room._try("methods", room._methods)
+    assert check.error == "AssertionError: lying"
+
+
+class _Lying:
+    def __init__(self, inner):
+        self.initialize, self.export = inner.initialize, inner.export
+        self.fake = lambda weight, progress: inner.fake(weight, progress) * 1.0001
+
+
+def test_cache_that_cannot_be_written(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PENTANET_CACHE", str(tmp_path / "file" / "cache"))
+    check = room._try("cache", room._cache)
+    assert check.error is not None
+    assert "cache" in check.error
+
+
+def test_extras_that_are_missing(monkeypatch):
+    monkeypatch.setattr(room, "EXTRAS", {"no_such_package_at_all": "some", "json": "other"})
+    monkeypatch.setattr(room, "_try", lambda name, run: room.Check(name=name, detail="", error=None))
+    assert room.doctor().extras == {"no_such_package_at_all [some]": None, "json [other]": "unknown version"}
+
+
+def test_command_fails_when_a_check_does(monkeypatch, capsys):
+    def broken():
+        raise RuntimeError("a tooth [hurts]")
+
+    monkeypatch.setattr(room, "_layouts", broken)
+    for name in ("_methods", "_road", "_cache"):
+        monkeypatch.setattr(room, name, lambda: "fine")
+    with pytest.raises(SystemExit) as left:
+        main(["doctor"])
+    assert left.value.code == 1
+    assert "FAILED layouts: RuntimeError: a tooth [hurts]" in capsys.readouterr().out

@@ -1,0 +1,69 @@
+"""What is said about a machine, from what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import torch
+
+from pentanet import machine as room
+
+INTEL = """processor : 0
+model name : Some CPU @ 3 GHz
+flags : fpu avx2 avx512f avx512_bf16
+
+processor : 1
+model name : Other
+"""
+ARM = "processor : 0\nFeatures : fp asimd asimddp bf16\n"
+OLD = "processor : 0\nmodel name : Old\nflags : fpu sse2\n"
+
+
+@pytest.fixture
+def cpuinfo(monkeypatch, tmp_path):
+    """Make /proc/cpuinfo say something else; None takes it away."""
+
+    def say(text):
+        path = tmp_path / "cpuinfo"
+        if text is not None:
+            path.write_text(text)
+        monkeypatch.setattr(room, "Path", lambda _: path)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "isa", "bfloat16"),
+    [
+        (INTEL, "Some CPU @ 3 GHz", ["avx2", "avx512f", "avx512_bf16"], True),
+        (ARM, None, ["asimd", "asimddp", "bf16"], True),
+        (OLD, "Old", [], False),
+        (None, None, [], False),
+    ],
+    ids=["intel", "arm", "old", "none"],
+)
+def test_cpu(text, name, isa, bfloat16, cpuinfo):
+    cpuinfo(text)
+    found = room.machine()
+    assert found.isa == isa
+    assert found.cpu == name if name else found.cpu
+    assert room.multiplies_bfloat16() is bfloat16
+
+
+def test_cores_are_those_that_the_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 7}, raising=False)
+    assert room.machine().cores == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert room.usable_cores() == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert room.usable_cores() == 1
+
+
+def test_facts_are_json_and_name_the_versions():
+    found = json.loads(json.dumps(room.machine().to_dict()))
+    assert found["torch"] == torch.__version__
+    assert found["memory_bytes"] > 1 << 28
+    assert found["python"].count(".") == 2
