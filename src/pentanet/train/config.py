@@ -54,13 +54,17 @@ class OptimizerConfig:
     """AdamW, or Muon for the matrices of the blocks with AdamW for everything else."""
 
     kind: Literal["adamw", "muon"] = "adamw"
+    """muon trains the matrices of the blocks with orthogonalized momentum, and the rest with AdamW."""
     lr: float = 3e-3
     """Peak learning rate of AdamW."""
     muon_lr: float = 0.02
     """Peak learning rate of Muon, in units of its orthogonalized update."""
     beta1: float = 0.9
+    """AdamW's decay of the running mean of the gradient."""
     beta2: float = 0.95
+    """AdamW's decay of the running mean of its square."""
     eps: float = 1e-8
+    """Added to the denominator of AdamW."""
     weight_decay: float = 0.1
     """Decoupled, times the learning rate."""
     decay_vectors: bool = False
@@ -90,6 +94,7 @@ class ScheduleConfig:
     """
 
     kind: Literal["cosine", "warmdown", "two-stage"] = "warmdown"
+    """Shape of the learning rate after the warm-up."""
     warmup: int = 20
     """Steps of linear warm-up."""
     final: float = 0.0
