@@ -77,8 +77,8 @@ def steps(text: str) -> list[tuple[int, list[str]]]:
             found.append((fence.line, [sys.executable, "program.py", "\n".join(fence.body) + "\n"]))
             continue
         more = fence.comment["text"] or ""
-        for command in commands(fence.body):
-            found.append((fence.line, ["bash", "-euo", "pipefail", "-c", with_arguments(command, more)]))
+        shell = ["bash", "-euo", "pipefail", "-c"]
+        found += [(fence.line, [*shell, with_arguments(command, more)]) for command in commands(fence.body)]
     return found
 
 

@@ -1,0 +1,93 @@
+"""What the documentation lists is what the code has: settings, methods, presets, commands, functions."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+import pentanet.api
+from pentanet.bench.suites import SUITES
+from pentanet.cli.app import COMMANDS
+from pentanet.grid import BINARY, PENTANARY, SEPTENARY, TERNARY
+from pentanet.quant import METHODS
+from pentanet.train.presets import load_config, preset_names
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "tools/reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def read(name):
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def test_settings_are_those_of_the_dataclasses(tool):
+    page = read("config.md")
+    assert tool.with_tables(page) == page, "run: python tools/reference.py"
+
+
+def test_no_table_of_settings_is_forgotten(tool):
+    config = load_config("nano")
+    used = {type(value) for value in vars_of(config).values() if dataclasses.is_dataclass(value)}
+    assert used <= set(tool.TABLES.values())
+
+
+def vars_of(config):
+    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+
+
+def test_every_preset_is_described():
+    assert re.findall(r"^\| `([\w-]+)` \|", read("config.md").split("<!-- table")[0], re.MULTILINE) == preset_names()
+
+
+def test_every_method_has_a_section_and_no_other_has():
+    assert re.findall(r"^### `([\w-]+)`$", read("methods.md"), re.MULTILINE) == list(METHODS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_section_of_a_method_states_bits_and_source(name):
+    section = read("methods.md").split(f"### `{name}`")[1].split("###")[0]
+    assert "bits" in section
+    assert "When:" in section
+
+
+@pytest.mark.parametrize("grid", [BINARY, TERNARY, PENTANARY, SEPTENARY], ids=lambda grid: grid.name)
+def test_table_of_methods_is_what_theory_gives(grid):
+    best = grid.gaussian(grid.optimal_scale())
+    zeros = f"{100 * best.occupancy[grid.size // 2]:.2f} %" if grid.has_zero else "-"
+    plain = grid.gaussian(math.sqrt(2 / math.pi)).mse  # mean|w| of a unit Gaussian
+    row = f"| {grid.size} | {grid.bits:.3f} | {grid.optimal_scale():.4f} rms | {best.mse:.4f} | {zeros} "
+    assert f"{row}| {best.entropy:.3f} | {plain:.4f} |" in read("methods.md")
+
+
+def test_every_command_has_a_page_in_the_menu():
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for name, _, _ in COMMANDS:
+        assert (DOCS / f"commands/{name}.md").is_file()
+        assert f"commands/{name}.md" in menu
+        assert f"({name}.md)" in read("commands/index.md")
+
+
+def test_every_suite_is_described():
+    for name in SUITES:
+        assert f"`{name}`" in read("commands/bench.md")
+
+
+def test_every_function_behind_a_command_is_in_the_reference():
+    page = read("api.md")
+    for name in pentanet.api.__all__:
+        assert re.search(rf"\b{name}\b", page), name

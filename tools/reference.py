@@ -1,0 +1,81 @@
+"""Write the tables of docs/config.md from the dataclasses that they describe; a test compares the two.
+
+python tools/reference.py           rewrite the tables
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import json
+import re
+import sys
+import textwrap
+import typing
+from pathlib import Path
+from typing import Any
+
+from pentanet.models import GPTConfig, LlamaConfig
+from pentanet.train import config
+from pentanet.train.config import TrainConfig
+
+PAGE = Path(__file__).parents[1] / "docs/config.md"
+TABLES: dict[str, type] = {
+    "top": TrainConfig,
+    "model-llama": LlamaConfig,
+    "model-gpt": GPTConfig,
+    **{name: getattr(config, f"{name.capitalize()}Config") for name in ("data", "batch", "optimizer", "schedule")},
+    "weights": config.WeightConfig,
+}
+
+
+def meanings(kind: type) -> dict[str, str]:
+    """The string below each field of a dataclass, in one line."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for field, below in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(below, ast.Expr)
+            and isinstance(below.value, ast.Constant)
+        ):
+            found[field.target.id] = " ".join(str(below.value.value).split())
+    return found
+
+
+def table(kind: type) -> str:
+    """Key, values, default and meaning of each field that is a value; tables of their own are left out."""
+    said, hints = meanings(kind), typing.get_type_hints(kind)
+    lines = ["| Key | Values | Default | Meaning |", "| --- | --- | --- | --- |"]
+    for field in dataclasses.fields(kind):
+        if field.default is dataclasses.MISSING or field.name == "family":
+            continue
+        lines.append(
+            f"| `{field.name}` | {_values(hints[field.name])} | `{json.dumps(field.default)}` | {said[field.name]} |"
+        )
+    return "\n".join(lines)
+
+
+def _values(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return ", ".join(f"`{value}`" for value in typing.get_args(hint))
+    return {int: "integer", float: "number", bool: "`true`, `false`", str: "text"}[hint]
+
+
+def with_tables(text: str) -> str:
+    """The page with every table between its markers written anew."""
+    for name, kind in TABLES.items():
+        between = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, count = between.subn(lambda found, kind=kind: f"{found[1]}\n{table(kind)}\n\n{found[2]}", text)
+        assert count == 1, f"{PAGE}: the table '{name}' stands there {count} times"
+    return text
+
+
+if __name__ == "__main__":
+    before = PAGE.read_text(encoding="utf-8")
+    after = with_tables(before)
+    PAGE.write_text(after, encoding="utf-8")
+    print(f"{PAGE}: {'unchanged' if before == after else 'written'}", file=sys.stderr)
