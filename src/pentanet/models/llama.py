@@ -39,7 +39,7 @@ class LlamaConfig:
     """Inner width of the gated MLP."""
     context: int = 256
     """Longest window in tokens."""
-    activation: Literal["silu", "relu2"] = "relu2"
+    activation: Literal["silu", "relu2"] = "silu"
     """Gate of the MLP: silu (SwiGLU) or relu squared."""
     sub_norms: bool = True
     """Norms before the output projections of attention and MLP."""

@@ -53,10 +53,10 @@ class BatchConfig:
 class OptimizerConfig:
     """AdamW, or Muon for the matrices of the blocks with AdamW for everything else."""
 
-    kind: Literal["adamw", "muon"] = "adamw"
+    kind: Literal["adamw", "muon"] = "muon"
     """muon trains the matrices of the blocks with orthogonalized momentum, and the rest with AdamW."""
-    lr: float = 3e-3
-    """Peak learning rate of AdamW."""
+    lr: float = 0.05
+    """Peak learning rate of AdamW: of embedding, head and norms with muon, of everything (try 0.003) without."""
     muon_lr: float = 0.02
     """Peak learning rate of Muon, in units of its orthogonalized update."""
     beta1: float = 0.9
