@@ -103,12 +103,13 @@ class Loop:
         self.network = new_network(config, dataset.vocab, self.device)
         kind = EpochWindows if config.batch.windows == "epoch" else RandomWindows
         size, context = config.batch.size, config.model.context
-        random = RandomWindows(dataset.split("valid"), size, context, config.seed)
         self.state = RunState(
             network=self.network,
             optimizer=Optimizer(self.network, config.optimizer, config.schedule, config.steps),
             batches=kind(dataset.split("train"), size, context, config.seed),
-            random_batches=random if config.eval_random_batches else None,
+            random_batches=RandomWindows(dataset.split("valid"), size, context, config.seed)
+            if config.eval_random_batches
+            else None,
         )
         self.metrics = MetricsLog(folder / "metrics.jsonl", mirror)
         self.timing = MetricsLog(folder / "timing.jsonl")
@@ -202,10 +203,6 @@ class Loop:
     def _validate(self, flips: watch.Levels | None) -> None:
         config, state = self.config, self.state
         set_progress(self.network, state.step / config.steps)
-        found = watch.levels(self.network)
-        if flips and (rate := watch.changed(flips, found)) is not None:
-            state.flips.append(rate)
-        shape = watch.latent_shape(self.network)
         row: dict[str, Any] = {"step": state.step, "tokens": state.step * config.batch.size * config.model.context}
         batches = validation_batches(self.dataset, "valid", config.model.context, config.eval_tokens)
         self.val_loss, _ = mean_loss(self.network, batches, self.device, self.precision)
@@ -213,7 +210,10 @@ class Loop:
         row["val_loss"] = self.val_loss
         if state.random_batches is not None:
             row["val_loss_random"] = self._random_loss(state.random_batches)
-        shares = watch.occupancy(found)
+        found = watch.levels(self.network)
+        if flips and (rate := watch.changed(flips, found)) is not None:
+            state.flips.append(rate)
+        shares, shape = watch.occupancy(found), watch.latent_shape(self.network)
         row |= {
             "flip_rate": state.flips[-1] if flips and state.flips else None,
             "zero_fraction": shares.get("0", 0.0) if shares else None,

@@ -11,7 +11,7 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -19,7 +19,7 @@ from pentanet import __version__
 from pentanet.atomic import write_file
 from pentanet.config import from_tree, read_toml, to_toml
 from pentanet.data.dataset import TOKENIZER, Dataset
-from pentanet.errors import CheckpointError, ConfigError, MissingFileError, WriteError
+from pentanet.errors import CheckpointError, ConfigError, MissingFileError, RecordError, WriteError
 from pentanet.machine import machine
 from pentanet.nn import count_parameters
 from pentanet.train import watch
@@ -89,11 +89,9 @@ def read_record(run: Path) -> dict[str, Any]:
 
     Raises:
         MissingFileError: no such run, or not finished.
+        RecordError: not a record.
     """
-    try:
-        return json.loads((run / RECORD).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingFileError(run / RECORD, "Not a finished run; 'pentanet train' continues it.") from None
+    return _read_json(run / RECORD, "Not a finished run; 'pentanet train' continues it.")
 
 
 def read_config(run: Path) -> TrainConfig:
@@ -102,8 +100,20 @@ def read_config(run: Path) -> TrainConfig:
 
 
 def read_data(run: Path) -> dict[str, Any]:
-    """Name, fingerprint and vocabulary of the tokens that a run belongs to."""
-    return json.loads((run / DATA).read_text(encoding="utf-8"))
+    """Name, fingerprint and vocabulary of the tokens that a run belongs to.  Raises as `read_record`."""
+    return _read_json(run / DATA, "Not a whole run; start it again in another directory.")
+
+
+def _read_json(path: Path, hint: str) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingFileError(path, hint) from None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: cannot be read: {error}. Start the run again in another directory.") from error
+    if not isinstance(found, dict):
+        raise RecordError(f"{path}: not a JSON object. Start the run again in another directory.")
+    return cast("dict[str, Any]", found)
 
 
 def _claim(config: TrainConfig, out: Path, dataset: Dataset) -> None:
