@@ -83,11 +83,14 @@ def steps(text: str) -> list[tuple[int, list[str]]]:
 
 
 def with_arguments(command: str, more: str) -> str:
-    """A command of ours with further arguments; any other command as it is."""
+    """A command of ours with further arguments, which win over its own; any other command as it is."""
     match = PENTANET.match(command)
     if match is None or not more:
         return command
-    return f"{match[1].rstrip()} {more} {command[match.end() :]}".rstrip()
+    ours = match[1].rstrip()
+    for option in re.findall(r"--(?!set\b)[\w-]+", more):
+        ours = re.sub(rf" {option} \S+", "", ours)
+    return f"{ours} {more} {command[match.end() :]}".rstrip()
 
 
 def continued(text: str) -> str | None:
@@ -102,7 +105,7 @@ class Runner:
 
     def __init__(self, base: Path) -> None:
         self.base = base
-        self.done: dict[str, Path] = {}
+        self.done: dict[str, Path | None] = {}  # None while it runs, and for ever if it failed
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         self.environment = {
             **os.environ,
@@ -116,7 +119,8 @@ class Runner:
     def run(self, page: str) -> Path:
         """The directory that the commands of `page` leave; a failed command is a failed test."""
         if page in self.done:
-            return self.done[page]
+            return self.done[page] or pytest.fail(f"{page} failed")
+        self.done[page] = None
         text = (ROOT / page).read_text(encoding="utf-8")
         folder = self.base / page.replace("/", "-").removesuffix(".md")
         before = continued(text)
@@ -176,7 +180,7 @@ def test_tutorial_and_every_command_run():
 SAMPLE = """
 <!-- run: --steps 2 -->
 ```console
-$ pentanet train nano \\
+$ pentanet train nano --steps 60 \\
     --out run | cat
 step 1
 $ echo pentanet
