@@ -42,7 +42,7 @@ def configure() -> Callable[..., Any]:
 
     def make(family: str = "llama", *pairs: str) -> TrainConfig:
         run = ["steps=3", "eval_every=2", "log_every=1", "checkpoint_every=2", "batch.size=2"]
-        where = ["precision=float32", "device=cpu", "optimizer.lr=0.01", "schedule.warmup=1"]
+        where = ["precision=float32", "device=cpu", "optimizer.kind=adamw", "optimizer.lr=0.01", "schedule.warmup=1"]
         model = [f"model.{pair}" for pair in (f"family={family}", *TINY[family])]
         return from_tree(TrainConfig, with_overrides({}, [*run, *where, *model, *pairs]), "tiny")
 

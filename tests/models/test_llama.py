@@ -15,7 +15,7 @@ from pentanet.models import Llama, LlamaConfig, Network, build, config_from_hub
 from pentanet.models.llama import rotary_table, rotate
 from pentanet.nn import Trainable, quantized_modules
 
-CONFIG = LlamaConfig(layers=2, width=16, heads=4, kv_heads=2, hidden=20, context=12)
+CONFIG = LlamaConfig(layers=2, width=16, heads=4, kv_heads=2, hidden=20, context=12, activation="relu2")
 VOCAB = 23
 
 

@@ -25,7 +25,8 @@ def network(config: ModelConfig = LLAMA, method: str = "lsq-pentanary") -> Netwo
 
 
 def optimizer(model: nn.Module, schedule: ScheduleConfig = FLAT, steps: int = 10, **settings: object) -> Optimizer:
-    return Optimizer(model, OptimizerConfig(lr=0.01, **settings), schedule, steps)  # type: ignore[arg-type]
+    settings = {"kind": "adamw", "lr": 0.01, "muon_lr": 0.02, **settings}
+    return Optimizer(model, OptimizerConfig(**settings), schedule, steps)  # type: ignore[arg-type]
 
 
 def set_gradients(model: nn.Module, seed: int | None = None) -> None:
