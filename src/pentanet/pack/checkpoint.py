@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,14 @@ from pentanet.train.loop import new_network
 from pentanet.train.run import RECORD, read_config, read_data, read_record
 
 
-def pack(run: Path, out: Path, *, layout: str | None = None, overwrite: bool = False) -> Inspection:
+def pack(
+    run: Path,
+    out: Path,
+    *,
+    layout: str | None = None,
+    overwrite: bool = False,
+    warn: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+) -> Inspection:
     """Pack the newest checkpoint of a run.
 
     Args:
@@ -36,6 +45,7 @@ def pack(run: Path, out: Path, *, layout: str | None = None, overwrite: bool = F
         out: the model directory to write.
         layout: of the matrices under the weight method; the densest that fits by default.
         overwrite: replace a model directory that is there.
+        warn: told about a damaged checkpoint that is skipped.
 
     Returns:
         What the directory holds.
@@ -49,7 +59,7 @@ def pack(run: Path, out: Path, *, layout: str | None = None, overwrite: bool = F
     if not (run / "config.toml").is_file():
         raise MissingFileError(run / "config.toml", "Not a training run; make one with: pentanet train")
     config, data = read_config(run), read_data(run)
-    checkpoint = CheckpointStore(run / "checkpoints", config.keep, warn=lambda _: None).newest()
+    checkpoint = CheckpointStore(run / "checkpoints", config.keep, warn).newest()
     if checkpoint is None:
         raise CheckpointError(f"{run}: no checkpoint yet; 'pentanet train' continues the run")
     network = new_network(config, data["vocab"])
@@ -102,9 +112,9 @@ def _hub_config(config: TrainConfig, vocab: int, run: Path) -> dict[str, Any]:
 def _facts(
     config: TrainConfig, data: dict[str, Any], run: Path, step: int, tensors: dict[str, Tensor]
 ) -> dict[str, Any]:
-    """What the model card states: from the run record, or less if the run is not finished."""
+    """What the model card states: from the run record, or less if it is not of these weights."""
     chosen = method(config.weights.method)
-    record = read_record(run) if (run / RECORD).exists() else {}
+    record = read_record(run) if step == config.steps and (run / RECORD).exists() else {}
     parameters = record.get("parameters")
     return {
         **{key: record.get(key) for key in ("parameters", "quantized_parameters", "val_loss", "bits_per_byte")},

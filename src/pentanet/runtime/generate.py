@@ -79,7 +79,8 @@ def sample(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> in
     """Draw a token from logits [vocab]."""
     if sampling.temperature == 0:
         return int(logits.argmax())
-    values, order = (logits.double() / sampling.temperature).sort(descending=True, stable=True)
+    # Relative to the largest, so that no temperature, however small, makes two infinite ones of them.
+    values, order = ((logits - logits.max()).double() / sampling.temperature).sort(descending=True, stable=True)
     if sampling.top_k:
         values, order = values[: sampling.top_k], order[: sampling.top_k]
     shares = values.softmax(0)

@@ -24,6 +24,8 @@ from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import PlainSpec
 from pentanet.runtime.modules import Packed, PackedMatrix
 
+MAX_CONTEXT = 1 << 20
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Runtime:
@@ -65,6 +67,10 @@ def load(path: Path, *, verify: bool = True) -> Runtime:
         config = config_from_hub(packed.config)
     except ConfigError as error:
         raise ModelConfigError(f"{path}: {error}") from error
+    if config.layers > len(packed.names) or config.context > MAX_CONTEXT:
+        found = f"{config.layers} layers and a context of {config.context}"
+        raise ModelConfigError(f"{path}/config.json: {found} are more than its tensors, or any network here, can have")
+    _check(packed, *_places(build(config, vocab, Packed(), "meta")))  # before memory is taken for what config.json says
     network = build(config, vocab, Packed())
     _attach(network, packed)
     return Runtime(network=network.eval(), tokenizer=_tokenizer(packed, vocab), packed=packed)
@@ -73,17 +79,28 @@ def load(path: Path, *, verify: bool = True) -> Runtime:
 @torch.no_grad()
 def _attach(network: Network, packed: PackedModel) -> None:
     """Give every weight of the network its tensor."""
-    modules = {f"{name}.weight": m for name, m in network.named_modules() if isinstance(m, PackedMatrix)}
-    vectors = dict(network.named_parameters())
-    head = modules.pop("lm_head.weight") if network.stores_head_once else None
-    shapes = {name: m.shape for name, m in modules.items()} | {name: tuple(p.shape) for name, p in vectors.items()}
-    _check(packed, shapes, plain=vectors.keys())
+    modules = _matrices(network)
     for name, module in modules.items():
         module.attach(packed, name)
-    if head is not None:
+    head = network.lm_head
+    if network.stores_head_once and isinstance(head, PackedMatrix):
         head.matrix = modules["model.embed_tokens.weight"].matrix
-    for name, parameter in vectors.items():
+    for name, parameter in network.named_parameters():
         parameter.copy_(torch.from_numpy(packed.plain(name)))
+
+
+def _matrices(network: Network) -> dict[str, PackedMatrix]:
+    """The modules that hold a tensor of their own, by its name."""
+    found = {f"{name}.weight": m for name, m in network.named_modules() if isinstance(m, PackedMatrix)}
+    if network.stores_head_once:
+        del found["lm_head.weight"]
+    return found
+
+
+def _places(network: Network) -> tuple[dict[str, tuple[int, ...]], set[str]]:
+    """Shapes of all tensors that the network needs, and names of those that must be plain values."""
+    vectors = {name: tuple(p.shape) for name, p in network.named_parameters()}
+    return {name: module.shape for name, module in _matrices(network).items()} | vectors, set(vectors)
 
 
 def _check(packed: PackedModel, shapes: Mapping[str, tuple[int, ...]], plain: Set[str]) -> None:
