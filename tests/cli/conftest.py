@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,17 +66,21 @@ def command() -> list[str]:
     return [sys.executable, "-W", "error", "-c", "from pentanet.cli import main; main()"]
 
 
-@pytest.fixture(scope="session")
-def start(command: list[str]) -> Callable[..., subprocess.Popen[str]]:
-    """Start a command in a process of its own, in its own process group."""
+@pytest.fixture
+def start(command: list[str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a command in a process of its own; what a failed test leaves running is ended."""
+    started: list[subprocess.Popen[str]] = []
 
     def run(*arguments: object, **options: Any) -> subprocess.Popen[str]:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(
-            [*command, *map(str, arguments)], env={**os.environ, "COLUMNS": "200"}, **{**pipes, **options}
-        )
+        environment = {**os.environ, "COLUMNS": "200"}
+        started.append(subprocess.Popen([*command, *map(str, arguments)], env=environment, **{**pipes, **options}))
+        return started[-1]
 
-    return run
+    yield run
+    for process in started:
+        with process:  # closes its pipes, and waits
+            process.kill()
 
 
 @pytest.fixture(scope="session")
