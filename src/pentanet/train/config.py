@@ -126,7 +126,7 @@ class TrainConfig:
     batch: BatchConfig = field(default_factory=BatchConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
-    steps: int = 250
+    steps: int = 200
     """Optimizer steps."""
     seed: int = 0
     """Decides the initial weights and the batches, whatever the method."""
@@ -143,7 +143,7 @@ class TrainConfig:
     the run is always measured on all of them."""
     eval_random_batches: int = 0
     """Random validation batches in addition to the full pass, as the publication evaluates."""
-    checkpoint_every: int = 250
+    checkpoint_every: int = 200
     """Steps between checkpoints; the last step is always one."""
     keep: int = 2
     """Checkpoints that stay on disk."""
