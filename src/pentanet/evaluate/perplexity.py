@@ -52,9 +52,10 @@ def text_of(runtime: Runtime, data: str, eos: str, precision: str) -> tuple[str,
     Raises:
         DataError: no text is named, and the model does not say what it was trained on.
     """
-    training: dict[str, str] = runtime.packed.config.get("training_data") or {}
+    found: object = runtime.packed.config.get("training_data")
+    training = cast("dict[str, object]", found) if isinstance(found, dict) else {}
     source = data or training.get("source")
-    if not source:
+    if not isinstance(source, str) or not source:
         raise DataError(f"{runtime.packed.path}: does not say what it was trained on; name a text with --data")
     mode = eos or training.get("eos") or "document"
     products = precision if precision != "auto" else "bfloat16" if multiplies_bfloat16() else "float32"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,8 +31,8 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.temperature >= 0:
-            raise ConfigError(f"temperature {self.temperature}: must be 0 or more")
+        if not 0 <= self.temperature < math.inf:
+            raise ConfigError(f"temperature {self.temperature}: must be finite, and 0 or more")
         if self.top_k < 0:
             raise ConfigError(f"top-k {self.top_k}: must be 0 or more")
         if not 0 < self.top_p <= 1:
@@ -80,7 +81,7 @@ def sample(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> in
     if sampling.temperature == 0:
         return int(logits.argmax())
     # Relative to the largest, so that no temperature, however small, makes two infinite ones of them.
-    values, order = ((logits - logits.max()).double() / sampling.temperature).sort(descending=True, stable=True)
+    values, order = ((logits.double() - logits.max()) / sampling.temperature).sort(descending=True, stable=True)
     if sampling.top_k:
         values, order = values[: sampling.top_k], order[: sampling.top_k]
     shares = values.softmax(0)

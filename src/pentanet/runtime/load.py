@@ -61,7 +61,7 @@ def load(path: Path, *, verify: bool = True) -> Runtime:
     """
     packed = open_model(path, verify=verify)
     vocab = packed.config.get("vocab_size")
-    if not isinstance(vocab, int) or vocab < 1:
+    if type(vocab) is not int or vocab < 1:
         raise ModelConfigError(f"{path}/config.json: vocab_size is {vocab!r}, not a positive number")
     try:
         config = config_from_hub(packed.config)
