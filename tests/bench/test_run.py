@@ -1,0 +1,135 @@
+"""A whole bench of two arms, in processes of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pentanet.bench.run import JobProgress, bench
+from pentanet.bench.suites import suite
+from pentanet.data.dataset import Dataset
+from pentanet.errors import BenchError, ConfigError, UnknownNameError, WriteError
+from pentanet.train.checkpoint import fingerprint
+from pentanet.train.config import TrainConfig
+from pentanet.train.loop import Progress
+from pentanet.train.run import Interrupted, read_record, train
+
+Configure = Callable[..., TrainConfig]
+ARMS = ("ternary", "pentanary")
+
+
+def of_arm(config: TrainConfig, method: str, seed: int = 0) -> TrainConfig:
+    return dataclasses.replace(config, seed=seed, weights=dataclasses.replace(config.weights, method=method))
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_interrupted_continued_repeated_and_extended(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
+    config, out = configure("llama", "model.layers=1", "steps=6", "checkpoint_every=6"), tmp_path / "bench"
+
+    def stop(now: Progress) -> None:
+        if now.step == 4:
+            signal.raise_signal(signal.SIGTERM)
+
+    # One arm was interrupted; a bench continues it, and trains the other.
+    arm = out / "runs/pentanary/seed-0"
+    with pytest.raises(Interrupted):
+        train(of_arm(config, "pentanary"), arm, tiny, progress=stop)
+    reference = train(of_arm(config, "pentanary"), tmp_path / "reference", tiny)
+    told: list[JobProgress] = []
+    found = bench(suite("nano"), config, out, tiny, methods=ARMS, seeds=1, workers=1, progress=told.append)
+    assert json.loads((out / "summary.json").read_text()) == found
+    assert list(found["methods"]) == list(ARMS)
+    row = found["methods"]["pentanary"]["seeds"]["0"]
+    assert row["val_loss"] == row["packed_val_loss"] == reference["val_loss"]
+    assert fingerprint(arm / "checkpoints/step_00000006") == reference["checkpoint"]
+    assert [json.loads(line)["step"] for line in (arm / "timing.jsonl").read_text().splitlines()] == [4, 6]
+    assert {p.name for p in told if p.result is not None} == {"ternary/seed-0", "pentanary/seed-0"}
+    (compared,) = found["comparisons"]
+    assert (compared["method"], compared["control"]) == ("pentanary", "ternary")
+    losses = [found["methods"][name]["seeds"]["0"]["val_loss"] for name in ARMS]
+    assert compared["difference"] == pytest.approx(losses[1] - losses[0])
+
+    # Again: nothing is trained, packed or measured.
+    before = times(out / "runs")
+    again = bench(suite("nano"), config, out, tiny, methods=ARMS, seeds=1, workers=1)
+    assert times(out / "runs") == before
+    assert {**again, "created": ""} == {**found, "created": ""}
+
+    # A third arm that cannot run: its place is taken by another run. The others stay as they are.
+    train(of_arm(configure("llama", "model.layers=1", "steps=1"), "binary"), out / "runs/binary/seed-0", tiny)
+    told.clear()
+    more = bench(suite("nano"), config, out, tiny, methods=(*ARMS, "binary"), seeds=1, progress=told.append)
+    failed = more["methods"]["binary"]["seeds"]["0"]
+    assert "runs/binary/seed-0: holds a run with 'steps = 1', not 'steps = 6'" in failed["error"]
+    assert more["methods"]["binary"]["mean"] == {}
+    assert [p.name for p in told if p.result is not None and "error" in p.result] == ["binary/seed-0"]
+    assert all(times(out / "runs" / name) == {k: v for k, v in before.items() if f"/{name}/" in k} for name in ARMS)
+
+
+@pytest.mark.slow
+def test_when_every_arm_fails_the_first_is_named(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
+    config = configure("llama", "model.layers=1", "optimizer.lr=1e38", "schedule.warmup=0", "steps=5")
+    with pytest.raises(BenchError, match=r"every run failed; the first: step \d: the .* is (nan|inf)"):
+        bench(suite("nano"), config, tmp_path, tiny, methods=ARMS, seeds=1, workers=1)
+    assert not (tmp_path / "summary.json").exists()
+
+
+def finished_arms(config: TrainConfig, out: Path, dataset: Dataset, seeds: range) -> None:
+    """Finish all arms in this process, so that `bench` has only to count."""
+    from pentanet.bench.arm import Job, run_job
+
+    class Silent:
+        def put(self, item: object) -> None:
+            pass
+
+    for name in ARMS:
+        for seed in seeds:
+            folder = out / "runs" / name / f"seed-{seed}"
+            job = Job(config=of_arm(config, name, seed), dataset=dataset.path, folder=folder, threads=1)
+            assert "error" not in run_job(job, Silent())
+
+
+def test_seeds_count_up_and_methods_come_once(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
+    config = configure("llama", "model.layers=1", "steps=1", "seed=7")
+    finished_arms(config, tmp_path, tiny, range(7, 9))
+    told: list[JobProgress] = []
+    methods = ("pentanary", "ternary", "pentanary")
+    found = bench(suite("nano"), config, tmp_path, tiny, methods=methods, seeds=2, progress=told.append)
+    assert [p.name for p in told] == [f"{name}/seed-{seed}" for seed in (7, 8) for name in ("pentanary", "ternary")]
+    assert {name: list(arm["seeds"]) for name, arm in found["methods"].items()} == {
+        "pentanary": ["7", "8"],
+        "ternary": ["7", "8"],
+    }
+    assert found["methods"]["ternary"]["seeds"]["8"]["run"] == "runs/ternary/seed-8"
+    record = read_record(tmp_path / "runs/ternary/seed-8")
+    assert record["seed"] == 8
+    assert found["methods"]["ternary"]["seeds"]["8"]["val_loss"] == record["val_loss"]
+    assert found["comparisons"][0]["n"] == 2
+    assert found["comparisons"][0]["low"] < found["comparisons"][0]["high"]
+
+
+def test_mistakes(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(UnknownNameError, match="unknown method 'pentnary'"):
+        bench(suite("nano"), configure(), out, tiny, methods=("pentnary",))
+    for wrong in ({"seeds": -1}, {"workers": -1}):
+        with pytest.raises(ConfigError, match="must not be negative"):
+            bench(suite("nano"), configure(), out, tiny, **wrong)
+    assert not out.exists()
+
+
+def test_a_summary_that_cannot_be_written(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
+    config = configure("llama", "model.layers=1", "steps=1")
+    finished_arms(config, tmp_path, tiny, range(1))
+    (tmp_path / "summary.json").mkdir()
+    with pytest.raises(WriteError, match=r"summary.json"):
+        bench(suite("nano"), config, tmp_path, tiny, methods=ARMS, seeds=1)
