@@ -1,0 +1,70 @@
+// The kernels of one instruction set, and the choice among the sets that this machine has.
+//
+// A new set is one source file that fills an Isa, and one line in isa.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pentanet/layout.h"
+
+namespace pentanet {
+
+inline constexpr int fused_tokens = 8;  // up to this many, decoding is fused with the product
+
+// Activations: int8 [tokens, stride] in [-127, 127]. Each token has zeros up to the end of the last group.
+struct Tokens {
+    const std::int8_t* values;
+    std::ptrdiff_t stride;
+    int count;
+};
+
+// sums[16 * token + row] = sum of digit * activation over the inputs of `groups` groups of a tile. Exact.
+// At most fused_tokens tokens.
+using FusedDot = void (*)(const std::uint8_t* tile, int groups, Tokens tokens, std::int32_t* sums);
+
+// Writes the digits of a tile as bytes [quads, 64 lanes].
+using Unpack = void (*)(const std::uint8_t* tile, int groups, std::uint8_t* panel);
+
+// As FusedDot from an unpacked panel, for any number of tokens. `largest`: see Geometry; 0 for signed levels.
+using PanelDot = void (*)(const std::uint8_t* panel, int quads, int largest, Tokens tokens, std::int32_t* sums);
+
+struct Kernels {
+    Layout in_memory;  // the layout that the set reads; where it is another one, the matrix is repacked when it is opened
+    FusedDot dot;      // of the layout in memory
+    Unpack unpack;
+};
+
+// Loops over float32. Every set sums in the same order, so that all give the same bits.
+struct FloatOps {
+    float (*dot)(const float* a, const float* b, std::ptrdiff_t n);
+    float (*dot_bfloat16)(const std::uint16_t* a, const float* b, std::ptrdiff_t n);
+    void (*add_scaled)(float* y, float factor, const float* x, std::ptrdiff_t n);  // y += factor * x
+    float (*softmax)(float* x, std::ptrdiff_t n);  // x becomes exp(x - max); returns the sum
+    void (*silu)(float* x, std::ptrdiff_t n);
+    float (*quantize)(const float* x, std::int8_t* q, std::ptrdiff_t n);  // see quantize.h
+};
+
+struct Isa {
+    std::string_view name;
+    bool (*supported)();
+    Kernels (*kernels)(Layout);
+    PanelDot panel_dot;
+    FloatOps ops;
+};
+
+// All sets that were compiled, slowest first; the first one is the scalar oracle.
+std::span<const Isa* const> known_isas();
+
+// Those that this machine can run.
+std::vector<const Isa*> supported_isas();
+
+// The set with this name, or for an empty name the fastest one.
+// Throws std::invalid_argument, naming the known ones, for a name that is unknown or that this machine cannot run.
+const Isa& find_isa(std::string_view name);
+
+}  // namespace pentanet

@@ -1,0 +1,74 @@
+// How the levels of a matrix lie in bytes. docs/format.md is the specification; this is its table in C++.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace pentanet {
+
+enum class Layout : std::uint8_t {
+    pentanary_7bit,
+    ternary_5in8,
+    ternary_2bit,
+    binary_1bit,
+    nibble,
+    byte,
+    pentanary_nibbles,  // in memory only: three digits as two base-3 sums, for machines whose look-ups have 16 entries
+};
+
+inline constexpr int tile_rows = 16;
+inline constexpr int lanes = 64;       // of a group: 16 rows x 4 inputs
+inline constexpr int quad = 4;         // inputs that share a 32-bit word
+inline constexpr int max_cols = 1 << 16;  // |sum| <= 2^16 * 128 * 127 < 2^31
+static_assert(std::int64_t{max_cols} * 128 * 127 < INT32_MAX);
+static_assert(tile_rows * quad == lanes);
+
+struct Geometry {
+    std::string_view name;
+    int digits;       // per lane
+    int group_bytes;  // of 64 lanes
+    int largest;      // digit that a lane can hold; 0 where lanes are signed levels
+    bool on_disk;
+
+    constexpr int inputs() const { return quad * digits; }  // per group: KG
+    constexpr bool is_signed() const { return largest == 0; }
+    constexpr int groups(int cols) const { return (cols + inputs() - 1) / inputs(); }
+};
+
+inline constexpr std::array<Geometry, 7> geometries{{
+    {"pentanary-7bit", 3, 56, 4, true},
+    {"ternary-5in8", 5, 64, 2, true},
+    {"ternary-2bit", 4, 64, 3, true},
+    {"binary-1bit", 8, 64, 1, true},
+    {"nibble", 2, 64, 15, true},
+    {"byte", 1, 64, 0, true},
+    {"pentanary-nibbles", 3, 64, 4, false},
+}};
+
+constexpr const Geometry& geometry(Layout layout) { return geometries[static_cast<std::size_t>(layout)]; }
+
+// The layout of that name on disk, if there is one.
+constexpr std::optional<Layout> layout_on_disk(std::string_view name) {
+    for (std::size_t i = 0; i < geometries.size(); ++i)
+        if (geometries[i].on_disk && geometries[i].name == name) return static_cast<Layout>(i);
+    return std::nullopt;
+}
+
+constexpr std::size_t tiles_of(int rows) { return (static_cast<std::size_t>(rows) + tile_rows - 1) / tile_rows; }
+
+constexpr std::size_t tile_bytes(Layout layout, int cols) {
+    return static_cast<std::size_t>(geometry(layout).groups(cols)) * static_cast<std::size_t>(geometry(layout).group_bytes);
+}
+
+// Bytes of a whole matrix: always a multiple of 64.
+constexpr std::size_t packed_size(Layout layout, int rows, int cols) {
+    return (tiles_of(rows) * tile_bytes(layout, cols) + 63) / 64 * 64;
+}
+
+static_assert(packed_size(Layout::pentanary_7bit, 16, 12) == 64);  // the example of docs/format.md
+static_assert(geometry(Layout::ternary_5in8).inputs() == 20);
+
+}  // namespace pentanet

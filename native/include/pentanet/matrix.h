@@ -1,0 +1,96 @@
+// Weight matrices [rows, cols]: outputs and inputs of a linear.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "pentanet/isa.h"
+#include "pentanet/layout.h"
+
+namespace pentanet {
+
+// level = lowest + spacing * digit
+struct Levels {
+    int lowest;
+    int spacing;
+};
+
+// What a coded matrix is made of, as it lies in the file. Borrowed: the bytes must outlive the matrix.
+struct Codes {
+    Layout layout;
+    Levels levels;  // {0, 1} for `byte`, whose lanes are levels
+    int rows;
+    int cols;
+    std::span<const std::uint8_t> bytes;  // packed_size(layout, rows, cols)
+    std::span<const float> scales;        // [scale_rows, scale_groups]
+    int scale_rows;                       // 1 or rows
+    int scale_groups;                     // divides cols
+};
+
+// Consecutive inputs that share a scale, and the groups of the layout that hold them.
+struct Slice {
+    int begin, end;  // inputs
+    int first_group, groups;
+};
+
+class CodedMatrix {
+public:
+    // Throws std::invalid_argument for sizes that do not fit each other, and for codes that no encoder writes where
+    // they have to be repacked.
+    CodedMatrix(const Codes& codes, const Isa& isa);
+
+    int rows() const { return codes_.rows; }
+    int cols() const { return codes_.cols; }
+    Levels levels() const { return codes_.levels; }
+    Layout layout() const { return codes_.layout; }  // in memory
+    const Isa& isa() const { return *isa_; }
+    const Kernels& kernels() const { return kernels_; }
+    const std::vector<Slice>& slices() const { return slices_; }
+    std::size_t tiles() const { return tiles_of(codes_.rows); }
+    const std::uint8_t* tile(std::size_t index) const { return codes_.bytes.data() + index * tile_bytes_; }
+    std::size_t nbytes() const { return codes_.bytes.size() + codes_.scales.size_bytes(); }
+
+    // Distance between the scales of two rows: 0 where all share one.
+    std::size_t scale_stride() const {
+        return codes_.scale_rows == 1 ? 0 : static_cast<std::size_t>(codes_.scale_groups);
+    }
+    const float* scales() const { return codes_.scales.data(); }
+
+    // Weights of one row, [cols]: one float32 product each.
+    void row(int index, float* out) const;
+
+private:
+    Codes codes_;
+    std::vector<std::uint8_t> repacked_;
+    const Isa* isa_;
+    Kernels kernels_;
+    std::size_t tile_bytes_;
+    std::vector<Slice> slices_;
+};
+
+// Values as they are stored, row by row. Borrowed.
+class PlainMatrix {
+public:
+    enum class Type : std::uint8_t { float32, bfloat16 };
+    PlainMatrix(const void* values, Type type, int rows, int cols, const Isa& isa);
+
+    int rows() const { return rows_; }
+    int cols() const { return cols_; }
+    const Isa& isa() const { return *isa_; }
+    std::size_t nbytes() const;
+    float dot(int row, const float* x) const;
+    void row(int index, float* out) const;
+
+private:
+    const void* values_;
+    Type type_;
+    int rows_, cols_;
+    const Isa* isa_;
+};
+
+using Matrix = std::variant<CodedMatrix, PlainMatrix>;
+
+}  // namespace pentanet

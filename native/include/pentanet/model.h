@@ -1,0 +1,60 @@
+// A decoder network: Llama's shape and the publication's GPT are two fillings of one description.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "pentanet/matrix.h"
+
+namespace pentanet {
+
+using MatrixRef = std::shared_ptr<const Matrix>;
+using Gain = std::vector<float>;  // of a norm; empty where there is none
+
+enum class NormKind : std::uint8_t { rms, layer };        // x / rms(x) * gain, or (x - mean) / deviation * gain
+enum class Activation : std::uint8_t { silu, relu2, gelu };
+
+struct Layer {
+    Gain attention_norm;
+    std::vector<MatrixRef> qkv;  // queries, keys and values; or one matrix with all three
+    Gain attention_sub_norm;
+    MatrixRef attention_out;
+    Gain mlp_norm;
+    std::vector<MatrixRef> up;  // gate and up: act(gate(x)) * up(x); or one matrix: act(up(x))
+    Gain mlp_sub_norm;
+    MatrixRef down;
+};
+
+struct Model {
+    int width;
+    int heads;
+    int kv_heads;
+    int context;
+    NormKind norm;
+    float norm_eps;
+    Activation activation;
+    MatrixRef embedding;           // [vocab, width]
+    MatrixRef head;                // [vocab, width]
+    Gain final_norm;
+    std::vector<float> positions;  // learned [context, width], or empty
+    std::vector<float> cosines;    // rotary [context, head width / 2], or empty
+    std::vector<float> sines;
+    std::vector<Layer> layers;
+    const Isa* isa;
+
+    int head_width() const { return width / heads; }
+    int kv_width() const { return kv_heads * head_width(); }
+    int vocab() const;
+    int hidden() const;  // inner width of the widest MLP
+
+    // Throws std::invalid_argument, naming the part, unless all shapes fit each other.
+    void check() const;
+};
+
+int rows(const Matrix& matrix);
+int cols(const Matrix& matrix);
+std::size_t nbytes(const Matrix& matrix);
+void copy_row(const Matrix& matrix, int index, float* out);
+
+}  // namespace pentanet

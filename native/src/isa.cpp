@@ -1,0 +1,42 @@
+#include "pentanet/isa.h"
+
+#include <array>
+#include <stdexcept>
+
+namespace pentanet {
+
+extern const Isa scalar_isa;
+#if defined(PENTANET_AVX2)
+extern const Isa avx2_isa;
+#endif
+
+std::span<const Isa* const> known_isas() {
+    static constexpr std::array known{
+        &scalar_isa,
+#if defined(PENTANET_AVX2)
+        &avx2_isa,
+#endif
+    };
+    return known;
+}
+
+std::vector<const Isa*> supported_isas() {
+    std::vector<const Isa*> found;
+    for (const Isa* isa : known_isas())
+        if (isa->supported()) found.push_back(isa);
+    return found;
+}
+
+const Isa& find_isa(std::string_view name) {
+    if (name.empty()) return *supported_isas().back();
+    std::string names;
+    for (const Isa* isa : known_isas()) {
+        if (isa->name == name && isa->supported()) return *isa;
+        names += names.empty() ? "" : ", ";
+        names += isa->name;
+        if (!isa->supported()) names += " (not on this machine)";
+    }
+    throw std::invalid_argument("unknown or unsupported instruction set '" + std::string(name) + "'. Known: " + names + ".");
+}
+
+}  // namespace pentanet

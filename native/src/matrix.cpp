@@ -1,0 +1,106 @@
+#include "pentanet/matrix.h"
+
+#include <bit>
+#include <cstring>
+#include <stdexcept>
+
+#include "pentanet/lanes.h"
+#include "repack.h"
+
+namespace pentanet {
+namespace {
+
+void require(bool holds, const char* rule) {
+    if (!holds) throw std::invalid_argument(rule);
+}
+
+void check(const Codes& codes) {
+    require(codes.rows > 0 && codes.cols > 0, "a matrix has at least one row and one column");
+    require(codes.cols <= max_cols, "more than 65536 inputs: their sum may not fit 32 bits");
+    require(codes.bytes.size() == packed_size(codes.layout, codes.rows, codes.cols), "codes of another size than the shape");
+    require(codes.scale_rows == 1 || codes.scale_rows == codes.rows, "scales have one row, or one for each of the matrix");
+    require(codes.scale_groups > 0 && codes.cols % codes.scale_groups == 0, "scale groups do not divide the inputs");
+    require(codes.scale_rows == codes.rows || codes.scale_groups == 1, "scales of groups come by row");
+    require(codes.scales.size() == static_cast<std::size_t>(codes.scale_rows) * static_cast<std::size_t>(codes.scale_groups),
+            "scales of another size than their shape");
+    require(codes.levels.lowest >= -128 && codes.levels.lowest <= 127 && codes.levels.spacing >= 1 &&
+                codes.levels.spacing <= 2,
+            "levels that no grid has");
+    require(!geometry(codes.layout).is_signed() || (codes.levels.lowest == 0 && codes.levels.spacing == 1),
+            "bytes are levels themselves");
+}
+
+std::vector<Slice> slices_of(const Codes& codes) {
+    const int inputs = geometry(codes.layout).inputs(), size = codes.cols / codes.scale_groups;
+    std::vector<Slice> slices;
+    for (int begin = 0; begin < codes.cols; begin += size) {
+        const int first = begin / inputs;
+        slices.push_back({begin, begin + size, first, (begin + size + inputs - 1) / inputs - first});
+    }
+    return slices;
+}
+
+}  // namespace
+
+CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa) : codes_(codes), isa_(&isa) {
+    check(codes);
+    kernels_ = isa.kernels(codes.layout);
+    if (kernels_.in_memory != codes.layout) {
+        repacked_ = repack(codes, kernels_.in_memory);
+        codes_.bytes = repacked_;
+        codes_.layout = kernels_.in_memory;
+    }
+    tile_bytes_ = tile_bytes(codes_.layout, codes_.cols);
+    slices_ = slices_of(codes_);
+}
+
+void CodedMatrix::row(int index, float* out) const {
+    const auto place = static_cast<std::size_t>(index % tile_rows) * quad;
+    const std::uint8_t* group = tile(static_cast<std::size_t>(index / tile_rows));
+    const float* scale = scales() + static_cast<std::size_t>(index) * scale_stride();
+    const int size = codes_.cols / codes_.scale_groups;
+    with_layout(codes_.layout, [&]<Layout L>() {
+        constexpr Geometry g = geometry(L);
+        for (int input = 0; input < codes_.cols; input += g.inputs(), group += g.group_bytes) {
+            const auto lane = group_lanes<L>(group);
+            for (int j = 0; j < quad; ++j) {
+                const auto digit = lane_digits<L>(lane[place + static_cast<std::size_t>(j)]);
+                for (int d = 0; d < g.digits; ++d) {
+                    const int col = input + d * quad + j;
+                    if (col >= codes_.cols) break;
+                    const std::uint8_t value = digit[static_cast<std::size_t>(d)];
+                    const int level = g.is_signed() ? static_cast<std::int8_t>(value)
+                                                    : codes_.levels.lowest + codes_.levels.spacing * value;
+                    out[col] = static_cast<float>(level) * scale[col / size];
+                }
+            }
+        }
+    });
+}
+
+PlainMatrix::PlainMatrix(const void* values, Type type, int rows, int cols, const Isa& isa)
+    : values_(values), type_(type), rows_(rows), cols_(cols), isa_(&isa) {
+    require(rows > 0 && cols > 0, "a matrix has at least one row and one column");
+}
+
+std::size_t PlainMatrix::nbytes() const {
+    return static_cast<std::size_t>(rows_) * static_cast<std::size_t>(cols_) * (type_ == Type::float32 ? 4 : 2);
+}
+
+float PlainMatrix::dot(int row, const float* x) const {
+    const auto start = static_cast<std::ptrdiff_t>(row) * cols_;
+    return type_ == Type::float32 ? isa_->ops.dot(static_cast<const float*>(values_) + start, x, cols_)
+                                  : isa_->ops.dot_bfloat16(static_cast<const std::uint16_t*>(values_) + start, x, cols_);
+}
+
+void PlainMatrix::row(int index, float* out) const {
+    const auto start = static_cast<std::ptrdiff_t>(index) * cols_;
+    if (type_ == Type::float32) {
+        std::memcpy(out, static_cast<const float*>(values_) + start, static_cast<std::size_t>(cols_) * sizeof(float));
+        return;
+    }
+    const auto* halves = static_cast<const std::uint16_t*>(values_) + start;
+    for (int i = 0; i < cols_; ++i) out[i] = std::bit_cast<float>(std::uint32_t{halves[i]} << 16);
+}
+
+}  // namespace pentanet

@@ -1,0 +1,84 @@
+#include "pentanet/model.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+namespace pentanet {
+namespace {
+
+void require(bool holds, const std::string& what) {
+    if (!holds) throw std::invalid_argument(what + " does not fit the network");
+}
+
+void shape(const MatrixRef& matrix, int wanted_rows, int wanted_cols, const std::string& what) {
+    require(matrix && rows(*matrix) == wanted_rows && cols(*matrix) == wanted_cols, what);
+}
+
+void gain(const Gain& values, int size, const std::string& what, bool optional = false) {
+    require((optional && values.empty()) || values.size() == static_cast<std::size_t>(size), what);
+}
+
+void check_layer(const Layer& layer, const Model& model, const std::string& name) {
+    const int width = model.width, kv = model.kv_width();
+    gain(layer.attention_norm, width, name + "attention norm");
+    gain(layer.attention_sub_norm, width, name + "attention sub-norm", true);
+    gain(layer.mlp_norm, width, name + "MLP norm");
+    require(layer.qkv.size() == 1 || layer.qkv.size() == 3, name + "attention");
+    if (layer.qkv.size() == 1) {
+        shape(layer.qkv[0], width + 2 * kv, width, name + "attention");
+    } else {
+        shape(layer.qkv[0], width, width, name + "queries");
+        shape(layer.qkv[1], kv, width, name + "keys");
+        shape(layer.qkv[2], kv, width, name + "values");
+    }
+    shape(layer.attention_out, width, width, name + "attention output");
+    require((layer.up.size() == 1 || layer.up.size() == 2) && layer.up[0], name + "MLP");
+    const int hidden = rows(*layer.up[0]);
+    for (const auto& up : layer.up) shape(up, hidden, width, name + "MLP input");
+    shape(layer.down, width, hidden, name + "MLP output");
+    gain(layer.mlp_sub_norm, hidden, name + "MLP sub-norm", true);
+}
+
+}  // namespace
+
+int rows(const Matrix& matrix) {
+    return std::visit([](const auto& m) { return m.rows(); }, matrix);
+}
+
+int cols(const Matrix& matrix) {
+    return std::visit([](const auto& m) { return m.cols(); }, matrix);
+}
+
+std::size_t nbytes(const Matrix& matrix) {
+    return std::visit([](const auto& m) { return m.nbytes(); }, matrix);
+}
+
+void copy_row(const Matrix& matrix, int index, float* out) {
+    std::visit([&](const auto& m) { m.row(index, out); }, matrix);
+}
+
+int Model::vocab() const { return rows(*embedding); }
+
+int Model::hidden() const {
+    int widest = 0;
+    for (const Layer& layer : layers) widest = std::max(widest, rows(*layer.up[0]));
+    return widest;
+}
+
+void Model::check() const {
+    require(width > 0 && heads > 0 && kv_heads > 0 && context > 0, "a size below 1");
+    require(width % heads == 0 && heads % kv_heads == 0, "the number of heads");
+    require(embedding != nullptr, "no embedding");
+    shape(embedding, vocab(), width, "embedding");
+    shape(head, vocab(), width, "head");
+    gain(final_norm, width, "final norm");
+    gain(positions, context * width, "positions", true);
+    require(cosines.empty() || head_width() % 2 == 0, "an odd head width with rotary positions");
+    gain(cosines, context * (head_width() / 2), "rotary cosines", true);
+    require(sines.size() == cosines.size(), "rotary sines");
+    require(!layers.empty(), "a network without layers");
+    for (std::size_t i = 0; i < layers.size(); ++i) check_layer(layers[i], *this, "layer " + std::to_string(i) + ": ");
+}
+
+}  // namespace pentanet

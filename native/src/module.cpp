@@ -1,0 +1,256 @@
+// pentanet._native: the engine for Python. Arrays are borrowed and kept alive; the interpreter runs on while it works.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstring>
+#include <stdexcept>
+
+#include "pentanet/session.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace pentanet {
+namespace {
+
+template <class T, int Dimensions>
+using Array = nb::ndarray<const T, nb::ndim<Dimensions>, nb::c_contig, nb::device::cpu>;
+using Bytes = Array<std::uint8_t, 1>;
+using Floats = Array<float, 1>;
+using Numpy = nb::ndarray<nb::numpy, float, nb::c_contig>;
+
+template <class T>
+Numpy numpy_array(std::vector<T> values, std::initializer_list<std::size_t> shape) {
+    auto* owned = new std::vector<T>(std::move(values));
+    const nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+    return Numpy(owned->data(), shape, owner);
+}
+
+template <class Enum>
+Enum named(const std::string& name, std::initializer_list<std::pair<const char*, Enum>> known) {
+    std::string names;
+    for (const auto& [key, value] : known) {
+        if (name == key) return value;
+        names.append(names.empty() ? "" : ", ").append(key);
+    }
+    throw std::invalid_argument("unknown name '" + name + "'. Known: " + names + ".");
+}
+
+int size_of(std::size_t n) {
+    if (n > static_cast<std::size_t>(INT32_MAX)) throw std::invalid_argument("an array with more than 2^31 rows or columns");
+    return static_cast<int>(n);
+}
+
+// A matrix and the arrays that it borrows.
+struct Held {
+    Matrix matrix;
+    nb::object bytes, scales;
+};
+
+Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::string& layout, int lowest, int spacing, int rows,
+           int cols, const std::string& isa) {
+    const auto found = layout_on_disk(layout);
+    if (!found) throw std::invalid_argument("unknown layout '" + layout + "'");
+    const Codes codes{*found,
+                      {lowest, spacing},
+                      rows,
+                      cols,
+                      {bytes.data(), bytes.size()},
+                      {scales.data(), scales.size()},
+                      size_of(scales.shape(0)),
+                      size_of(scales.shape(1))};
+    const Isa& chosen = find_isa(isa);
+    const nb::gil_scoped_release release;
+    return {CodedMatrix(codes, chosen), {}, {}};
+}
+
+Held plain(const Bytes& bytes, const std::string& type, int rows, int cols, const std::string& isa) {
+    using Type = PlainMatrix::Type;
+    const Type stored = named<Type>(type, {{"float32", Type::float32}, {"bfloat16", Type::bfloat16}});
+    const std::size_t size = stored == Type::float32 ? 4 : 2;
+    if (rows < 1 || cols < 1 || bytes.size() != size * static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols))
+        throw std::invalid_argument("values of another size than the shape");
+    if (reinterpret_cast<std::uintptr_t>(bytes.data()) % size != 0) throw std::invalid_argument("values are not aligned");
+    return {PlainMatrix(bytes.data(), stored, rows, cols, find_isa(isa)), {}, {}};
+}
+
+MatrixRef reference(const std::shared_ptr<Held>& held) { return {held, &held->matrix}; }
+
+std::vector<MatrixRef> references(const std::vector<std::shared_ptr<Held>>& held) {
+    std::vector<MatrixRef> found;
+    for (const auto& one : held) found.push_back(reference(one));
+    return found;
+}
+
+std::vector<float> copy(const std::optional<Floats>& values) {
+    return values ? std::vector<float>(values->data(), values->data() + values->size()) : std::vector<float>{};
+}
+
+std::vector<float> copy(const std::optional<Array<float, 2>>& values) {
+    return values ? std::vector<float>(values->data(), values->data() + values->size()) : std::vector<float>{};
+}
+
+const CodedMatrix& coded_matrix(const Held& held, std::size_t cols) {
+    const auto* matrix = std::get_if<CodedMatrix>(&held.matrix);
+    if (matrix == nullptr) throw std::invalid_argument("not a coded matrix");
+    if (static_cast<std::size_t>(matrix->cols()) != cols) throw std::invalid_argument("activations of another width");
+    return *matrix;
+}
+
+Numpy apply(const Held& held, const Array<float, 2>& x, int threads) {
+    const std::size_t tokens = x.shape(0);
+    const auto rows = static_cast<std::size_t>(pentanet::rows(held.matrix));
+    if (x.shape(1) != static_cast<std::size_t>(cols(held.matrix))) throw std::invalid_argument("activations of another width");
+    std::vector<float> y(tokens * rows);
+    if (tokens > 0) {
+        const int count = size_of(tokens);
+        const nb::gil_scoped_release release;
+        Pool pool(threads);
+        if (const auto* matrix = std::get_if<CodedMatrix>(&held.matrix))
+            linear(*matrix, Activations::quantize(x.data(), count, matrix->cols(), matrix->isa(), pool), y.data(), pool);
+        else
+            linear(std::get<PlainMatrix>(held.matrix), x.data(), count, y.data(), pool);
+    }
+    return numpy_array(std::move(y), {tokens, rows});
+}
+
+nb::ndarray<nb::numpy, std::int32_t> sums(const Held& held, const Array<std::int8_t, 2>& x, int threads) {
+    const CodedMatrix& matrix = coded_matrix(held, x.shape(1));
+    const std::size_t slices = matrix.slices().size(), tokens = x.shape(0), rows = static_cast<std::size_t>(matrix.rows());
+    auto* out = new std::vector<std::int32_t>(slices * tokens * rows);
+    const nb::capsule owner(out, [](void* p) noexcept { delete static_cast<std::vector<std::int32_t>*>(p); });
+    if (tokens > 0) {
+        Pool pool(threads);
+        integer_sums(matrix, Activations::exactly(x.data(), size_of(tokens), matrix.cols()), out->data(), pool);
+    }
+    return nb::ndarray<nb::numpy, std::int32_t>(out->data(), {slices, tokens, rows}, owner);
+}
+
+Numpy forward(Session& session, const Array<std::int32_t, 2>& ids, bool all) {
+    const std::size_t batch = ids.shape(0), tokens = ids.shape(1);
+    const auto vocab = static_cast<std::size_t>(session.model().vocab());
+    if (batch != static_cast<std::size_t>(session.batch())) throw std::invalid_argument("another number of sequences");
+    const int count = size_of(tokens);
+    if (count < 1 || count > session.model().context) throw std::invalid_argument("no tokens, or more than the context");
+    std::vector<float> logits(batch * (all ? tokens : 1) * vocab);
+    {
+        const nb::gil_scoped_release release;
+        session.forward(ids.data(), count, all, logits.data());
+    }
+    return all ? numpy_array(std::move(logits), {batch, tokens, vocab}) : numpy_array(std::move(logits), {batch, vocab});
+}
+
+std::vector<std::string> names(const std::vector<const Isa*>& isas) {
+    std::vector<std::string> found;
+    for (const Isa* isa : isas) found.emplace_back(isa->name);
+    return found;
+}
+
+void bind_matrix(nb::module_& m) {
+    nb::class_<Held>(m, "Matrix", "Weights [rows, cols] that stay packed; borrows the arrays that it is made of.")
+        .def_static(
+            "coded",
+            [](const nb::object& bytes, const nb::object& scales, const std::string& layout, int lowest, int spacing, int rows,
+               int cols, const std::string& isa) {
+                auto held = std::make_shared<Held>(coded(nb::cast<Bytes>(bytes), nb::cast<Array<float, 2>>(scales), layout,
+                                                         lowest, spacing, rows, cols, isa));
+                held->bytes = bytes;
+                held->scales = scales;
+                return held;
+            },
+            "bytes"_a, "scales"_a, nb::kw_only(), "layout"_a, "lowest"_a, "spacing"_a, "rows"_a, "cols"_a, "isa"_a = "")
+        .def_static(
+            "plain",
+            [](const nb::object& bytes, const std::string& type, int rows, int cols, const std::string& isa) {
+                auto held = std::make_shared<Held>(plain(nb::cast<Bytes>(bytes), type, rows, cols, isa));
+                held->bytes = bytes;
+                return held;
+            },
+            "bytes"_a, nb::kw_only(), "dtype"_a, "rows"_a, "cols"_a, "isa"_a = "")
+        .def_prop_ro("rows", [](const Held& held) { return rows(held.matrix); })
+        .def_prop_ro("cols", [](const Held& held) { return cols(held.matrix); })
+        .def_prop_ro("nbytes", [](const Held& held) { return nbytes(held.matrix); })
+        .def("apply", apply, "x"_a, "threads"_a = 1, "float32 [tokens, cols] -> [tokens, rows], through int8 where coded.")
+        .def("sums", sums, "x"_a, "threads"_a = 1, "int8 [tokens, cols] -> exact int32 [slices, tokens, rows].");
+}
+
+void bind_layer(nb::module_& m) {
+    using Held2 = std::vector<std::shared_ptr<Held>>;
+    using Ref = std::shared_ptr<Held>;
+    using Gain1 = std::optional<Floats>;
+    nb::class_<Layer>(m, "Layer", "One block of a network.")
+        .def(
+            "__init__",
+            [](Layer* self, const Gain1& attention_norm, const Held2& qkv, const Gain1& attention_sub_norm,
+               const Ref& attention_out, const Gain1& mlp_norm, const Held2& up, const Gain1& mlp_sub_norm, const Ref& down) {
+                new (self) Layer{copy(attention_norm), references(qkv), copy(attention_sub_norm), reference(attention_out),
+                                 copy(mlp_norm),       references(up),  copy(mlp_sub_norm),       reference(down)};
+            },
+            nb::kw_only(), "attention_norm"_a, "qkv"_a, "attention_sub_norm"_a.none() = nb::none(), "attention_out"_a,
+            "mlp_norm"_a, "up"_a, "mlp_sub_norm"_a.none() = nb::none(), "down"_a);
+}
+
+void bind_model(nb::module_& m) {
+    using Table = std::optional<Array<float, 2>>;
+    nb::class_<Model>(m, "Model", "A network whose shapes have been checked.")
+        .def(
+            "__init__",
+            [](Model* self, int width, int heads, int kv_heads, int context, const std::string& norm, float norm_eps,
+               const std::string& activation, const std::shared_ptr<Held>& embedding, const std::shared_ptr<Held>& head,
+               const std::optional<Floats>& final_norm, const Table& positions, const Table& cosines, const Table& sines,
+               const std::vector<Layer>& layers, const std::string& isa) {
+                Model model{width,
+                            heads,
+                            kv_heads,
+                            context,
+                            named<NormKind>(norm, {{"rms", NormKind::rms}, {"layer", NormKind::layer}}),
+                            norm_eps,
+                            named<Activation>(activation, {{"silu", Activation::silu},
+                                                           {"relu2", Activation::relu2},
+                                                           {"gelu", Activation::gelu}}),
+                            reference(embedding),
+                            reference(head),
+                            copy(final_norm),
+                            copy(positions),
+                            copy(cosines),
+                            copy(sines),
+                            layers,
+                            &find_isa(isa)};
+                model.check();
+                new (self) Model(std::move(model));
+            },
+            nb::kw_only(), "width"_a, "heads"_a, "kv_heads"_a, "context"_a, "norm"_a, "norm_eps"_a, "activation"_a,
+            "embedding"_a, "head"_a, "final_norm"_a, "positions"_a.none() = nb::none(), "cosines"_a.none() = nb::none(),
+            "sines"_a.none() = nb::none(), "layers"_a, "isa"_a = "")
+        .def_prop_ro("vocab", &Model::vocab)
+        .def_prop_ro("isa", [](const Model& model) { return std::string(model.isa->name); });
+}
+
+void bind_session(nb::module_& m) {
+    nb::class_<Session>(m, "Session", "Sequences of equal length that a model continues. Not for two threads at once.")
+        .def(nb::init<std::shared_ptr<const Model>, int, int>(), "model"_a, nb::kw_only(), "batch"_a = 1, "threads"_a = 1)
+        .def_prop_ro("length", &Session::length)
+        .def_prop_ro("threads", &Session::threads)
+        .def("truncate", &Session::truncate, "length"_a, "Forget all but the first tokens.")
+        .def("forward", forward, "ids"_a, "all"_a = false, "int32 [batch, tokens] -> logits of the last, or of all.");
+}
+
+}  // namespace
+}  // namespace pentanet
+
+NB_MODULE(_native, m) {
+    using namespace pentanet;
+    m.def("known_isas", [] { return names({known_isas().begin(), known_isas().end()}); });
+    m.def("supported_isas", [] { return names(supported_isas()); });
+    m.def("find_isa", [](const std::string& name) { return std::string(find_isa(name).name); }, "name"_a,
+          "The instruction set of that name, or the fastest one; ValueError if this machine does not have it.");
+    bind_matrix(m);
+    bind_layer(m);
+    bind_model(m);
+    bind_session(m);
+}

@@ -1,0 +1,79 @@
+#include "network.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace pentanet {
+namespace {
+
+void rms_norm(const Model& model, const Gain& gain, const float* x, float* out) {
+    const auto size = static_cast<std::ptrdiff_t>(gain.size());
+    const float mean_square = model.isa->ops.dot(x, x, size) / static_cast<float>(size);
+    const float factor = 1.0f / std::sqrt(mean_square + model.norm_eps);
+    for (std::size_t i = 0; i < gain.size(); ++i) out[i] = x[i] * factor * gain[i];
+}
+
+void layer_norm(const Model& model, const Gain& gain, const float* x, float* out) {
+    const auto size = static_cast<double>(gain.size());
+    double total = 0, squares = 0;
+    for (std::size_t i = 0; i < gain.size(); ++i) total += x[i];
+    const double mean = total / size;
+    for (std::size_t i = 0; i < gain.size(); ++i) squares += (x[i] - mean) * (x[i] - mean);
+    const float factor = 1.0f / std::sqrt(static_cast<float>(squares / size) + model.norm_eps);
+    for (std::size_t i = 0; i < gain.size(); ++i) out[i] = (x[i] - static_cast<float>(mean)) * factor * gain[i];
+}
+
+float gelu(float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752f)); }
+
+float squared_relu(float x) { return x > 0 ? x * x : 0; }
+
+}  // namespace
+
+void normalize(const Model& model, const Gain& gain, const float* x, float* out) {
+    if (model.norm == NormKind::rms)
+        rms_norm(model, gain, x, out);
+    else
+        layer_norm(model, gain, x, out);
+}
+
+void rotate(const Model& model, int position, float* x, int heads) {
+    if (model.cosines.empty()) return;
+    const std::ptrdiff_t half = model.head_width() / 2;
+    const float* cosine = model.cosines.data() + position * half;
+    const float* sine = model.sines.data() + position * half;
+    for (int h = 0; h < heads; ++h, x += 2 * half)
+        for (std::ptrdiff_t i = 0; i < half; ++i) {
+            const float a = x[i], b = x[i + half];
+            x[i] = a * cosine[i] - b * sine[i];
+            x[i + half] = b * cosine[i] + a * sine[i];
+        }
+}
+
+void attend_head(const Isa& isa, const float* q, const float* keys, const float* values, int seen, int width,
+                 float* scores, float* out) {
+    const float scale = 1.0f / std::sqrt(static_cast<float>(width));
+    for (std::ptrdiff_t i = 0; i < seen; ++i) scores[i] = isa.ops.dot(q, keys + i * width, width) * scale;
+    const float total = isa.ops.softmax(scores, seen);
+    std::fill_n(out, width, 0.0f);
+    for (std::ptrdiff_t i = 0; i < seen; ++i) isa.ops.add_scaled(out, scores[i], values + i * width, width);
+    for (int i = 0; i < width; ++i) out[i] /= total;
+}
+
+void activate(const Model& model, float* x, int size) {
+    switch (model.activation) {
+        case Activation::silu: return model.isa->ops.silu(x, size);
+        case Activation::relu2: std::transform(x, x + size, x, squared_relu); return;
+        case Activation::gelu: std::transform(x, x + size, x, gelu); return;
+    }
+}
+
+void split_columns(const float* x, int rows, std::array<int, 3> widths, float* out) {
+    const int all = widths[0] + widths[1] + widths[2];
+    std::ptrdiff_t start = 0;
+    for (const int width : widths) {
+        for (std::ptrdiff_t row = 0; row < rows; ++row, out += width) std::copy_n(x + row * all + start, width, out);
+        start += width;
+    }
+}
+
+}  // namespace pentanet

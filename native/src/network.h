@@ -1,0 +1,27 @@
+// The parts of a network between its matrices, one token at a time.
+#pragma once
+
+#include <array>
+
+#include "pentanet/model.h"
+
+namespace pentanet {
+
+// out = norm of x, over gain.size() numbers.
+void normalize(const Model& model, const Gain& gain, const float* x, float* out);
+
+// Rotates each pair (i, i + half) of every head by its position's angle: Hugging Face's half-split order.
+// Does nothing where the model has no rotary positions.
+void rotate(const Model& model, int position, float* x, int heads);
+
+// out [width] = softmax(q . keys / sqrt(width)) values, over `seen` rows. `scores` has room for `seen` numbers.
+void attend_head(const Isa& isa, const float* q, const float* keys, const float* values, int seen, int width,
+                 float* scores, float* out);
+
+// Applies the model's activation function.
+void activate(const Model& model, float* x, int size);
+
+// Cuts rows of a + b + c numbers into three matrices, one behind the other.
+void split_columns(const float* x, int rows, std::array<int, 3> widths, float* out);
+
+}  // namespace pentanet

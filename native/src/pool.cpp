@@ -1,0 +1,65 @@
+#include "pentanet/pool.h"
+
+namespace pentanet {
+namespace {
+
+constexpr int patience = 2000;  // looks before a thread goes to sleep: some ten microseconds, the gap between two layers
+
+void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// Waits until `value` is no longer `old`.
+std::uint32_t wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
+    for (int look = 0; look < patience; ++look) {
+        const std::uint32_t now = value.load(std::memory_order_acquire);
+        if (now != old) return now;
+        pause();
+    }
+    value.wait(old, std::memory_order_acquire);
+    return value.load(std::memory_order_acquire);
+}
+
+}  // namespace
+
+Pool::Pool(int threads) {
+    for (int part = 1; part < threads; ++part)
+        workers_.emplace_back([this, part] { work(static_cast<std::size_t>(part)); });
+}
+
+Pool::~Pool() {
+    stopping_.store(true, std::memory_order_relaxed);
+    round_.fetch_add(1, std::memory_order_release);
+    round_.notify_all();
+    for (auto& worker : workers_) worker.join();
+}
+
+void Pool::run_parts() {
+    working_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
+    round_.fetch_add(1, std::memory_order_release);
+    round_.notify_all();
+    run_part(0);
+    while (const std::uint32_t left = working_.load(std::memory_order_acquire)) wait_for_change(working_, left);
+}
+
+void Pool::run_part(std::size_t part) {
+    const std::size_t parts = workers_.size() + 1;
+    const std::size_t begin = count_ * part / parts, end = count_ * (part + 1) / parts;
+    if (begin < end) call_(body_, begin, end);
+}
+
+void Pool::work(std::size_t part) {
+    std::uint32_t seen = 0;
+    while (true) {
+        seen = wait_for_change(round_, seen);
+        if (stopping_.load(std::memory_order_relaxed)) return;
+        run_part(part);
+        if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) working_.notify_one();
+    }
+}
+
+}  // namespace pentanet

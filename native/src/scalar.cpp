@@ -1,0 +1,64 @@
+// The oracle: no vectors, no tricks, on every machine.
+
+#include <algorithm>
+
+#include "float_ops.h"
+#include "pentanet/isa.h"
+#include "pentanet/lanes.h"
+
+namespace pentanet {
+namespace {
+
+template <Layout L>
+void unpack(const std::uint8_t* tile, int groups, std::uint8_t* panel) {
+    constexpr int digits = geometry(L).digits;
+    for (int group = 0; group < groups; ++group) {
+        const auto lane = group_lanes<L>(tile + group * geometry(L).group_bytes);
+        for (std::size_t i = 0; i < lanes; ++i) {
+            const auto digit = lane_digits<L>(lane[i]);
+            for (std::size_t d = 0; d < digits; ++d) panel[d * lanes + i] = digit[d];
+        }
+        panel += digits * lanes;
+    }
+}
+
+void panel_dot(const std::uint8_t* panel, int quads, int largest, Tokens tokens, std::int32_t* sums) {
+    const bool is_signed = largest == 0;
+    std::fill_n(sums, tokens.count * tile_rows, 0);
+    for (int token = 0; token < tokens.count; ++token, sums += tile_rows) {
+        const std::int8_t* x = tokens.values + token * tokens.stride;
+        for (int q = 0; q < quads; ++q)
+            for (int row = 0; row < tile_rows; ++row)
+                for (int j = 0; j < quad; ++j) {
+                    const std::uint8_t digit = panel[q * lanes + row * quad + j];
+                    sums[row] += (is_signed ? static_cast<std::int8_t>(digit) : int{digit}) * x[q * quad + j];
+                }
+    }
+}
+
+template <Layout L>
+void dot(const std::uint8_t* tile, int groups, Tokens tokens, std::int32_t* sums) {
+    constexpr int digits = geometry(L).digits;
+    std::uint8_t panel[digits * lanes];
+    std::int32_t part[fused_tokens * tile_rows];
+    std::fill_n(sums, tokens.count * tile_rows, 0);
+    for (int group = 0; group < groups; ++group) {
+        unpack<L>(tile + group * geometry(L).group_bytes, 1, panel);
+        panel_dot(panel, digits, geometry(L).largest, tokens, part);
+        for (int i = 0; i < tokens.count * tile_rows; ++i) sums[i] += part[i];
+        tokens.values += geometry(L).inputs();
+    }
+}
+
+Kernels kernels(Layout layout) {
+    return with_layout(layout, []<Layout L>() { return Kernels{L, dot<L>, unpack<L>}; });
+}
+
+bool supported() { return true; }
+
+}  // namespace
+
+extern const Isa scalar_isa;
+const Isa scalar_isa{"scalar", supported, kernels, panel_dot, floats::all};
+
+}  // namespace pentanet

@@ -1,0 +1,115 @@
+// The loops over float32: right to rounding on the oracle, and the same bits on every other instruction set.
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "check.h"
+#include "pentanet/isa.h"
+
+namespace pentanet::test {
+namespace {
+
+std::vector<float> numbers(std::size_t n, std::mt19937& random) {
+    std::normal_distribution<float> normal;
+    std::vector<float> x(n);
+    for (float& v : x) v = normal(random);
+    return x;
+}
+
+bool same(const std::vector<float>& a, const std::vector<float>& b) {
+    return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+struct Results {
+    float dot, dot_bfloat16, softmax, quantize;
+    std::vector<float> added, exponentials, silu;
+    std::vector<std::int8_t> rounded;
+};
+
+Results results(const FloatOps& ops, const std::vector<float>& a, const std::vector<float>& b) {
+    const auto n = static_cast<std::ptrdiff_t>(a.size());
+    std::vector<std::uint16_t> halves(a.size());
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::uint32_t bits;
+        std::memcpy(&bits, &a[i], sizeof bits);
+        halves[i] = static_cast<std::uint16_t>(bits >> 16);
+    }
+    Results r{};
+    r.dot = ops.dot(a.data(), b.data(), n);
+    r.dot_bfloat16 = ops.dot_bfloat16(halves.data(), b.data(), n);
+    r.added = a;
+    ops.add_scaled(r.added.data(), 0.37f, b.data(), n);
+    r.exponentials = a;
+    r.softmax = ops.softmax(r.exponentials.data(), n);
+    r.silu = a;
+    ops.silu(r.silu.data(), n);
+    r.rounded.resize(a.size());
+    r.quantize = ops.quantize(a.data(), r.rounded.data(), n);
+    return r;
+}
+
+void oracle(const FloatOps& ops, const std::vector<float>& a, const std::vector<float>& b) {
+    const Results r = results(ops, a, b);
+    const std::string size = std::to_string(a.size());
+    double dot = 0, norm = 0, total = 0;
+    float top = a[0], largest = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        dot += double{a[i]} * b[i];
+        norm += std::fabs(double{a[i]} * b[i]);
+        top = std::max(top, a[i]);
+        largest = std::max(largest, std::fabs(a[i]));
+    }
+    check(std::fabs(r.dot - dot) <= 1e-6 * norm, "dot " + size);
+    check(std::fabs(r.dot_bfloat16 - dot) <= 0.01 * norm, "dot of bfloat16 " + size);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        const double e = std::exp(double{a[i]} - top), s = a[i] / (1 + std::exp(-double{a[i]}));
+        total += e;
+        check(std::fabs(r.exponentials[i] - e) <= 4e-7 * e, "exponential " + std::to_string(a[i]));
+        check(std::fabs(r.silu[i] - s) <= 4e-7 * std::fabs(s), "silu " + std::to_string(a[i]));
+        check(r.added[i] == a[i] + 0.37f * b[i], "add_scaled");
+        check(r.rounded[i] == std::nearbyint(a[i] / (largest / 127.0f)), "quantize " + std::to_string(a[i]));
+    }
+    check(std::fabs(r.softmax - total) <= 1e-6 * total, "softmax " + size);
+    check(r.quantize == largest / 127.0f, "scale " + size);
+}
+
+void edges(const FloatOps& ops, const std::string& name) {
+    const float inf = std::numeric_limits<float>::infinity();
+    std::int8_t q[5];
+    const float zeros[5] = {}, tiny[5] = {1e-45f, 0, 0, 0, 0};
+    check(ops.quantize(zeros, q, 5) == 0 && q[0] == 0, name + " zeros");
+    check(ops.quantize(tiny, q, 5) == 0 && q[0] == 0, name + " too small");
+    const float ties[5] = {127, 0.5f, 1.5f, -2.5f, -127};  // scale 1
+    check(ops.quantize(ties, q, 5) == 1 && q[0] == 127 && q[1] == 0 && q[2] == 2 && q[3] == -2 && q[4] == -127, name + " ties");
+    const float wild[5] = {inf, -inf, std::nanf(""), 1, -1};
+    ops.quantize(wild, q, 5);  // any numbers, but no undefined behaviour
+    float x[9] = {-1000, -88, -87, -20, 0, 20, 87, 88, 1000};
+    ops.silu(x, 9);
+    check(x[0] <= 0 && x[0] > -1e-30f && x[4] == 0 && x[8] == 1000, name + " silu far out");
+    float far[3] = {0, -200, -50};
+    check(ops.softmax(far, 3) < 1.0000001f && far[0] == 1 && far[1] == 0, name + " softmax far out");
+}
+
+}  // namespace
+
+void floats() {
+    std::mt19937 random(0);
+    for (const std::size_t n : {1, 2, 7, 8, 9, 15, 16, 17, 24, 31, 64, 100, 513}) {
+        const auto a = numbers(n, random), b = numbers(n, random);
+        oracle(find_isa("scalar").ops, a, b);
+        const Results right = results(find_isa("scalar").ops, a, b);
+        for (const Isa* isa : supported_isas()) {
+            const Results r = results(isa->ops, a, b);
+            check(r.dot == right.dot && r.dot_bfloat16 == right.dot_bfloat16 && r.softmax == right.softmax &&
+                      r.quantize == right.quantize && same(r.added, right.added) &&
+                      same(r.exponentials, right.exponentials) && same(r.silu, right.silu) && r.rounded == right.rounded,
+                  "same bits on " + std::string(isa->name) + " " + std::to_string(n));
+        }
+    }
+    for (const Isa* isa : supported_isas()) edges(isa->ops, std::string(isa->name));
+}
+
+}  // namespace pentanet::test
