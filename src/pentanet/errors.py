@@ -160,6 +160,13 @@ class UnpackableError(PentaNetError):
     """A model that cannot be written in the requested layout."""
 
 
+# -- native engine ------------------------------------------------------------------------------------------------
+
+
+class EngineError(PentaNetError):
+    """The native engine is not there, or was asked for an instruction set that it does not have."""
+
+
 # -- reports ------------------------------------------------------------------------------------------------------
 
 

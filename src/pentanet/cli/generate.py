@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
-from pentanet.cli.options import Count, Flag, Seed
+from pentanet.cli.options import Count, Flag, Seed, Threads
 
 
 def generate(
@@ -18,6 +19,8 @@ def generate(
     top_k: int = 40,
     top_p: float = 1.0,
     seed: Seed = 0,
+    engine: Literal["auto", "native", "torch"] = "auto",
+    threads: Threads = 0,
     json: Flag = False,
 ) -> None:
     """Continue a prompt, token by token.
@@ -38,16 +41,23 @@ def generate(
         Draw from the smallest set of tokens with this probability.
     seed
         The same seed writes the same text.
+    engine
+        native: compiled, activations rounded to int8; torch: slow, exact; auto: native where it was compiled.
+    threads
+        Of the native engine; 0 for one on each core.
     json
         Print prompt, text and speed as JSON instead of streaming.
     """
     from pentanet.cli import console
     from pentanet.runtime.generate import Sampling
     from pentanet.runtime.generate import generate as stream
-    from pentanet.runtime.load import load
+    from pentanet.runtime import native
+    from pentanet.runtime.engine import open_predictor
 
+    if engine == "auto" and not native.available():
+        console.err.print("The native engine was not compiled; generating slowly, with torch.")
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    pieces = stream(load(model), prompt, tokens, sampling)
+    pieces = stream(open_predictor(model, engine, threads), prompt, tokens, sampling)
     started = time.monotonic()
     if json:
         text = "".join(pieces)

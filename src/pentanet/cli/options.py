@@ -13,6 +13,9 @@ Flag = Annotated[bool, Parameter(negative=())]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 """One or more."""
 
+Threads = Annotated[int, Parameter(validator=Number(gte=0))]
+"""None or more."""
+
 Seed = Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))]
 """Of a random generator."""
 

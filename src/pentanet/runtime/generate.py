@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from pentanet.data.tokenizer import StreamDecoder, eos_id
 from pentanet.errors import ConfigError, EmptyTextError
-from pentanet.runtime.load import Runtime
+
+
+class Predictor(Protocol):
+    """A model that continues a text: `Runtime` and `Engine`."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Between text and ids."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Longest window in tokens."""
+        ...
+
+    def next_logits(self, ids: Sequence[int]) -> Tensor:
+        """Logits [vocab] after the last of `ids`, at least one and at most `context` tokens."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +60,7 @@ class Sampling:
             raise ConfigError(f"top-p {self.top_p}: must lie in (0, 1]")
 
 
-def generate(runtime: Runtime, prompt: str, tokens: int = 100, sampling: Sampling | None = None) -> Iterator[str]:
+def generate(model: Predictor, prompt: str, tokens: int = 100, sampling: Sampling | None = None) -> Iterator[str]:
     """Continue `prompt` by up to `tokens` tokens, in pieces of whole characters as they come.
 
     The window slides when the context is full.  Ends early at the end-of-text token.
@@ -50,23 +71,21 @@ def generate(runtime: Runtime, prompt: str, tokens: int = 100, sampling: Samplin
     """
     if tokens < 1:
         raise ConfigError(f"tokens {tokens}: must be at least 1")
-    eos = eos_id(runtime.tokenizer)
-    ids: list[int] = runtime.tokenizer.encode(prompt, add_special_tokens=False).ids
+    eos = eos_id(model.tokenizer)
+    ids: list[int] = model.tokenizer.encode(prompt, add_special_tokens=False).ids
     if not ids:
         if eos is None:
             raise EmptyTextError("the prompt is empty, and the tokenizer has no end-of-text token to start from")
         ids = [eos]
-    return _stream(runtime, ids, tokens, sampling or Sampling(), eos)
+    return _stream(model, ids, tokens, sampling or Sampling(), eos)
 
 
-def _stream(runtime: Runtime, ids: list[int], tokens: int, sampling: Sampling, eos: int | None) -> Iterator[str]:
+def _stream(model: Predictor, ids: list[int], tokens: int, sampling: Sampling, eos: int | None) -> Iterator[str]:
     generator = torch.Generator().manual_seed(sampling.seed)
-    decoder = StreamDecoder(runtime.tokenizer)
+    decoder = StreamDecoder(model.tokenizer)
     ids = list(ids)
     for _ in range(tokens):
-        with torch.inference_mode():
-            window = torch.tensor([ids[-runtime.context :]])
-            token = sample(runtime.network(window)[0, -1], sampling, generator)
+        token = sample(model.next_logits(ids[-model.context :]), sampling, generator)
         if token == eos:
             break
         ids.append(token)

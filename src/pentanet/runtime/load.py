@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor, nn
 
 from pentanet.data import tokenizer as tokenizers
 from pentanet.errors import (
@@ -18,7 +19,7 @@ from pentanet.errors import (
     TokenizerMismatchError,
     UnexpectedTensorError,
 )
-from pentanet.models import Network, build, config_from_hub
+from pentanet.models import ModelConfig, Network, build, config_from_hub
 from pentanet.pack.model_dir import open_model
 from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import PlainSpec
@@ -33,18 +34,25 @@ class Runtime:
 
     Attributes:
         network: ids [B, T] -> logits [B, T, vocab], on the CPU, in evaluation mode.
+        config: sizes of the network.
         tokenizer: of the directory.
         packed: the open files.
     """
 
-    network: Network
+    network: nn.Module
+    config: ModelConfig
     tokenizer: Tokenizer
     packed: PackedModel
 
     @property
     def context(self) -> int:
         """Longest window in tokens."""
-        return self.network.config.context
+        return self.config.context
+
+    @torch.inference_mode()
+    def next_logits(self, ids: Sequence[int]) -> Tensor:
+        """Logits [vocab] after the last of `ids`, at least one and at most `context` tokens."""
+        return self.network(torch.tensor([list(ids)]))[0, -1]
 
 
 def load(path: Path, *, verify: bool = True) -> Runtime:
@@ -59,6 +67,18 @@ def load(path: Path, *, verify: bool = True) -> Runtime:
         ModelConfigError: a network that this release does not know.
         TokenizerMismatchError: the tokenizer has more tokens than the model.
     """
+    packed, config, vocab = open_config(path, verify=verify)
+    network = build(config, vocab, Packed())
+    _attach(network, packed)
+    return Runtime(network=network.eval(), config=config, tokenizer=read_tokenizer(packed, vocab), packed=packed)
+
+
+def open_config(path: Path, *, verify: bool = True) -> tuple[PackedModel, ModelConfig, int]:
+    """Open a model directory; the sizes of its network, which its tensors are known to fit, and of its vocabulary.
+
+    Raises:
+        FormatError: as `load`.
+    """
     packed = open_model(path, verify=verify)
     vocab = packed.config.get("vocab_size")
     if type(vocab) is not int or vocab < 1:
@@ -71,9 +91,7 @@ def load(path: Path, *, verify: bool = True) -> Runtime:
         found = f"{config.layers} layers and a context of {config.context}"
         raise ModelConfigError(f"{path}/config.json: {found} are more than its tensors, or any network here, can have")
     _check(packed, *_places(build(config, vocab, Packed(), "meta")))  # before memory is taken for what config.json says
-    network = build(config, vocab, Packed())
-    _attach(network, packed)
-    return Runtime(network=network.eval(), tokenizer=_tokenizer(packed, vocab), packed=packed)
+    return packed, config, vocab
 
 
 @torch.no_grad()
@@ -118,7 +136,12 @@ def _check(packed: PackedModel, shapes: Mapping[str, tuple[int, ...]], plain: Se
             raise ModelConfigError(f"{packed.path}: tensor '{name}' must be stored as plain values")
 
 
-def _tokenizer(packed: PackedModel, vocab: int) -> Tokenizer:
+def read_tokenizer(packed: PackedModel, vocab: int) -> Tokenizer:
+    """The tokenizer of a directory.
+
+    Raises:
+        TokenizerMismatchError: it has more tokens than the model.
+    """
     tokenizer = tokenizers.load(packed.path)
     size = tokenizer.get_vocab_size()
     if size > vocab:

@@ -1,0 +1,90 @@
+"""The native engine (native/src/module.cpp).  Wrong shapes, names and token ids raise ValueError."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Matrix:
+    """Weights [rows, cols] that stay packed; borrows the arrays that it is made of."""
+
+    @staticmethod
+    def coded(
+        bytes: NDArray[np.uint8],
+        scales: NDArray[np.float32],
+        *,
+        layout: str,
+        lowest: int,
+        spacing: int,
+        rows: int,
+        cols: int,
+        isa: str = "",
+    ) -> Matrix: ...
+    @staticmethod
+    def plain(bytes: NDArray[np.uint8], *, dtype: str, rows: int, cols: int, isa: str = "") -> Matrix: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def cols(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def apply(self, x: NDArray[np.float32], threads: int = 1) -> NDArray[np.float32]: ...
+    def sums(self, x: NDArray[np.int8], threads: int = 1) -> NDArray[np.int32]: ...
+
+class Layer:
+    """One block of a network."""
+
+    def __init__(
+        self,
+        *,
+        attention_norm: NDArray[np.float32],
+        qkv: Sequence[Matrix],
+        attention_sub_norm: NDArray[np.float32] | None = None,
+        attention_out: Matrix,
+        mlp_norm: NDArray[np.float32],
+        up: Sequence[Matrix],
+        mlp_sub_norm: NDArray[np.float32] | None = None,
+        down: Matrix,
+    ) -> None: ...
+
+class Model:
+    """A network whose shapes have been checked."""
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        heads: int,
+        kv_heads: int,
+        context: int,
+        norm: str,
+        norm_eps: float,
+        activation: str,
+        embedding: Matrix,
+        head: Matrix,
+        final_norm: NDArray[np.float32],
+        positions: NDArray[np.float32] | None = None,
+        cosines: NDArray[np.float32] | None = None,
+        sines: NDArray[np.float32] | None = None,
+        layers: Sequence[Layer],
+        isa: str = "",
+    ) -> None: ...
+    @property
+    def vocab(self) -> int: ...
+    @property
+    def isa(self) -> str: ...
+
+class Session:
+    """Sequences of equal length that a model continues.  Not for two threads at once."""
+
+    def __init__(self, model: Model, *, batch: int = 1, threads: int = 1) -> None: ...
+    @property
+    def length(self) -> int: ...
+    @property
+    def threads(self) -> int: ...
+    def truncate(self, length: int) -> None: ...
+    def forward(self, ids: NDArray[np.int32], all: bool = False) -> NDArray[np.float32]: ...
+
+def known_isas() -> list[str]: ...
+def supported_isas() -> list[str]: ...
+def find_isa(name: str) -> str: ...

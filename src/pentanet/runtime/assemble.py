@@ -1,0 +1,130 @@
+"""A packed directory as a model of the native engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pentanet.errors import CodeError
+from pentanet.models import GPTConfig, LlamaConfig, ModelConfig
+from pentanet.models.llama import rotary_table
+from pentanet.pack.packed_model import PackedModel
+from pentanet.pack.tensors import CodedSpec
+
+if TYPE_CHECKING:
+    from pentanet._native import Layer, Matrix, Model
+
+GPT_NORM_EPS = 1e-5  # of torch's LayerNorm
+
+
+def assemble(packed: PackedModel, config: ModelConfig, isa: str) -> Model:
+    """Give the engine every tensor of a directory whose names and shapes have been checked.
+
+    Raises:
+        CodeError: a matrix that had to be repacked for this instruction set holds bytes that no encoder writes.
+    """
+    parts = _Parts(packed, isa)
+    return _llama(parts, config) if isinstance(config, LlamaConfig) else _gpt(parts, config)
+
+
+class _Parts:
+    """Tensors as the engine takes them."""
+
+    def __init__(self, packed: PackedModel, isa: str) -> None:
+        self.packed, self.isa = packed, isa
+
+    def vector(self, name: str) -> NDArray[np.float32]:
+        return self.packed.plain(f"{name}.weight")
+
+    def matrix(self, name: str) -> Matrix:
+        from pentanet._native import Matrix
+
+        name = f"{name}.weight"
+        spec, raw = self.packed.spec(name), self.packed.tensor_file.raw(name)
+        rows, cols = spec.shape
+        if not isinstance(spec, CodedSpec):
+            return Matrix.plain(raw, dtype=spec.dtype, rows=rows, cols=cols, isa=self.isa)
+        # A lane of `byte` is the level itself, of all others its place on the grid.
+        lowest, spacing = (0, 1) if spec.layout == "byte" else (spec.grid.lowest, spec.grid.spacing)
+        scales = self.packed.scales(name)
+        try:
+            return Matrix.coded(
+                raw,
+                scales,
+                layout=spec.layout,
+                lowest=lowest,
+                spacing=spacing,
+                rows=rows,
+                cols=cols,
+                isa=self.isa,
+            )
+        except ValueError as error:
+            raise CodeError(f"{self.packed.path}: tensor '{name}': {error}") from None
+
+
+def _llama(parts: _Parts, config: LlamaConfig) -> Model:
+    from pentanet._native import Layer, Model
+
+    def layer(name: str) -> Layer:
+        attention, mlp, subs = f"{name}.self_attn", f"{name}.mlp", config.sub_norms
+        return Layer(
+            attention_norm=parts.vector(f"{name}.input_layernorm"),
+            qkv=[parts.matrix(f"{attention}.{part}_proj") for part in "qkv"],
+            attention_sub_norm=parts.vector(f"{attention}.attn_sub_norm") if subs else None,
+            attention_out=parts.matrix(f"{attention}.o_proj"),
+            mlp_norm=parts.vector(f"{name}.post_attention_layernorm"),
+            up=[parts.matrix(f"{mlp}.{part}_proj") for part in ("gate", "up")],
+            mlp_sub_norm=parts.vector(f"{mlp}.ffn_sub_norm") if subs else None,
+            down=parts.matrix(f"{mlp}.down_proj"),
+        )
+
+    cosines, sines = rotary_table(config.context, config.width // config.heads, config.rope_theta)
+    embedding = parts.matrix("model.embed_tokens")
+    return Model(
+        width=config.width,
+        heads=config.heads,
+        kv_heads=config.kv_heads,
+        context=config.context,
+        norm="rms",
+        norm_eps=config.norm_eps,
+        activation=config.activation,
+        embedding=embedding,
+        head=embedding if config.tie else parts.matrix("lm_head"),
+        final_norm=parts.vector("model.norm"),
+        cosines=cosines.numpy(),
+        sines=sines.numpy(),
+        layers=[layer(f"model.layers.{i}") for i in range(config.layers)],
+        isa=parts.isa,
+    )
+
+
+def _gpt(parts: _Parts, config: GPTConfig) -> Model:
+    from pentanet._native import Layer, Model
+
+    def layer(name: str) -> Layer:
+        return Layer(
+            attention_norm=parts.vector(f"{name}.ln_1"),
+            qkv=[parts.matrix(f"{name}.attn.c_attn")],
+            attention_out=parts.matrix(f"{name}.attn.c_proj"),
+            mlp_norm=parts.vector(f"{name}.ln_2"),
+            up=[parts.matrix(f"{name}.mlp.c_fc")],
+            down=parts.matrix(f"{name}.mlp.c_proj"),
+        )
+
+    return Model(
+        width=config.width,
+        heads=config.heads,
+        kv_heads=config.heads,
+        context=config.context,
+        norm="layer",
+        norm_eps=GPT_NORM_EPS,
+        activation="gelu",
+        embedding=parts.matrix("transformer.wte"),
+        head=parts.matrix("lm_head"),
+        final_norm=parts.vector("transformer.ln_f"),
+        positions=parts.vector("transformer.wpe"),
+        layers=[layer(f"transformer.h.{i}") for i in range(config.layers)],
+        isa=parts.isa,
+    )

@@ -1,0 +1,148 @@
+"""Run a packed directory in C++, whole tokens at a time.
+
+Weights stay packed; each linear rounds its activations to int8 per token (largest magnitude / 127, ties to even) and
+sums in exact int32.  Results do not depend on the instruction set, on threads, or on how tokens come in calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from pentanet.errors import ConfigError
+from pentanet.machine import usable_cores
+from pentanet.models import ModelConfig
+from pentanet.pack.packed_model import PackedModel
+from pentanet.runtime import native
+from pentanet.runtime.assemble import assemble
+from pentanet.runtime.generate import Sampling
+from pentanet.runtime.generate import generate as stream
+from pentanet.runtime.load import Runtime, load, open_config, read_tokenizer
+
+if TYPE_CHECKING:
+    from pentanet._native import Model, Session
+
+
+Choice = Literal["auto", "native", "torch"]
+
+
+class Engine:
+    """A packed model in the native engine; one text at a time, and not for two threads at once.
+
+    Attributes:
+        packed: the open files, which the engine reads in place.
+        config: sizes of the network.
+        tokenizer: of the directory.
+        model: what the engine runs; sessions of `pentanet._native` can share it.
+        isa: instruction set in use.
+        threads: that share the work.
+    """
+
+    def __init__(
+        self, packed: PackedModel, config: ModelConfig, tokenizer: Tokenizer, model: Model, threads: int
+    ) -> None:
+        from pentanet._native import Session
+
+        self.packed, self.config, self.tokenizer = packed, config, tokenizer
+        self.model, self.isa, self.threads = model, model.isa, threads
+        self._session: Session = Session(model, threads=threads)
+        self._ids: list[int] = []  # what the session has seen
+
+    @classmethod
+    def open(cls, path: Path, *, threads: int = 0, verify: bool = True) -> Engine:
+        """Open a model directory.
+
+        Args:
+            path: the directory.
+            threads: how many share the work; 0 takes one for each core that this process may use.
+            verify: compare every tensor with its sha256, which reads the whole file once.
+
+        Raises:
+            EngineError: the engine was not compiled, or PENTANET_ISA is wrong.
+            ConfigError: a negative number of threads.
+            FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
+        """
+        isa = native.instruction_set()
+        if threads < 0:
+            raise ConfigError(f"threads {threads}: must be 1 or more, or 0 for one on each core")
+        packed, config, vocab = open_config(path, verify=verify)
+        tokenizer = read_tokenizer(packed, vocab)
+        return cls(packed, config, tokenizer, assemble(packed, config, isa), threads or usable_cores())
+
+    @property
+    def context(self) -> int:
+        """Longest window in tokens."""
+        return self.config.context
+
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Logits [T, vocab] after each of the tokens `ids` [T] of one text, read from its start.
+
+        Raises:
+            ValueError: no tokens, more than the context, or one that is not in the vocabulary.
+        """
+        return self._forward(ids, every=True)[0]
+
+    def next_logits(self, ids: Sequence[int]) -> Tensor:
+        """Logits [vocab] after the last of `ids`; a beginning that the last call shared is not computed again.
+
+        Raises:
+            ValueError: as `logits`.
+        """
+        seen = min(_shared(self._ids, ids), len(ids) - 1)
+        return torch.from_numpy(self._forward(ids, keep=max(seen, 0))[0])
+
+    def generate(self, prompt: str, tokens: int = 100, sampling: Sampling | None = None) -> Iterator[str]:
+        """Continue a prompt, in pieces as they come: see `pentanet.runtime.generate.generate`."""
+        return stream(self, prompt, tokens, sampling)
+
+    def runtime(self) -> Runtime:
+        """The engine as what `pentanet.evaluate` measures."""
+        return Runtime(network=EngineNetwork(self), config=self.config, tokenizer=self.tokenizer, packed=self.packed)
+
+    def _forward(self, ids: Sequence[int], keep: int = 0, *, every: bool = False) -> NDArray[np.float32]:
+        self._session.truncate(keep)
+        self._ids = self._ids[:keep]
+        out = self._session.forward(np.asarray(ids[keep:], np.int32).reshape(1, -1), every)
+        self._ids = list(ids)
+        return out
+
+
+def open_predictor(path: Path, choice: Choice, threads: int = 0) -> Engine | Runtime:
+    """Open a model directory to generate with: "auto" takes the native engine if it was compiled.
+
+    Raises:
+        EngineError: "native", and the engine was not compiled; or PENTANET_ISA is wrong.
+        FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
+    """
+    if choice == "torch" or (choice == "auto" and not native.available()):
+        return load(path)
+    return Engine.open(path, threads=threads)
+
+
+class EngineNetwork(nn.Module):
+    """The engine where a torch network is expected: ids [B, T] -> logits [B, T, vocab]."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self.engine, self.config = engine, engine.config
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        texts: list[list[int]] = ids_BT.tolist()
+        return torch.from_numpy(np.stack([self.engine.logits(ids) for ids in texts]))
+
+
+def _shared(a: Sequence[int], b: Sequence[int]) -> int:
+    """How many tokens at the start are the same."""
+    count = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        count += 1
+    return count

@@ -1,0 +1,44 @@
+"""The native engine: whether it is there, and which instruction set it uses.
+
+It is compiled when the package is installed.  Without a compiler the installation succeeds all the same, and packed
+models run on the slow path (`pentanet.runtime.modules`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+from pentanet.errors import EngineError
+
+ISA_VARIABLE = "PENTANET_ISA"
+_NAME = "pentanet._native"
+
+
+def available() -> bool:
+    """Whether the engine was compiled."""
+    return importlib.util.find_spec(_NAME) is not None
+
+
+def require() -> None:
+    """Raises EngineError, saying what to do, if the engine was not compiled."""
+    if not available():
+        raise EngineError(
+            "the native engine was not compiled when pentanet was installed. Install a C++20 compiler "
+            "(g++ 12 or clang 14) and pentanet again, or use --engine torch."
+        )
+
+
+def instruction_set() -> str:
+    """Name of the instruction set in use: the fastest of this machine, or what PENTANET_ISA says.
+
+    Raises:
+        EngineError: the engine was not compiled, or PENTANET_ISA names a set that is unknown or not there.
+    """
+    require()
+    from pentanet import _native
+
+    try:
+        return _native.find_isa(os.environ.get(ISA_VARIABLE, ""))
+    except ValueError as error:
+        raise EngineError(f"{ISA_VARIABLE}: {error}") from None

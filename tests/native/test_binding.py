@@ -1,0 +1,145 @@
+"""pentanet._native against the Python layouts and numpy: equality, on every instruction set; and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pentanet.errors import EngineError
+from pentanet.grid import GRIDS
+from pentanet.pack.layouts import LAYOUTS, Layout
+from pentanet.runtime import native
+
+native_module = pytest.importorskip("pentanet._native", reason="the engine was not compiled")
+ISAS = native_module.supported_isas()
+PAIRS = [(layout, grid) for layout in LAYOUTS.values() for grid in GRIDS.values() if layout.accepts(grid)]
+
+
+def matrix(stored: Layout, grid: Any, levels: Any, scales: Any, **changes: Any) -> Any:
+    rows, cols = levels.shape
+    lowest, spacing = (0, 1) if stored.name == "byte" else (grid.lowest, grid.spacing)
+    known = {"layout": stored.name, "lowest": lowest, "spacing": spacing, "rows": rows, "cols": cols}
+    return native_module.Matrix.coded(stored.encode(levels, grid), scales, **(known | changes))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("layout", "grid"), PAIRS, ids=lambda x: x.name)
+@pytest.mark.parametrize(("rows", "cols", "groups"), [(1, 1, 1), (37, 120, 1), (20, 84, 7)])
+def test_sums_are_those_of_the_levels(isa: str, layout: Layout, grid: Any, rows: int, cols: int, groups: int) -> None:
+    random = np.random.default_rng(rows)
+    levels = random.choice(np.array(grid.levels, np.int8), (rows, cols))
+    scales = random.uniform(0.1, 1, (rows, groups)).astype(np.float32)
+    made = matrix(layout, grid, levels, scales, isa=isa)
+    for tokens in (1, 5, 11):
+        x = random.integers(-127, 128, (tokens, cols), np.int8)
+        parts = np.einsum(
+            "tgc,rgc->gtr",
+            x.reshape(tokens, groups, -1).astype(np.int32),
+            levels.reshape(rows, groups, -1).astype(np.int32),
+        )
+        np.testing.assert_array_equal(made.sums(x, threads=2), parts)
+        # With 127 as its largest value, an activation is its own rounding, and its scale is 1.
+        x[:, 0] = 127
+        parts = np.einsum(
+            "tgc,rgc->gtr",
+            x.reshape(tokens, groups, -1).astype(np.int32),
+            levels.reshape(rows, groups, -1).astype(np.int32),
+        )
+        total = np.zeros((tokens, rows), np.float32)
+        for group in range(groups):
+            total += parts[group].astype(np.float32) * scales[:, group]
+        np.testing.assert_array_equal(made.apply(x.astype(np.float32)), total)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("isa", ISAS)
+def test_plain_matrices(isa: str, dtype: str) -> None:
+    random = np.random.default_rng(0)
+    values = (random.integers(-64, 65, (19, 77)) / 64).astype(np.float32)  # exact in bfloat16
+    stored = values if dtype == "float32" else (values.view(np.uint32) >> 16).astype(np.uint16)
+    made = native_module.Matrix.plain(stored.reshape(-1).view(np.uint8), dtype=dtype, rows=19, cols=77, isa=isa)
+    x = random.normal(size=(3, 77)).astype(np.float32)
+    np.testing.assert_allclose(made.apply(x, threads=3), x @ values.T, rtol=0, atol=2e-5)
+
+
+def good() -> tuple[Layout, Any, Any, Any]:
+    levels = np.zeros((20, 24), np.int8)
+    return LAYOUTS["pentanary-7bit"], GRIDS["pentanary"], levels, np.ones((20, 1), np.float32)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rows": 40},
+        {"rows": 0},
+        {"cols": -1},
+        {"cols": 1 << 20},
+        {"layout": "pentanary-8bit"},
+        {"layout": "pentanary-nibbles"},
+        {"layout": "byte"},
+        {"lowest": 1 << 20},
+        {"spacing": 0},
+        {"isa": "mmx"},
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_is_refused(changes: dict[str, Any]) -> None:
+    matrix(*good())
+    with pytest.raises(ValueError, match=r"\w"):
+        matrix(*good(), **changes)
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (2, 1), (20, 5), (0, 0)])
+def test_scales_that_do_not_fit_are_refused(shape: tuple[int, int]) -> None:
+    layout, grid, levels, _ = good()
+    with pytest.raises(ValueError, match="scale"):
+        matrix(layout, grid, levels, np.ones(shape, np.float32))
+
+
+def test_activations_that_do_not_fit_are_refused() -> None:
+    made = matrix(*good())
+    with pytest.raises(ValueError, match="width"):
+        made.sums(np.zeros((1, 23), np.int8))
+    with pytest.raises(ValueError, match="width"):
+        made.apply(np.zeros((1, 25), np.float32))
+    with pytest.raises(TypeError):
+        made.apply(np.zeros(24, np.float32))
+    assert made.apply(np.zeros((0, 24), np.float32)).shape == (0, 20)
+
+
+def test_arrays_live_as_long_as_the_matrix() -> None:
+    layout, grid, _, scales = good()
+    made = matrix(layout, grid, np.full((20, 24), 2, np.int8), scales)
+    junk = [np.full(layout.packed_size(20, 24), 255, np.uint8) for _ in range(64)]
+    assert made.sums(np.full((1, 24), 3, np.int8)).tolist() == [[[24 * 2 * 3] * 20]], len(junk)
+
+
+def test_the_variable_chooses_the_instruction_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for isa in ISAS:
+        monkeypatch.setenv(native.ISA_VARIABLE, isa)
+        assert native.instruction_set() == isa
+    monkeypatch.delenv(native.ISA_VARIABLE)
+    assert native.instruction_set() == ISAS[-1]
+    monkeypatch.setenv(native.ISA_VARIABLE, "avx3")
+    with pytest.raises(EngineError, match=r"PENTANET_ISA.*'avx3'.*Known: scalar"):
+        native.instruction_set()
+
+
+def test_a_missing_engine_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "_NAME", "pentanet._not_there")
+    assert not native.available()
+    with pytest.raises(EngineError, match=r"C\+\+20 compiler.*--engine torch"):
+        native.instruction_set()
+
+
+def test_leaving_python_leaves_no_thread_behind() -> None:
+    code = (
+        "import numpy as np; from pentanet import _native as n;"
+        "n.Matrix.plain(np.zeros(64, np.uint8), dtype='float32', rows=4, cols=4).apply(np.ones((2, 4), np.float32), 4)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=dict(os.environ))

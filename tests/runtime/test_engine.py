@@ -1,0 +1,219 @@
+"""The engine against torch with the same rounding, and against itself: however the tokens come, the same bits."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pentanet.errors import CodeError, ConfigError, EngineError
+from pentanet.pack.model_dir import open_model
+from pentanet.runtime import native
+from pentanet.runtime.engine import Engine, EngineNetwork, open_predictor
+from pentanet.runtime.generate import Sampling
+from pentanet.runtime.generate import generate as stream
+from pentanet.runtime.load import Runtime, load
+
+pytest.importorskip("pentanet._native", reason="the engine was not compiled")
+
+from pentanet import _native  # noqa: E402
+
+Packed = Callable[[str], Path]
+NAMES = ["bitnet", "llama", "gpt", "septenary", "binary"]
+VOCAB, CONTEXT = 97, 256
+
+
+def text(length: int, seed: int = 0) -> list[int]:
+    return np.random.default_rng(seed).integers(0, VOCAB, length).tolist()
+
+
+@pytest.mark.usefixtures("rounded")
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_are_those_of_torch(packed: Packed, name: str) -> None:
+    engine, reference = Engine.open(packed(name)), load(packed(name))
+    ids = text(CONTEXT)
+    with torch.inference_mode():
+        expected = reference.network(torch.tensor([ids]))[0].numpy()
+    found = engine.logits(ids)
+    # A float that differs in its last bit may round to another int8 now and then: most logits agree to float
+    # rounding, and the others to a small part of their spread.
+    error = np.abs(found - expected).max(-1) / expected.std()
+    assert np.median(error) < 1e-3
+    assert error.max() < 0.1
+
+
+@pytest.mark.usefixtures("rounded")
+@pytest.mark.parametrize("name", NAMES)
+def test_greedy_tokens_are_those_of_torch(packed: Packed, name: str) -> None:
+    engine, reference = Engine.open(packed(name)), load(packed(name))
+    ids = text(8, seed=3)
+    for _ in range(200):
+        expected, found = reference.next_logits(ids), engine.next_logits(ids)
+        assert found.argmax() == expected.argmax(), len(ids)
+        ids.append(int(found.argmax()))
+    assert len(set(ids)) > 10
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_chunks_change_nothing(packed: Packed, name: str) -> None:
+    engine = Engine.open(packed(name))
+    ids = text(150)
+    whole = engine.logits(ids)
+    for step in (1, 7, 64):
+        for end in range(step, 151, step):
+            np.testing.assert_array_equal(engine.next_logits(ids[:end]), whole[end - 1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_threads_and_instruction_sets_change_nothing(
+    packed: Packed, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = text(40)
+    found = []
+    for isa in _native.supported_isas():
+        monkeypatch.setenv(native.ISA_VARIABLE, isa)
+        for threads in (1, 2, 3):
+            engine = Engine.open(packed(name), threads=threads)
+            assert (engine.isa, engine.threads) == (isa, threads)
+            found.append(engine.logits(ids))
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
+def test_a_batch_changes_nothing(packed: Packed) -> None:
+    engine = Engine.open(packed("bitnet"))
+    texts = [text(30, seed) for seed in range(3)]
+    session = _native.Session(engine.model, batch=3, threads=2)
+    found = session.forward(np.array(texts, np.int32), True)
+    for one, ids in zip(found, texts, strict=True):
+        np.testing.assert_array_equal(one, engine.logits(ids))
+    more = session.forward(np.full((3, 1), 5, np.int32))
+    for one, ids in zip(more, texts, strict=True):
+        np.testing.assert_array_equal(one, engine.logits([*ids, 5])[-1])
+
+
+def test_another_beginning_is_read_anew(packed: Packed) -> None:
+    engine = Engine.open(packed("llama"))
+    first, second = text(20), text(20, seed=1)
+    fresh = Engine.open(packed("llama")).next_logits(second)
+    for ids in (first, [*first[:9], *second[9:]], first[:5], first[:5]):
+        engine.next_logits(ids)
+    np.testing.assert_array_equal(engine.next_logits(second), fresh)
+
+
+@pytest.mark.usefixtures("rounded")
+def test_generate_writes_what_the_slow_path_writes(packed: Packed) -> None:
+    engine, reference = Engine.open(packed("bitnet")), load(packed("bitnet"))
+    for sampling in (Sampling(temperature=0), Sampling(seed=5)):
+        pieces = list(engine.generate("w3 w4", 60, sampling))
+        assert len(pieces) > 10
+        assert "".join(pieces) == "".join(stream(reference, "w3 w4", 60, sampling))
+
+
+def test_a_full_context_slides(packed: Packed) -> None:
+    engine = Engine.open(packed("bitnet"))
+    prompt = " ".join(f"w{i}" for i in text(CONTEXT - 3))
+    assert len("".join(engine.generate(prompt, 10, Sampling(temperature=0))).split()) == 10
+
+
+def test_the_network_takes_batches(packed: Packed) -> None:
+    engine = Engine.open(packed("gpt"))
+    ids = torch.tensor([text(12, 0), text(12, 1)])
+    found = EngineNetwork(engine).eval()(ids)
+    assert found.shape == (2, 12, VOCAB)
+    np.testing.assert_array_equal(found[1], engine.logits(ids[1].tolist()))
+
+
+def test_int8_activations_change_little(packed: Packed) -> None:
+    ids = torch.tensor([text(64)])
+    with torch.inference_mode():
+        exact = load(packed("bitnet")).network(ids)
+    rounded = Engine.open(packed("bitnet")).runtime().network(ids)
+    assert 0 < (exact - rounded).std() < 0.1 * exact.std()
+
+
+@pytest.mark.parametrize("ids", [[], [VOCAB], [-1], [0] * (CONTEXT + 1)], ids=["none", "beyond", "negative", "long"])
+def test_ids_that_do_not_exist_are_refused_and_do_no_harm(packed: Packed, ids: list[int]) -> None:
+    engine = Engine.open(packed("bitnet"))
+    before = engine.logits([1, 2, 3])
+    with pytest.raises(ValueError, match=r"token"):
+        engine.logits(ids)
+    np.testing.assert_array_equal(engine.logits([1, 2, 3]), before)
+
+
+def test_negative_threads_are_refused(packed: Packed) -> None:
+    with pytest.raises(ConfigError, match="threads -1"):
+        Engine.open(packed("bitnet"), threads=-1)
+
+
+def test_a_damaged_code_names_its_tensor(packed: Packed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(native.ISA_VARIABLE, raising=False)
+    if native.instruction_set() != "avx2":
+        pytest.skip("this instruction set reads the layout in place")
+    path = shutil.copytree(packed("bitnet"), tmp_path / "model")
+    name = "model.layers.1.mlp.up_proj.weight"
+    codes = open_model(path).tensor_file.raw(name)
+    file = path / "model.safetensors"
+    content = file.read_bytes().replace(codes.tobytes(), b"\xff" * codes.size)
+    file.write_bytes(content)
+    with pytest.raises(CodeError, match=name):
+        Engine.open(path, verify=False)
+
+
+def test_the_choice_of_engine(packed: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = packed("bitnet")
+    assert isinstance(open_predictor(path, "torch"), Runtime)
+    assert isinstance(open_predictor(path, "native"), Engine)
+    assert isinstance(open_predictor(path, "auto"), Engine)
+    monkeypatch.setattr(native, "_NAME", "pentanet._not_there")
+    assert isinstance(open_predictor(path, "auto"), Runtime)
+    with pytest.raises(EngineError):
+        open_predictor(path, "native")
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    """The engine checks again, though the directory was checked: a wrong caller must not crash it."""
+    gain = np.ones(16, np.float32)
+    square = _native.Matrix.plain(np.zeros(1024, np.uint8), dtype="float32", rows=16, cols=16)
+    wide = _native.Matrix.plain(np.zeros(2048, np.uint8), dtype="float32", rows=16, cols=32)
+
+    def model(width: int = 16, heads: int = 2, kv_heads: int = 2, **changes: object) -> _native.Model:
+        parts = {"attention_norm": gain, "qkv": [square] * 3, "attention_out": square, "mlp_norm": gain}
+        layer = _native.Layer(**{**parts, "up": [square], "down": square, **changes})  # type: ignore[arg-type]
+        return _native.Model(
+            width=width,
+            heads=heads,
+            kv_heads=kv_heads,
+            context=8,
+            norm="rms",
+            norm_eps=1e-5,
+            activation="gelu",
+            embedding=square,
+            head=square,
+            final_norm=gain,
+            layers=[layer],
+        )
+
+    assert model().vocab == 16
+    for wrong in (
+        {"qkv": [square] * 2},
+        {"qkv": []},
+        {"qkv": [square]},
+        {"qkv": [square, square, wide]},
+        {"attention_out": wide},
+        {"up": []},
+        {"up": [wide]},
+        {"down": wide},
+        {"mlp_norm": gain[:8]},
+        {"attention_sub_norm": gain[:8]},
+        {"mlp_sub_norm": gain[:8]},
+    ):
+        with pytest.raises(ValueError, match="fit"):
+            model(**wrong)
+    for width, heads, kv_heads in ((0, 2, 2), (16, 0, 1), (16, 3, 1), (16, 4, 3), (32, 2, 2), (16, 2, 0)):
+        with pytest.raises(ValueError, match="fit"):
+            model(width, heads, kv_heads)
