@@ -5,19 +5,26 @@
 
 #include <immintrin.h>
 
+#include <utility>
+
 #include "float_ops.h"
 #include "pentanet/isa.h"
-
-#if defined(__clang__)
-#define PENTANET_UNROLL _Pragma("unroll")
-#else
-#define PENTANET_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 namespace pentanet {
 namespace {
 
 using Vector = __m256i;
+
+// Calls f for 0, 1, .. N-1, each a constant, so that arrays indexed by them become registers; gcc unrolls loops too
+// late for that.
+template <int N, class F>
+[[gnu::always_inline]] inline void repeat(F&& f) {
+    [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+        (f(std::integral_constant<int, I>{}), ...);
+    }(std::make_integer_sequence<int, N>{});
+}
+#define PENTANET_EACH(i) [&](auto i) __attribute__((always_inline))
+
 constexpr int half = 32;             // bytes of a vector: half a group
 constexpr int prefetch_ahead = 8192;  // bytes; the distance that the measurements of the layouts found best
 
@@ -31,6 +38,13 @@ inline Vector broadcast(const std::int8_t* four) {
 }
 
 inline Vector widen(Vector sums16) { return _mm256_madd_epi16(sums16, _mm256_set1_epi16(1)); }
+
+// sum16 += products, right here: gcc would otherwise start all products first, run out of registers, and let one sum
+// travel through memory, which halves the speed.
+inline void accumulate(Vector& sums16, Vector digits, Vector activations) {
+    sums16 = _mm256_add_epi16(sums16, _mm256_maddubs_epi16(digits, activations));
+    asm volatile("" : "+x"(sums16));
+}
 
 // How many vpmaddubsw results a 16-bit sum can hold.
 constexpr int room(int largest_digit) { return 32767 / (2 * 127 * largest_digit); }
@@ -57,8 +71,7 @@ inline void decode(Vector v, Vector* digit) {
         digit[2] = _mm256_shuffle_epi8(third, high);
     } else {
         constexpr int digits = geometry(L).digits, bits = 8 / digits;
-        PENTANET_UNROLL
-        for (int d = 0; d < digits; ++d) digit[d] = field<bits>(v, d * bits);
+        repeat<digits>(PENTANET_EACH(d) { digit[d] = field<bits>(v, d * bits); });
     }
 }
 
@@ -75,29 +88,25 @@ inline void dot_digits(const std::uint8_t* p, int groups, Tokens tokens, std::in
         Vector narrow[Count][Halves] = {};
         for (int group = 0; group < now; ++group, p += lanes, x += quad * digits) {
             _mm_prefetch(reinterpret_cast<const char*>(p) + prefetch_ahead, _MM_HINT_T0);
-            PENTANET_UNROLL
-            for (int h = 0; h < Halves; ++h) {
+            repeat<Halves>(PENTANET_EACH(h) {
                 Vector digit[digits];
                 decode<L>(load(p + h * half), digit);
-                PENTANET_UNROLL
-                for (int t = 0; t < Count; ++t) {
-                    PENTANET_UNROLL
-                    for (int d = 0; d < digits; ++d) {
+                repeat<Count>(PENTANET_EACH(t) {
+                    repeat<digits>(PENTANET_EACH(d) {
                         const Vector four = broadcast(x + t * tokens.stride + d * quad);
-                        narrow[t][h] = _mm256_add_epi16(narrow[t][h], _mm256_maddubs_epi16(digit[d], four));
-                    }
-                }
-            }
+                        accumulate(narrow[t][h], digit[d], four);
+                    });
+                });
+            });
         }
-        PENTANET_UNROLL
-        for (int t = 0; t < Count; ++t) {
-            PENTANET_UNROLL
-            for (int h = 0; h < Halves; ++h) wide[t][h] = _mm256_add_epi32(wide[t][h], widen(narrow[t][h]));
-        }
+        repeat<Count>(PENTANET_EACH(t) {
+            repeat<Halves>(PENTANET_EACH(h) { wide[t][h] = _mm256_add_epi32(wide[t][h], widen(narrow[t][h])); });
+        });
         groups -= now;
     }
-    for (int t = 0; t < Count; ++t)
-        for (int h = 0; h < Halves; ++h) store(sums + t * tile_rows + h * 8, wide[t][h]);
+    repeat<Count>(PENTANET_EACH(t) {
+        repeat<Halves>(PENTANET_EACH(h) { store(sums + t * tile_rows + h * 8, wide[t][h]); });
+    });
 }
 
 // a * b of signed bytes, each four added up: |a| is unsigned up to 128, b takes its sign, and 2 * 128 * 127 < 32768.
@@ -110,18 +119,18 @@ inline void dot_levels(const std::uint8_t* p, int quads, Tokens tokens, std::int
     Vector wide[Count][Halves] = {};
     for (int q = 0; q < quads; ++q, p += lanes) {
         _mm_prefetch(reinterpret_cast<const char*>(p) + prefetch_ahead, _MM_HINT_T0);
-        PENTANET_UNROLL
-        for (int h = 0; h < Halves; ++h) {
+        repeat<Halves>(PENTANET_EACH(h) {
             const Vector level = load(p + h * half);
-            PENTANET_UNROLL
-            for (int t = 0; t < Count; ++t) {
+            repeat<Count>(PENTANET_EACH(t) {
                 const Vector four = broadcast(tokens.values + t * tokens.stride + q * quad);
                 wide[t][h] = _mm256_add_epi32(wide[t][h], dot_signed(level, four));
-            }
-        }
+                asm volatile("" : "+x"(wide[t][h]));  // as in accumulate
+            });
+        });
     }
-    for (int t = 0; t < Count; ++t)
-        for (int h = 0; h < Halves; ++h) store(sums + t * tile_rows + h * 8, wide[t][h]);
+    repeat<Count>(PENTANET_EACH(t) {
+        repeat<Halves>(PENTANET_EACH(h) { store(sums + t * tile_rows + h * 8, wide[t][h]); });
+    });
 }
 
 // Many tokens need all registers for one half of the rows; the second pass finds the tile in the cache.
@@ -173,24 +182,22 @@ void panel_digits(const std::uint8_t* panel, int quads, int at_once, Tokens toke
         Vector narrow[Count][2] = {};
         for (int q = 0; q < now; ++q, panel += lanes, x += quad) {
             const Vector first = load(panel), second = load(panel + half);
-            PENTANET_UNROLL
-            for (int t = 0; t < Count; ++t) {
+            repeat<Count>(PENTANET_EACH(t) {
                 const Vector four = broadcast(x + t * tokens.stride);
-                narrow[t][0] = _mm256_add_epi16(narrow[t][0], _mm256_maddubs_epi16(first, four));
-                narrow[t][1] = _mm256_add_epi16(narrow[t][1], _mm256_maddubs_epi16(second, four));
-            }
+                accumulate(narrow[t][0], first, four);
+                accumulate(narrow[t][1], second, four);
+            });
         }
-        PENTANET_UNROLL
-        for (int t = 0; t < Count; ++t) {
+        repeat<Count>(PENTANET_EACH(t) {
             wide[t][0] = _mm256_add_epi32(wide[t][0], widen(narrow[t][0]));
             wide[t][1] = _mm256_add_epi32(wide[t][1], widen(narrow[t][1]));
-        }
+        });
         quads -= now;
     }
-    for (int t = 0; t < Count; ++t) {
+    repeat<Count>(PENTANET_EACH(t) {
         store(sums + t * tile_rows, wide[t][0]);
         store(sums + t * tile_rows + 8, wide[t][1]);
-    }
+    });
 }
 
 template <int Count>

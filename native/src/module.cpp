@@ -163,7 +163,7 @@ void bind_matrix(nb::module_& m) {
                 held->scales = scales;
                 return held;
             },
-            "bytes"_a, "scales"_a, nb::kw_only(), "layout"_a, "lowest"_a, "spacing"_a, "rows"_a, "cols"_a, "isa"_a = "")
+            "codes"_a, "scales"_a, nb::kw_only(), "layout"_a, "lowest"_a, "spacing"_a, "rows"_a, "cols"_a, "isa"_a = "")
         .def_static(
             "plain",
             [](const nb::object& bytes, const std::string& type, int rows, int cols, const std::string& isa) {
@@ -171,7 +171,7 @@ void bind_matrix(nb::module_& m) {
                 held->bytes = bytes;
                 return held;
             },
-            "bytes"_a, nb::kw_only(), "dtype"_a, "rows"_a, "cols"_a, "isa"_a = "")
+            "values"_a, nb::kw_only(), "dtype"_a, "rows"_a, "cols"_a, "isa"_a = "")
         .def_prop_ro("rows", [](const Held& held) { return rows(held.matrix); })
         .def_prop_ro("cols", [](const Held& held) { return cols(held.matrix); })
         .def_prop_ro("nbytes", [](const Held& held) { return nbytes(held.matrix); })
@@ -237,7 +237,8 @@ void bind_session(nb::module_& m) {
         .def_prop_ro("length", &Session::length)
         .def_prop_ro("threads", &Session::threads)
         .def("truncate", &Session::truncate, "length"_a, "Forget all but the first tokens.")
-        .def("forward", forward, "ids"_a, "all"_a = false, "int32 [batch, tokens] -> logits of the last, or of all.");
+        .def("forward", forward, "ids"_a, "every"_a = false,
+             "int32 [batch, tokens] -> logits after the last, or after every one.");
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ from pentanet.runtime.load import Runtime, load
 
 pytest.importorskip("pentanet._native", reason="the engine was not compiled")
 
-from pentanet import _native  # noqa: E402
+from pentanet import _native
 
 Packed = Callable[[str], Path]
 NAMES = ["bitnet", "llama", "gpt", "septenary", "binary"]

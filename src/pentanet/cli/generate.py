@@ -49,10 +49,10 @@ def generate(
         Print prompt, text and speed as JSON instead of streaming.
     """
     from pentanet.cli import console
-    from pentanet.runtime.generate import Sampling
-    from pentanet.runtime.generate import generate as stream
     from pentanet.runtime import native
     from pentanet.runtime.engine import open_predictor
+    from pentanet.runtime.generate import Sampling
+    from pentanet.runtime.generate import generate as stream
 
     if engine == "auto" and not native.available():
         console.err.print("The native engine was not compiled; generating slowly, with torch.")
