@@ -36,4 +36,4 @@ def test_citation_has_the_date_of_a_release():
 def test_project_takes_the_version_from_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["dynamic"] == ["version"]
-    assert project["tool"]["hatch"]["version"]["path"] == "src/pentanet/__init__.py"
+    assert project["tool"]["scikit-build"]["metadata"]["version"]["input"] == "src/pentanet/__init__.py"
