@@ -1,4 +1,7 @@
-"""The engine against torch with the same rounding, and against itself: however the tokens come, the same bits."""
+"""The engine against torch with the same rounding, and against itself: however the tokens come, the same bits.
+
+The models are small and drawn at random, one for each shape that the engine knows.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,99 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers import models as tokenizer_models
+from torch import Tensor
 
 from pentanet.errors import CodeError, ConfigError, EngineError
-from pentanet.pack.model_dir import open_model
+from pentanet.models import GPTConfig, LlamaConfig, ModelConfig, build
+from pentanet.nn import Trainable, quantized_modules
+from pentanet.pack.checkpoint import export_tensors
+from pentanet.pack.model_dir import open_model, write_model
 from pentanet.runtime import native
 from pentanet.runtime.engine import Engine, EngineNetwork, open_predictor
 from pentanet.runtime.generate import Sampling
 from pentanet.runtime.generate import generate as stream
 from pentanet.runtime.load import Runtime, load
+from pentanet.runtime.modules import Coded, PackedLinear
 
 pytest.importorskip("pentanet._native", reason="the engine was not compiled")
 
 from pentanet import _native
 
 Packed = Callable[[str], Path]
-NAMES = ["bitnet", "llama", "gpt", "septenary", "binary"]
-VOCAB, CONTEXT = 97, 256
+VOCAB = 97
+CONTEXT = 256
+
+
+def llama(**changes: object) -> LlamaConfig:
+    sizes: dict[str, object] = {"layers": 2, "width": 48, "heads": 6, "kv_heads": 2, "hidden": 100, "context": CONTEXT}
+    return LlamaConfig(**{**sizes, **changes})  # type: ignore[arg-type]
+
+
+MODELS: dict[str, tuple[ModelConfig, str, str, str]] = {  # sizes, method, embedding, head
+    "bitnet": (llama(), "pentanary", "int8", "int8"),
+    "llama": (llama(sub_norms=False, activation="silu", tie=True), "ternary", "int8", "int8"),
+    "gpt": (GPTConfig(layers=2, width=48, heads=4, context=CONTEXT), "pentanet-seed", "float32", "grid"),
+    "septenary": (llama(kv_heads=6, width=36), "septenary", "bfloat16", "bfloat16"),
+    "binary": (llama(kv_heads=1), "binary", "grid", "grid"),
+}
+
+
+def tokenizer() -> Tokenizer:
+    made = Tokenizer(tokenizer_models.WordLevel({f"w{i}": i for i in range(VOCAB)}, unk_token="w0"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.decoder = decoders.WordPiece()
+    return made
+
+
+def write(path: Path, name: str) -> Path:
+    config, method, embedding, head = MODELS[name]
+    network = build(config, VOCAB, Trainable(method, embedding, head))
+    generator = torch.Generator().manual_seed(0)
+    network.initialize(generator)
+    with torch.no_grad():
+        for parameter_name, parameter in network.named_parameters():
+            if "norm" in parameter_name or "ln_" in parameter_name:
+                parameter.uniform_(0.5, 1.5, generator=generator)  # a gain of 1 would hide a missing one
+        for _, module in quantized_modules(network):
+            module.quantizer.initialize(module.weight)
+    write_model(
+        path,
+        config=config.hub_config(VOCAB),
+        tensors=export_tensors(network),
+        method=method,
+        tokenizer=tokenizer().to_str().encode(),
+        card="",
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A packed model by its name in MODELS, made once."""
+    folder = tmp_path_factory.mktemp("models")
+    return lambda name: folder / name if (folder / name).exists() else write(folder / name, name)
+
+
+def rounded_forward(self: PackedLinear, x: Tensor) -> Tensor:
+    """The linear of the slow path, with the activations that the engine multiplies."""
+    if not isinstance(self.matrix, Coded):
+        return torch.nn.functional.linear(x, self.matrix.all())
+    scale = x.abs().amax(-1, keepdim=True) / 127
+    q = (x / scale.clamp_min(1e-30)).round()
+    groups = self.matrix.levels.shape[1]
+    sums = torch.einsum("...gc,rgc->...rg", q.unflatten(-1, (groups, -1)).double(), self.matrix.levels.double())
+    return (sums.float() * self.matrix.scales.squeeze(-1)).sum(-1) * scale
+
+
+@pytest.fixture
+def rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the slow path round activations to int8 as the engine does."""
+    monkeypatch.setattr(PackedLinear, "forward", rounded_forward)
+
+
+NAMES = list(MODELS)
 
 
 def text(length: int, seed: int = 0) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pentanet.errors import ConfigError
 from pentanet.machine import usable_cores
-from pentanet.models import ModelConfig
+from pentanet.models import ModelConfig, Network
 from pentanet.pack.packed_model import PackedModel
 from pentanet.runtime import native
 from pentanet.runtime.assemble import assemble
@@ -104,7 +104,8 @@ class Engine:
 
     def runtime(self) -> Runtime:
         """The engine as what `pentanet.evaluate` measures."""
-        return Runtime(network=EngineNetwork(self), config=self.config, tokenizer=self.tokenizer, packed=self.packed)
+        network = cast("Network", EngineNetwork(self).eval())  # all that Runtime and evaluation ask of one
+        return Runtime(network=network, tokenizer=self.tokenizer, packed=self.packed)
 
     def _forward(self, ids: Sequence[int], keep: int = 0, *, every: bool = False) -> NDArray[np.float32]:
         self._session.truncate(keep)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 
 from pentanet.data import tokenizer as tokenizers
 from pentanet.errors import (
@@ -34,20 +34,18 @@ class Runtime:
 
     Attributes:
         network: ids [B, T] -> logits [B, T, vocab], on the CPU, in evaluation mode.
-        config: sizes of the network.
         tokenizer: of the directory.
         packed: the open files.
     """
 
-    network: nn.Module
-    config: ModelConfig
+    network: Network
     tokenizer: Tokenizer
     packed: PackedModel
 
     @property
     def context(self) -> int:
         """Longest window in tokens."""
-        return self.config.context
+        return self.network.config.context
 
     @torch.inference_mode()
     def next_logits(self, ids: Sequence[int]) -> Tensor:
@@ -70,7 +68,7 @@ def load(path: Path, *, verify: bool = True) -> Runtime:
     packed, config, vocab = open_config(path, verify=verify)
     network = build(config, vocab, Packed())
     _attach(network, packed)
-    return Runtime(network=network.eval(), config=config, tokenizer=read_tokenizer(packed, vocab), packed=packed)
+    return Runtime(network=network.eval(), tokenizer=read_tokenizer(packed, vocab), packed=packed)
 
 
 def open_config(path: Path, *, verify: bool = True) -> tuple[PackedModel, ModelConfig, int]:
