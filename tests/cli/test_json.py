@@ -69,7 +69,7 @@ def test_eval_of_another_text_uses_the_tokenizer_of_the_model(answer, packed, tm
 def test_doctor(answer):
     found = answer("doctor")
     assert found["healthy"] is True
-    assert [check["name"] for check in found["checks"]] == ["layouts", "methods", "road", "cache"]
+    assert [check["name"] for check in found["checks"]] == ["layouts", "methods", "road", "engine", "cache"]
 
 
 @pytest.mark.slow
