@@ -166,8 +166,10 @@ def _engine() -> str:
         levels = np.resize(np.array(grid.levels, np.int8), (33, 45))
         lowest, spacing = (0, 1) if layout.name == "byte" else (grid.lowest, grid.spacing)
         codes, scales = layout.encode(levels, grid), np.ones((1, 1), np.float32)
-        sizes = {"layout": layout.name, "lowest": lowest, "spacing": spacing, "rows": 33, "cols": 45}
-        sums = Matrix.coded(codes, scales, **sizes, isa=isa).sums(x)[0]
+        matrix = Matrix.coded(
+            codes, scales, layout=layout.name, lowest=lowest, spacing=spacing, rows=33, cols=45, isa=isa
+        )
+        sums = matrix.sums(x)[0]
         assert (sums == x.astype(np.int32) @ levels.T.astype(np.int32)).all(), layout.name
     return f"{isa} sums {len(LAYOUTS)} layouts exactly"
 
