@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from tokenizers import Tokenizer
