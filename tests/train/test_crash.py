@@ -17,9 +17,10 @@ import pytest
 
 from pentanet.config import to_toml
 from pentanet.data.dataset import Dataset
+from pentanet.errors import CheckpointError
 from pentanet.train.checkpoint import CheckpointStore, fingerprint
 from pentanet.train.config import TrainConfig
-from pentanet.train.run import read_record
+from pentanet.train.run import read_record, train
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -180,6 +181,35 @@ def test_every_start_is_killed_a_little_later(
         if status == 0:
             break
         assert status == -signal.SIGKILL
+    assert_same_run(run, reference)
+
+
+def test_two_processes_do_not_train_in_one_place(
+    forker: Forker,
+    configure: Callable[..., TrainConfig],
+    tiny: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = configure("llama", "steps=12", "eval_every=4", "checkpoint_every=1")
+    reference, run = tmp_path / "reference", tmp_path / "run"
+    train(config, reference, tiny)
+    long = configure("llama", "steps=5000", "eval_every=5000", "checkpoint_every=5000")
+    pid = forker.start(long, tmp_path / "long")
+    wait_for(lambda: last_step(tmp_path / "long") > 0)
+    monkeypatch.setattr("pentanet.train.lock.PATIENCE", 0.1)
+    with pytest.raises(
+        CheckpointError, match="long: another process is training here; stop it, or choose another --out"
+    ):
+        train(long, tmp_path / "long", tiny)
+    os.kill(pid, signal.SIGKILL)
+    forker.wait()
+    # One that comes while another trains waits, and finds the work done.
+    monkeypatch.setattr("pentanet.train.lock.PATIENCE", 60.0)
+    forker.start(config, run)
+    wait_for(lambda: last_step(run) > 0)
+    train(config, run, tiny, progress=lambda _: pytest.fail("trained beside another process"))
+    assert forker.wait()[0] == 0
     assert_same_run(run, reference)
 
 

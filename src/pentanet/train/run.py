@@ -25,10 +25,11 @@ from pentanet.nn import count_parameters
 from pentanet.train import watch
 from pentanet.train.checkpoint import fingerprint
 from pentanet.train.config import TrainConfig
+from pentanet.train.lock import lock
 from pentanet.train.loop import Loop, Progress, new_network
 from pentanet.train.signals import stop_request
 
-CONFIG, DATA, RECORD = "config.toml", "data.json", "record.json"
+CONFIG, DATA, RECORD, LOCK = "config.toml", "data.json", "record.json", ".lock"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -66,22 +67,25 @@ def train(
         The run record, as in record.json.
 
     Raises:
-        CheckpointError: `out` holds another run.
+        CheckpointError: `out` holds another run, or another process trains there.
         NonFiniteLossError: the loss or gradient became NaN or infinite.
         Interrupted: SIGTERM or Ctrl-C; the state is saved.
     """
     _claim(config, out, dataset)
     if (out / RECORD).exists():
         return read_record(out)
-    with stop_request() as stop:
-        loop = Loop(config, dataset, out, warn, mirror)
-        loop.resume()
-        if not loop.run(stop, progress):
-            assert stop.signal is not None
-            raise Interrupted(stop.signal, loop.state.step, config.steps)
-    record = _record(config, dataset, loop, out)
-    write_file(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
-    return record
+    with lock(out / LOCK):
+        if (out / RECORD).exists():  # another process finished it while this one waited
+            return read_record(out)
+        with stop_request() as stop:
+            loop = Loop(config, dataset, out, warn, mirror)
+            loop.resume()
+            if not loop.run(stop, progress):
+                assert stop.signal is not None
+                raise Interrupted(stop.signal, loop.state.step, config.steps)
+        record = _record(config, dataset, loop, out)
+        write_file(out / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+        return record
 
 
 def read_record(run: Path) -> dict[str, Any]:
