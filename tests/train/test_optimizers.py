@@ -69,6 +69,13 @@ def test_everything_is_decayed_as_the_publication_does() -> None:
     assert shrunk_by_decay(model, decay_vectors=True) == {name for name, _ in model.named_parameters()}
 
 
+def test_learned_steps_are_never_decayed() -> None:
+    model = network(LLAMA, "lsq-pentanary")
+    names = {name for name, _ in model.named_parameters()}
+    assert len({name for name in names if "quantizer" in name}) == 14
+    assert shrunk_by_decay(model, decay_vectors=True) == {name for name in names if "quantizer" not in name}
+
+
 def test_no_decay_after_its_end() -> None:
     assert shrunk_by_decay(network(), step=4) == matrices(network())
     assert shrunk_by_decay(network(), step=5) == set()

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pentanet import __version__
 from pentanet.codes import Codes
 from pentanet.data import tokenizer as tokenizers
@@ -24,7 +22,7 @@ from pentanet.pack.model_dir import write_model
 from pentanet.pack.tensors import Coded, Plain, Tensor
 from pentanet.quant import method
 from pentanet.quant.uniform import Cast
-from pentanet.train.checkpoint import CheckpointStore
+from pentanet.train.checkpoint import CheckpointStore, set_weights
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import new_network
 from pentanet.train.run import RECORD, read_config, read_data, read_record
@@ -63,9 +61,7 @@ def pack(
     if checkpoint is None:
         raise CheckpointError(f"{run}: no checkpoint yet; 'pentanet train' continues the run")
     network = new_network(config, data["vocab"])
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            parameter.copy_(checkpoint.weights[name])
+    set_weights(network, checkpoint)
     set_progress(network, checkpoint.step / config.steps)
     tensors = export_tensors(network, layout)
     write_model(

@@ -50,19 +50,21 @@ class LearnedStepQuantizer(UniformQuantizer):
     """The same rounding with scales that are trained beside the weights (LSQ, 1902.08153).
 
     The steps start at the Gaussian optimum, not at LSQ's 2 mean|w| / sqrt(highest): from scratch that is too wide.
+    What the optimizer moves is the logarithm of the step, as in TQT (1903.08066): then a rate means the same for a
+    small step as for a large one, and no step becomes negative, from where LSQ has no way back.
     """
 
     def __init__(self, grid: Grid, granularity: Granularity = ROW) -> None:
         super().__init__(grid, granularity, rms_optimal(grid))
-        self.step = nn.Parameter(torch.empty(0))
+        self.log_step = nn.Parameter(torch.empty(0))
 
     @torch.no_grad()
     def initialize(self, weight: Tensor) -> None:
-        self.step = nn.Parameter(self.scale(self.granularity.blocks(weight)))
+        self.log_step = nn.Parameter(self.scale(self.granularity.blocks(weight)).log_())
 
     def scales(self, weight: Tensor) -> Tensor:
         del weight
-        return self.step.clamp(min=EPSILON)
+        return self.log_step.exp().clamp(min=EPSILON)
 
     def fake(self, weight: Tensor, progress: float) -> Tensor:
         del progress

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from pentanet.atomic import replace_dir, scratch_dir
 from pentanet.errors import CheckpointError, WriteError
@@ -121,6 +122,25 @@ def load(path: Path) -> Checkpoint:
         )
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise CheckpointError(f"{path}: not a complete checkpoint ({error}).") from error
+
+
+@torch.no_grad()
+def set_weights(network: nn.Module, checkpoint: Checkpoint) -> None:
+    """Give `network` the weights of a checkpoint.
+
+    Raises:
+        CheckpointError: it has other weights.
+    """
+    own = dict(network.named_parameters())
+    shapes = {name: tensor.shape for name, tensor in checkpoint.weights.items()}
+    if shapes != {name: parameter.shape for name, parameter in own.items()}:
+        odd = min({*own} ^ {*shapes} or own)
+        raise CheckpointError(
+            f"the checkpoint of step {checkpoint.step} is of another release: its weights differ, '{odd}' among them; "
+            "start the run again in another directory"
+        )
+    for name, parameter in own.items():
+        parameter.copy_(checkpoint.weights[name])
 
 
 def fingerprint(path: Path) -> str:

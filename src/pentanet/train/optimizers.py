@@ -16,18 +16,19 @@ from pentanet.train.schedule import decay, rate
 class Optimizer:
     """One or two torch optimizers whose peak rates follow a common schedule.
 
-    Matrices of the blocks are decayed; norms, embeddings, heads, positions and learned steps only with
-    `decay_vectors`.  With Muon the same matrices take orthogonalized momentum, scaled
-    by sqrt(max(1, rows / cols)).
+    Matrices of the blocks are decayed; norms, embeddings, heads and positions only with `decay_vectors`; learned
+    steps never: for their logarithms, zero is nothing to be drawn to.  With Muon the same matrices take orthogonalized
+    momentum, scaled by sqrt(max(1, rows / cols)).
     """
 
     def __init__(self, model: nn.Module, config: OptimizerConfig, schedule: ScheduleConfig, steps: int) -> None:
         self.config, self.schedule, self.steps = config, schedule, steps
-        matrices, others = _split(model)
+        matrices, others, states = _split(model)
         self.names = {id(p): name for name, p in model.named_parameters()}
         betas, wd = (config.beta1, config.beta2), config.weight_decay
         groups: list[dict[str, Any]] = [
             {"params": others, "weight_decay": wd if config.decay_vectors else 0.0},
+            {"params": states, "weight_decay": 0.0},
         ]
         self.parts: list[torch.optim.Optimizer] = []
         if config.kind == "muon":
@@ -72,12 +73,12 @@ class Optimizer:
                     }
 
 
-def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Matrices of the blocks, and all other parameters, each once and in the model's order."""
-    inner = {
-        id(module.weight)
-        for name, module in quantized_modules(model)
-        if isinstance(module, QuantLinear) and name != "lm_head"
-    }
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    return [p for p in parameters if id(p) in inner], [p for p in parameters if id(p) not in inner]
+def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
+    """Matrices of the blocks, other weights, and state of quantizers, each once and in the model's order."""
+    modules = dict(quantized_modules(model))
+    inner = {id(m.weight) for name, m in modules.items() if isinstance(m, QuantLinear) and name != "lm_head"}
+    own = {id(p) for module in modules.values() for p in module.quantizer.parameters()}
+    found: tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]] = ([], [], [])
+    for parameter in model.parameters():
+        found[0 if id(parameter) in inner else 2 if id(parameter) in own else 1].append(parameter)
+    return found

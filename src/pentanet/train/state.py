@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pentanet.data.batches import EpochWindows, RandomWindows
 from pentanet.models import Network
-from pentanet.train.checkpoint import Checkpoint
+from pentanet.train.checkpoint import Checkpoint, set_weights
 from pentanet.train.optimizers import Optimizer
 
 Batches = EpochWindows | RandomWindows
@@ -53,8 +53,7 @@ class RunState:
     @torch.no_grad()
     def restore(self, checkpoint: Checkpoint) -> int:
         """Continue where `checkpoint` was taken; returns the length of metrics.jsonl at that time."""
-        for name, parameter in self.network.named_parameters():
-            parameter.copy_(checkpoint.weights[name])
+        set_weights(self.network, checkpoint)
         state = checkpoint.state
         self.optimizer.restore({k: v for k, v in checkpoint.optimizer.items() if not k.startswith("generator/")})
         _set_generators(checkpoint.optimizer)
