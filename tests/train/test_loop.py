@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -263,6 +265,25 @@ def test_precisions(configure: Configure) -> None:
     assert resolve_precision(configure("llama", "precision=float32"), cpu) == "float32"
     expected = "bfloat16" if multiplies_bfloat16() else "float32"
     assert resolve_precision(configure("llama", "precision=auto"), cpu) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what a handle is of")
+def test_the_log_is_on_the_disk_before_the_checkpoint_that_counts_on_it(
+    configure: Configure, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    real = os.fsync
+
+    def spy(handle: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{handle}").resolve().name)
+        real(handle)
+
+    monkeypatch.setattr("os.fsync", spy)
+    run(configure("llama", "steps=1"), tiny, tmp_path)
+    assert flushed[0] == "metrics.jsonl"
+    assert flushed.count("metrics.jsonl") == 1
+    assert {"weights.safetensors", "optimizer.safetensors", "state.json", "manifest.json"} <= set(flushed)
+    assert flushed[-1] == "checkpoints"  # the renaming
 
 
 def test_random_validation_windows_are_drawn_anew(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:

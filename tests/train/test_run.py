@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pentanet.atomic import write_file
 from pentanet.config import to_toml
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import prepare
@@ -229,6 +230,20 @@ def test_a_claim_that_was_cut_short_is_taken_up(configure: Configure, tiny: Data
     for name in ("data.json", "tokenizer.json"):
         shutil.copy(tmp_path / "run" / name, part / name)
     train(configure(), part, tiny)
+
+
+def test_the_configuration_is_written_last_and_all_of_it_safely(
+    configure: Configure, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+
+    def spy(path: Path, data: bytes) -> None:
+        written.append(path.name)
+        write_file(path, data)
+
+    monkeypatch.setattr("pentanet.train.run.write_file", spy)
+    train(configure(), tmp_path, tiny)
+    assert written == ["data.json", "tokenizer.json", "config.toml", "record.json"]
 
 
 @pytest.mark.parametrize(("name", "error"), [("data.json", "data.json"), ("config.toml", "config.toml")])
