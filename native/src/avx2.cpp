@@ -172,11 +172,15 @@ void unpack(const std::uint8_t* tile, int groups, std::uint8_t* panel) {
     }
 }
 
-// Count tokens x 16 rows from a panel of digits.
+// sums[t, 0..15] += Count tokens x 16 rows of digits. `stride` of the sums: of a token.
 template <int Count>
-void panel_digits(const std::uint8_t* panel, int quads, int at_once, Tokens tokens, std::int32_t* sums) {
+void panel_digits(const std::uint8_t* panel, int quads, int at_once, Tokens tokens, std::int32_t* sums, int stride) {
     const std::int8_t* x = tokens.values;
-    Vector wide[Count][2] = {};
+    Vector wide[Count][2];
+    repeat<Count>(PENTANET_EACH(t) {
+        wide[t][0] = load(sums + t * stride);
+        wide[t][1] = load(sums + t * stride + 8);
+    });
     while (quads > 0) {
         const int now = quads < at_once ? quads : at_once;
         Vector narrow[Count][2] = {};
@@ -195,31 +199,42 @@ void panel_digits(const std::uint8_t* panel, int quads, int at_once, Tokens toke
         quads -= now;
     }
     repeat<Count>(PENTANET_EACH(t) {
-        store(sums + t * tile_rows, wide[t][0]);
-        store(sums + t * tile_rows + 8, wide[t][1]);
+        store(sums + t * stride, wide[t][0]);
+        store(sums + t * stride + 8, wide[t][1]);
     });
 }
 
 template <int Count>
-void panel_block(const std::uint8_t* panel, int quads, int largest, Tokens tokens, std::int32_t* sums) {
-    if (largest == 0)
-        dot_levels<Count, 2>(panel, quads, tokens, sums);
-    else
-        panel_digits<Count>(panel, quads, room(largest), tokens, sums);
+void panel_levels(const std::uint8_t* panel, int quads, Tokens tokens, std::int32_t* sums, int stride) {
+    std::int32_t part[Count * tile_rows];
+    dot_levels<Count, 2>(panel, quads, tokens, part);
+    for (int t = 0; t < Count; ++t)
+        for (int r = 0; r < tile_rows; ++r) sums[t * stride + r] += part[t * tile_rows + r];
 }
 
-void panel_dot(const std::uint8_t* panel, int quads, int largest, Tokens tokens, std::int32_t* sums) {
+template <int Count>
+void panel_block(const Panel& panel, Tokens tokens, std::int32_t* sums) {
+    const int stride = panel.tiles * tile_rows;
+    for (int tile = 0; tile < panel.tiles; ++tile, sums += tile_rows) {
+        if (panel.largest == 0)
+            panel_levels<Count>(panel.tile(tile), panel.quads, tokens, sums, stride);
+        else
+            panel_digits<Count>(panel.tile(tile), panel.quads, room(panel.largest), tokens, sums, stride);
+    }
+}
+
+void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
     constexpr int block = 4;  // 8 sums, 2 weights and 1 activation in 16 registers
     int left = tokens.count;
     for (; left >= block; left -= block) {
-        panel_block<block>(panel, quads, largest, tokens, sums);
+        panel_block<block>(panel, tokens, sums);
         tokens.values += block * tokens.stride;
-        sums += block * tile_rows;
+        sums += block * panel.tiles * tile_rows;
     }
     switch (left) {
-        case 3: return panel_block<3>(panel, quads, largest, tokens, sums);
-        case 2: return panel_block<2>(panel, quads, largest, tokens, sums);
-        case 1: return panel_block<1>(panel, quads, largest, tokens, sums);
+        case 3: return panel_block<3>(panel, tokens, sums);
+        case 2: return panel_block<2>(panel, tokens, sums);
+        case 1: return panel_block<1>(panel, tokens, sums);
         default: return;
     }
 }
@@ -248,6 +263,6 @@ bool supported() { return __builtin_cpu_supports("avx2") != 0; }
 }  // namespace
 
 extern const Isa avx2_isa;
-const Isa avx2_isa{"avx2", supported, kernels, panel_dot, floats::all};
+const Isa avx2_isa{"avx2", supported, kernels, 1, panel_dot, floats::all};
 
 }  // namespace pentanet

@@ -47,62 +47,87 @@ private:
     std::vector<std::vector<std::int8_t>> copies_;
 };
 
-// Computes a tile's integer sums, slice after slice.
+// Computes the integer sums of a few neighbouring tiles, slice after slice. Few tokens: decoding is fused with the
+// product. Many: the digits of some inputs are unpacked into a panel that stays in the first cache, and all tokens pass it.
 class TileSums {
 public:
     TileSums(const CodedMatrix& matrix, const Operands& operands, int tokens)
         : matrix_(matrix), operands_(operands), shape_(geometry(matrix.layout())), fused_(tokens <= fused_tokens),
-          sums_(static_cast<std::size_t>(tokens) * tile_rows) {
-        if (!fused_)
-            panel_.resize(static_cast<std::size_t>(shape_.groups(matrix.cols())) * static_cast<std::size_t>(shape_.digits) *
-                          lanes);
+          sums_(static_cast<std::size_t>(tokens * tiles_at_once(matrix, tokens)) * tile_rows) {
+        if (!fused_) panel_.resize(static_cast<std::size_t>(groups_at_once() * matrix.isa().panel_tiles * shape_.digits) * lanes);
     }
 
-    void start(std::size_t tile) {
-        tile_ = matrix_.tile(tile);
-        if (!fused_) matrix_.kernels().unpack(tile_, shape_.groups(matrix_.cols()), panel_.data());
+    static int tiles_at_once(const CodedMatrix& matrix, int tokens) {
+        return tokens <= fused_tokens ? 1 : matrix.isa().panel_tiles;
     }
 
-    // Sums of level * activation, [tokens, 16].
-    const std::vector<std::int32_t>& slice(std::size_t index) {
+    void start(std::size_t first_tile, std::size_t tiles) {
+        first_tile_ = first_tile;
+        tiles_ = static_cast<int>(tiles);
+    }
+
+    // Sums of level * activation, [tokens, tiles, 16].
+    const std::int32_t* slice(std::size_t index) {
         const Slice& slice = matrix_.slices()[index];
         const Operand& operand = operands_[index];
         if (fused_)
-            matrix_.kernels().dot(tile_ + std::ptrdiff_t{slice.first_group} * shape_.group_bytes, slice.groups,
-                                  operand.tokens, sums_.data());
+            matrix_.kernels().dot(groups(first_tile_, slice.first_group), slice.groups, operand.tokens, sums_.data());
         else
-            matrix_.isa().panel_dot(panel_.data() + std::ptrdiff_t{slice.first_group} * shape_.digits * lanes,
-                                    slice.groups * shape_.digits, shape_.largest, operand.tokens, sums_.data());
+            through_panel(slice, operand.tokens);
         const auto [lowest, spacing] = matrix_.levels();
+        const std::size_t rows = static_cast<std::size_t>(tiles_) * tile_rows;
         for (std::size_t t = 0; t < operand.totals.size(); ++t) {
             const std::int32_t base = lowest * operand.totals[t];
-            for (std::size_t r = 0; r < tile_rows; ++r) {
-                std::int32_t& sum = sums_[t * tile_rows + r];
-                sum = spacing * sum + base;
-            }
+            for (std::size_t r = 0; r < rows; ++r) sums_[t * rows + r] = spacing * sums_[t * rows + r] + base;
         }
-        return sums_;
+        return sums_.data();
     }
 
 private:
+    int groups_at_once() const {
+        constexpr int panel_bytes = 16 * 1024;  // half of the first cache: the activations of a few tokens need room too
+        const int groups = panel_bytes / (lanes * shape_.digits * matrix_.isa().panel_tiles);
+        return std::min(std::max(groups, 1), shape_.groups(matrix_.cols()));
+    }
+
+    const std::uint8_t* groups(std::size_t tile, int first) const {
+        return matrix_.tile(tile) + std::ptrdiff_t{first} * shape_.group_bytes;
+    }
+
+    void through_panel(const Slice& slice, Tokens tokens) {
+        std::fill(sums_.begin(), sums_.end(), 0);
+        for (int done = 0; done < slice.groups; done += groups_at_once()) {
+            const int now = std::min(groups_at_once(), slice.groups - done), quads = now * shape_.digits;
+            for (int tile = 0; tile < tiles_; ++tile)
+                matrix_.kernels().unpack(groups(first_tile_ + static_cast<std::size_t>(tile), slice.first_group + done), now,
+                                         panel_.data() + std::ptrdiff_t{tile} * quads * lanes);
+            matrix_.isa().panel_dot({panel_.data(), tiles_, quads, shape_.largest}, tokens, sums_.data());
+            tokens.values += std::ptrdiff_t{quads} * quad;
+        }
+    }
+
     const CodedMatrix& matrix_;
     const Operands& operands_;
     Geometry shape_;
     bool fused_;
-    const std::uint8_t* tile_ = nullptr;
+    std::size_t first_tile_ = 0;
+    int tiles_ = 0;
     std::vector<std::uint8_t> panel_;
     std::vector<std::int32_t> sums_;
 };
 
-std::size_t rows_of_tile(const CodedMatrix& matrix, std::size_t tile) {
-    return std::min<std::size_t>(tile_rows, static_cast<std::size_t>(matrix.rows()) - tile * tile_rows);
-}
-
-// out[t * stride + r] = scale of the token * total [t, r]
-void scale_tokens(const Activations& x, const std::vector<float>& total, std::size_t rows, std::size_t stride, float* out) {
-    for (std::size_t t = 0; t < static_cast<std::size_t>(x.tokens()); ++t)
-        for (std::size_t r = 0; r < rows; ++r)
-            out[t * stride + r] = total[t * tile_rows + r] * x.scale(static_cast<int>(t));
+// Calls body(sums, first row, rows) for all rows of a matrix, a few tiles at a time, on the threads of the pool.
+template <class Body>
+void for_rows(const CodedMatrix& matrix, const Operands& operands, int tokens, Pool& pool, Body body) {
+    const auto at_once = static_cast<std::size_t>(TileSums::tiles_at_once(matrix, tokens));
+    pool.run((matrix.tiles() + at_once - 1) / at_once, [&](std::size_t begin, std::size_t end) {
+        TileSums sums(matrix, operands, tokens);
+        for (std::size_t part = begin; part < end; ++part) {
+            const std::size_t tile = part * at_once, tiles = std::min(at_once, matrix.tiles() - tile);
+            sums.start(tile, tiles);
+            body(sums, tile * tile_rows, tiles * tile_rows);
+        }
+    });
 }
 
 }  // namespace
@@ -132,22 +157,19 @@ Activations Activations::exactly(const std::int8_t* x, int tokens, int cols) {
 void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool) {
     const Operands operands(matrix, x);
     const auto tokens = static_cast<std::size_t>(x.tokens()), all_rows = static_cast<std::size_t>(matrix.rows());
-    pool.run(matrix.tiles(), [&](std::size_t begin, std::size_t end) {
-        TileSums sums(matrix, operands, x.tokens());
-        std::vector<float> total(tokens * tile_rows);
-        for (std::size_t tile = begin; tile < end; ++tile) {
-            const std::size_t rows = rows_of_tile(matrix, tile), top = tile * tile_rows;
-            sums.start(tile);
-            std::fill(total.begin(), total.end(), 0.0f);
-            for (std::size_t slice = 0; slice < matrix.slices().size(); ++slice) {
-                const auto& sum = sums.slice(slice);
-                float scale[tile_rows] = {};
-                for (std::size_t r = 0; r < rows; ++r) scale[r] = matrix.scales()[(top + r) * matrix.scale_stride() + slice];
-                for (std::size_t t = 0; t < tokens; ++t)
-                    for (std::size_t r = 0; r < tile_rows; ++r)
-                        total[t * tile_rows + r] += static_cast<float>(sum[t * tile_rows + r]) * scale[r];
+    for_rows(matrix, operands, x.tokens(), pool, [&](TileSums& sums, std::size_t top, std::size_t rows) {
+        const std::size_t real = std::min(rows, all_rows - top), slices = matrix.slices().size();
+        for (std::size_t slice = 0; slice < slices; ++slice) {
+            const std::int32_t* sum = sums.slice(slice);
+            const float* scale = matrix.scales() + top * matrix.scale_stride() + slice;
+            for (std::size_t t = 0; t < tokens; ++t) {
+                float* out = y + t * all_rows + top;
+                for (std::size_t r = 0; r < real; ++r) {
+                    const float part = static_cast<float>(sum[t * rows + r]) * scale[r * matrix.scale_stride()];
+                    out[r] = slice == 0 ? part : out[r] + part;
+                    if (slice + 1 == slices) out[r] *= x.scale(static_cast<int>(t));
+                }
             }
-            scale_tokens(x, total, rows, all_rows, y + top);
         }
     });
 }
@@ -155,16 +177,11 @@ void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& poo
 void integer_sums(const CodedMatrix& matrix, const Activations& x, std::int32_t* out, Pool& pool) {
     const Operands operands(matrix, x);
     const auto tokens = static_cast<std::size_t>(x.tokens()), all_rows = static_cast<std::size_t>(matrix.rows());
-    pool.run(matrix.tiles(), [&](std::size_t begin, std::size_t end) {
-        TileSums sums(matrix, operands, x.tokens());
-        for (std::size_t tile = begin; tile < end; ++tile) {
-            sums.start(tile);
-            for (std::size_t slice = 0; slice < matrix.slices().size(); ++slice) {
-                const auto& sum = sums.slice(slice);
-                for (std::size_t t = 0; t < tokens; ++t)
-                    std::copy_n(sum.data() + t * tile_rows, rows_of_tile(matrix, tile),
-                                out + (slice * tokens + t) * all_rows + tile * tile_rows);
-            }
+    for_rows(matrix, operands, x.tokens(), pool, [&](TileSums& sums, std::size_t top, std::size_t rows) {
+        for (std::size_t slice = 0; slice < matrix.slices().size(); ++slice) {
+            const std::int32_t* sum = sums.slice(slice);
+            for (std::size_t t = 0; t < tokens; ++t)
+                std::copy_n(sum + t * rows, std::min(rows, all_rows - top), out + (slice * tokens + t) * all_rows + top);
         }
     });
 }

@@ -22,17 +22,17 @@ void unpack(const std::uint8_t* tile, int groups, std::uint8_t* panel) {
     }
 }
 
-void panel_dot(const std::uint8_t* panel, int quads, int largest, Tokens tokens, std::int32_t* sums) {
-    const bool is_signed = largest == 0;
-    std::fill_n(sums, tokens.count * tile_rows, 0);
-    for (int token = 0; token < tokens.count; ++token, sums += tile_rows) {
+void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
+    const bool is_signed = panel.largest == 0;
+    for (int token = 0; token < tokens.count; ++token) {
         const std::int8_t* x = tokens.values + token * tokens.stride;
-        for (int q = 0; q < quads; ++q)
-            for (int row = 0; row < tile_rows; ++row)
-                for (int j = 0; j < quad; ++j) {
-                    const std::uint8_t digit = panel[q * lanes + row * quad + j];
-                    sums[row] += (is_signed ? static_cast<std::int8_t>(digit) : int{digit}) * x[q * quad + j];
-                }
+        for (int tile = 0; tile < panel.tiles; ++tile, sums += tile_rows)
+            for (int q = 0; q < panel.quads; ++q)
+                for (int row = 0; row < tile_rows; ++row)
+                    for (int j = 0; j < quad; ++j) {
+                        const std::uint8_t digit = panel.tile(tile)[q * lanes + row * quad + j];
+                        sums[row] += (is_signed ? static_cast<std::int8_t>(digit) : int{digit}) * x[q * quad + j];
+                    }
     }
 }
 
@@ -40,12 +40,10 @@ template <Layout L>
 void dot(const std::uint8_t* tile, int groups, Tokens tokens, std::int32_t* sums) {
     constexpr int digits = geometry(L).digits;
     std::uint8_t panel[digits * lanes];
-    std::int32_t part[fused_tokens * tile_rows];
     std::fill_n(sums, tokens.count * tile_rows, 0);
     for (int group = 0; group < groups; ++group) {
         unpack<L>(tile + group * geometry(L).group_bytes, 1, panel);
-        panel_dot(panel, digits, geometry(L).largest, tokens, part);
-        for (int i = 0; i < tokens.count * tile_rows; ++i) sums[i] += part[i];
+        panel_dot({panel, 1, digits, geometry(L).largest}, tokens, sums);
         tokens.values += geometry(L).inputs();
     }
 }
@@ -59,6 +57,6 @@ bool supported() { return true; }
 }  // namespace
 
 extern const Isa scalar_isa;
-const Isa scalar_isa{"scalar", supported, kernels, panel_dot, floats::all};
+const Isa scalar_isa{"scalar", supported, kernels, 1, panel_dot, floats::all};
 
 }  // namespace pentanet

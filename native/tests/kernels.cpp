@@ -30,7 +30,7 @@ struct Shape {
     int rows, cols, scale_groups;
 };
 constexpr Shape shapes[] = {{1, 1, 1},   {16, 12, 1},  {17, 35, 5},    {5, 20, 4},    {33, 64, 2},
-                            {48, 97, 1}, {16, 128, 8}, {31, 2050, 1}, {40, 1536, 12}, {16, 160, 1}};
+                            {48, 97, 1}, {16, 128, 8}, {31, 2050, 1}, {40, 1536, 12}, {86, 400, 1}};
 
 enum class Fill { random, largest, alternating };
 
@@ -176,7 +176,7 @@ void kernels() {
         for (const Shape& shape : shapes)
             for (const Fill fill : {Fill::random, Fill::largest, Fill::alternating}) {
                 const Case c(grid, shape, fill, random);
-                for (const int tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 15}) {
+                for (const int tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 26}) {
                     const auto x = activations(fill, tokens * shape.cols, random);
                     const auto sums = expected(c, x, tokens);
                     const auto y = scaled(c, sums, tokens);

@@ -30,8 +30,18 @@ using FusedDot = void (*)(const std::uint8_t* tile, int groups, Tokens tokens, s
 // Writes the digits of a tile as bytes [quads, 64 lanes].
 using Unpack = void (*)(const std::uint8_t* tile, int groups, std::uint8_t* panel);
 
-// As FusedDot from an unpacked panel, for any number of tokens. `largest`: see Geometry; 0 for signed levels.
-using PanelDot = void (*)(const std::uint8_t* panel, int quads, int largest, Tokens tokens, std::int32_t* sums);
+// Some unpacked quads of a few tiles that lie one below the other.
+struct Panel {
+    const std::uint8_t* digits;  // [tiles, quads, 64 lanes]
+    int tiles;                   // 1 to Isa::panel_tiles
+    int quads;
+    int largest;  // digit: see Geometry; 0 for signed levels
+
+    const std::uint8_t* tile(int index) const { return digits + std::ptrdiff_t{index} * quads * lanes; }
+};
+
+// sums[token, tile, row] += the products of a panel with any number of tokens; [tokens, panel.tiles, 16].
+using PanelDot = void (*)(const Panel& panel, Tokens tokens, std::int32_t* sums);
 
 struct Kernels {
     Layout in_memory;  // the layout that the set reads; where it is another one, the matrix is repacked when it is opened
@@ -53,6 +63,7 @@ struct Isa {
     std::string_view name;
     bool (*supported)();
     Kernels (*kernels)(Layout);
+    int panel_tiles;  // how many panel_dot likes to take at once
     PanelDot panel_dot;
     FloatOps ops;
 };
