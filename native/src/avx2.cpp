@@ -7,6 +7,7 @@
 
 #include <utility>
 
+#include "avx2_repack.h"
 #include "float_ops.h"
 #include "pentanet/isa.h"
 
@@ -240,16 +241,16 @@ void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
 }
 
 template <Layout L>
-constexpr Kernels reads() {
-    return {L, dot<L>, unpack<L>};
+constexpr Kernels reads(Repack repack = nullptr) {
+    return {L, dot<L>, unpack<L>, repack};
 }
 
 // Base-5 digits in 7 bits and base-3 fractions cost more to take apart than reading a seventh or a quarter more bytes.
 Kernels kernels(Layout layout) {
     switch (layout) {
-        case Layout::pentanary_7bit:
+        case Layout::pentanary_7bit: return reads<Layout::pentanary_nibbles>(avx2_repack_pentanary);
         case Layout::pentanary_nibbles: return reads<Layout::pentanary_nibbles>();
-        case Layout::ternary_5in8:
+        case Layout::ternary_5in8: return reads<Layout::ternary_2bit>(avx2_repack_ternary);
         case Layout::ternary_2bit: return reads<Layout::ternary_2bit>();
         case Layout::binary_1bit: return reads<Layout::binary_1bit>();
         case Layout::nibble: return reads<Layout::nibble>();

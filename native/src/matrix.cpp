@@ -1,11 +1,12 @@
 #include "pentanet/matrix.h"
 
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <stdexcept>
+#include <string>
 
 #include "pentanet/lanes.h"
-#include "repack.h"
 
 namespace pentanet {
 namespace {
@@ -42,16 +43,28 @@ std::vector<Slice> slices_of(const Codes& codes) {
 
 }  // namespace
 
-CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa) : codes_(codes), isa_(&isa) {
+CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool) : codes_(codes), isa_(&isa) {
     check(codes);
     kernels_ = isa.kernels(codes.layout);
-    if (kernels_.in_memory != codes.layout) {
-        repacked_ = repack(codes, kernels_.in_memory);
-        codes_.bytes = repacked_;
-        codes_.layout = kernels_.in_memory;
-    }
+    if (kernels_.repack != nullptr) repack(pool);
     tile_bytes_ = tile_bytes(codes_.layout, codes_.cols);
     slices_ = slices_of(codes_);
+}
+
+void CodedMatrix::repack(Pool& pool) {
+    const std::size_t from = tile_bytes(codes_.layout, codes_.cols), to = tile_bytes(kernels_.in_memory, codes_.cols);
+    repacked_ = Buffer(packed_size(kernels_.in_memory, codes_.rows, codes_.cols));
+    std::atomic<bool> valid = true;
+    pool.run(tiles(), [&](std::size_t begin, std::size_t end) {
+        for (std::size_t tile = begin; tile < end; ++tile)
+            if (!kernels_.repack(codes_.bytes.data() + tile * from, codes_.cols, repacked_.data() + tile * to))
+                valid.store(false, std::memory_order_relaxed);
+    });
+    if (!valid)
+        throw std::invalid_argument("a byte that is not a code of '" + std::string(geometry(codes_.layout).name) +
+                                    "'. The file is damaged or was not written by pentanet; pack the model again.");
+    codes_.bytes = {repacked_.data(), repacked_.size()};
+    codes_.layout = kernels_.in_memory;
 }
 
 void CodedMatrix::row(int index, float* out) const {

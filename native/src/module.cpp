@@ -53,7 +53,7 @@ struct Held {
 };
 
 Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::string& layout, int lowest, int spacing, int rows,
-           int cols, const std::string& isa) {
+           int cols, const std::string& isa, int threads) {
     const auto found = layout_on_disk(layout);
     if (!found) throw std::invalid_argument("unknown layout '" + layout + "'");
     const Codes codes{*found,
@@ -66,7 +66,8 @@ Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::string&
                       size_of(scales.shape(1))};
     const Isa& chosen = find_isa(isa);
     const nb::gil_scoped_release release;
-    return {CodedMatrix(codes, chosen), {}, {}};
+    Pool pool(threads);
+    return {CodedMatrix(codes, chosen, pool), {}, {}};
 }
 
 Held plain(const Bytes& bytes, const std::string& type, int rows, int cols, const std::string& isa) {
@@ -156,14 +157,15 @@ void bind_matrix(nb::module_& m) {
         .def_static(
             "coded",
             [](const nb::object& bytes, const nb::object& scales, const std::string& layout, int lowest, int spacing, int rows,
-               int cols, const std::string& isa) {
+               int cols, const std::string& isa, int threads) {
                 auto held = std::make_shared<Held>(coded(nb::cast<Bytes>(bytes), nb::cast<Array<float, 2>>(scales), layout,
-                                                         lowest, spacing, rows, cols, isa));
+                                                         lowest, spacing, rows, cols, isa, threads));
                 held->bytes = bytes;
                 held->scales = scales;
                 return held;
             },
-            "codes"_a, "scales"_a, nb::kw_only(), "layout"_a, "lowest"_a, "spacing"_a, "rows"_a, "cols"_a, "isa"_a = "")
+            "codes"_a, "scales"_a, nb::kw_only(), "layout"_a, "lowest"_a, "spacing"_a, "rows"_a, "cols"_a, "isa"_a = "",
+            "threads"_a = 1, "Borrow packed codes; the threads share the repacking, where the instruction set needs it.")
         .def_static(
             "plain",
             [](const nb::object& bytes, const std::string& type, int rows, int cols, const std::string& isa) {

@@ -1,18 +1,12 @@
 #include "repack.h"
 
+#include <algorithm>
 #include <array>
-#include <stdexcept>
-#include <string>
 
 #include "pentanet/lanes.h"
 
 namespace pentanet {
 namespace {
-
-[[noreturn]] void refuse(Layout layout) {
-    throw std::invalid_argument("a byte that is not a code of '" + std::string(geometry(layout).name) +
-                                "'. The file is damaged or was not written by pentanet; pack the model again.");
-}
 
 constexpr std::uint8_t bad_nibbles = 0xFF;
 
@@ -25,22 +19,6 @@ constexpr std::array<std::uint8_t, 128> nibbles_of_code = [] {
     }
     return table;
 }();
-
-std::vector<std::uint8_t> to_nibbles(const Codes& codes) {
-    const std::size_t groups = tiles_of(codes.rows) * static_cast<std::size_t>(geometry(codes.layout).groups(codes.cols));
-    std::vector<std::uint8_t> out(packed_size(Layout::pentanary_nibbles, codes.rows, codes.cols));
-    bool bad = false;
-    for (std::size_t group = 0; group < groups; ++group) {
-        const auto lane = group_lanes<Layout::pentanary_7bit>(codes.bytes.data() + 56 * group);
-        for (std::size_t i = 0; i < lanes; ++i) {
-            const std::uint8_t nibbles = nibbles_of_code[lane[i]];
-            bad |= nibbles == bad_nibbles;
-            out[lanes * group + i] = nibbles;
-        }
-    }
-    if (bad) refuse(codes.layout);
-    return out;
-}
 
 constexpr std::uint16_t bad_trits = 0xFFFF;
 
@@ -56,41 +34,41 @@ constexpr std::array<std::uint16_t, 256> trits_of_fraction = [] {
     return table;
 }();
 
-// Four groups of five trits are five groups of four: 40 bits to a lane.
-std::vector<std::uint8_t> to_two_bits(const Codes& codes) {
-    constexpr std::uint16_t zeros = 0b01'01'01'01'01;  // digit 1 is level 0
-    const int from = geometry(codes.layout).groups(codes.cols), to = geometry(Layout::ternary_2bit).groups(codes.cols);
-    std::vector<std::uint8_t> out(packed_size(Layout::ternary_2bit, codes.rows, codes.cols));
-    const std::uint8_t* in = codes.bytes.data();
-    std::uint8_t* next = out.data();
-    bool bad = false;
-    for (std::size_t tile = 0; tile < tiles_of(codes.rows); ++tile) {
-        for (int group = 0, made = 0; group < from; group += 4, made += 5) {
-            const int filled = from - group < 4 ? from - group : 4, wanted = to - made < 5 ? to - made : 5;
-            for (int lane = 0; lane < lanes; ++lane) {
-                std::uint64_t bits = 0;
-                for (int g = 0; g < 4; ++g) {
-                    const std::uint16_t trits = g < filled ? trits_of_fraction[in[g * lanes + lane]] : zeros;
-                    bad |= trits == bad_trits;
-                    bits |= std::uint64_t{trits} << (10 * g);
-                }
-                for (int g = 0; g < wanted; ++g) next[g * lanes + lane] = static_cast<std::uint8_t>(bits >> (8 * g));
-            }
-            in += filled * lanes;
-            next += (wanted > 0 ? wanted : 0) * lanes;
-        }
-    }
-    if (bad) refuse(codes.layout);
-    return out;
-}
-
 }  // namespace
 
-std::vector<std::uint8_t> repack(const Codes& codes, Layout to) {
-    if (codes.layout == Layout::pentanary_7bit && to == Layout::pentanary_nibbles) return to_nibbles(codes);
-    if (codes.layout == Layout::ternary_5in8 && to == Layout::ternary_2bit) return to_two_bits(codes);
-    throw std::logic_error("no way from layout '" + std::string(geometry(codes.layout).name) + "' to '" +
-                           std::string(geometry(to).name) + "'");
+bool repack_pentanary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
+    constexpr Geometry from = geometry(Layout::pentanary_7bit);
+    bool valid = true;
+    for (int group = 0; group < from.groups(cols); ++group, tile += from.group_bytes) {
+        for (const std::uint8_t code : group_lanes<Layout::pentanary_7bit>(tile)) {
+            const std::uint8_t nibbles = nibbles_of_code[code];
+            valid &= nibbles != bad_nibbles;
+            *out++ = nibbles;
+        }
+    }
+    return valid;
+}
+
+// Four groups of five trits per lane become five groups of four.
+bool repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
+    constexpr std::uint64_t zeros = 0b01'01'01'01'01;  // digit 1 is level 0
+    const int from = geometry(Layout::ternary_5in8).groups(cols), to = geometry(Layout::ternary_2bit).groups(cols);
+    bool valid = true;
+    for (int group = 0, made = 0; group < from; group += 4, made += 5) {
+        const int filled = std::min(from - group, 4), wanted = std::min(to - made, 5);
+        for (int lane = 0; lane < lanes; ++lane) {
+            std::uint64_t bits = 0;
+            for (int g = 0; g < 4; ++g) {
+                const std::uint64_t trits = g < filled ? trits_of_fraction[tile[g * lanes + lane]] : zeros;
+                valid &= trits != bad_trits;
+                bits |= trits << (10 * g);
+            }
+            for (int g = 0; g < wanted; ++g) out[g * lanes + lane] = static_cast<std::uint8_t>(bits >> (8 * g));
+        }
+        tile += filled * lanes;
+        out += std::max(wanted, 0) * lanes;
+    }
+    return valid;
 }
 
 }  // namespace pentanet

@@ -1,14 +1,12 @@
-// From the layout on disk to the one that a narrower machine reads.
+// From the layout on disk to the one that a narrower machine reads: see Repack in isa.h. For any machine; the oracle of
+// the vectorised ones.
 #pragma once
 
 #include <cstdint>
-#include <vector>
-
-#include "pentanet/matrix.h"
 
 namespace pentanet {
 
-// The bytes of the same levels in layout `to`. Throws std::invalid_argument for codes that no encoder writes.
-std::vector<std::uint8_t> repack(const Codes& codes, Layout to);
+bool repack_pentanary(const std::uint8_t* tile, int cols, std::uint8_t* out);  // pentanary-7bit to pentanary-nibbles
+bool repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out);    // ternary-5in8 to ternary-2bit
 
 }  // namespace pentanet

@@ -19,6 +19,7 @@ class Matrix:
         rows: int,
         cols: int,
         isa: str = "",
+        threads: int = 1,
     ) -> Matrix: ...
     @staticmethod
     def plain(values: NDArray[np.uint8], *, dtype: str, rows: int, cols: int, isa: str = "") -> Matrix: ...

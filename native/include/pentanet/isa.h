@@ -43,10 +43,15 @@ struct Panel {
 // sums[token, tile, row] += the products of a panel with any number of tokens; [tokens, panel.tiles, 16].
 using PanelDot = void (*)(const Panel& panel, Tokens tokens, std::int32_t* sums);
 
+// Rewrites a tile of `cols` inputs from the layout on disk to the one in memory. Returns false if it met a code that no
+// encoder writes; what it wrote is then of no use.
+using Repack = bool (*)(const std::uint8_t* tile, int cols, std::uint8_t* out);
+
 struct Kernels {
-    Layout in_memory;  // the layout that the set reads; where it is another one, the matrix is repacked when it is opened
+    Layout in_memory;  // the layout that the set reads
     FusedDot dot;      // of the layout in memory
     Unpack unpack;
+    Repack repack;  // to the layout in memory, when a matrix is opened; null where that is the one on disk
 };
 
 // Loops over float32. Every set sums in the same order, so that all give the same bits.

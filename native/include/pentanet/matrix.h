@@ -7,8 +7,10 @@
 #include <variant>
 #include <vector>
 
+#include "pentanet/buffer.h"
 #include "pentanet/isa.h"
 #include "pentanet/layout.h"
+#include "pentanet/pool.h"
 
 namespace pentanet {
 
@@ -39,8 +41,8 @@ struct Slice {
 class CodedMatrix {
 public:
     // Throws std::invalid_argument for sizes that do not fit each other, and for codes that no encoder writes where
-    // they have to be repacked.
-    CodedMatrix(const Codes& codes, const Isa& isa);
+    // they have to be repacked, which the threads of the pool share.
+    CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool);
 
     int rows() const { return codes_.rows; }
     int cols() const { return codes_.cols; }
@@ -63,8 +65,10 @@ public:
     void row(int index, float* out) const;
 
 private:
+    void repack(Pool& pool);
+
     Codes codes_;
-    std::vector<std::uint8_t> repacked_;
+    Buffer repacked_;
     const Isa* isa_;
     Kernels kernels_;
     std::size_t tile_bytes_;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pentanet.errors import (
     TruncatedFileError,
     UnreadableFileError,
 )
+from pentanet.machine import usable_cores
 from pentanet.pack import header
 from pentanet.pack.header import ALIGNMENT, NO_DIGEST, Entry, Slot
 
@@ -107,14 +109,25 @@ def open_tensors(path: Path, *, verify: bool = True) -> Container:
     slots, digests = header.parse(bytes(content[:start]), size - start, path)
     data = np.frombuffer(content, np.uint8)[start:]
     for name, slot in slots.items():
-        block = data[slot.start : slot.stop]
-        if header.is_padding(name):
-            if block.any():
-                raise HeaderError(f"{path}: padding '{name}' is not zero. The file is damaged; copy or pack it again.")
-        elif verify and hashlib.sha256(block.data).hexdigest() != digests[name]:
-            raise ChecksumError(f"{path}: tensor '{name}' differs from its sha256. The file is damaged; copy it again.")
+        if header.is_padding(name) and data[slot.start : slot.stop].any():
+            raise HeaderError(f"{path}: padding '{name}' is not zero. The file is damaged; copy or pack it again.")
+    if verify:
+        _verify(path, slots, digests, data)
     entries = {name: slot.entry for name, slot in slots.items() if not header.is_padding(name)}
     return Container(path=path, entries=entries, nbytes=size, _slots=slots, _data=data)
+
+
+def _verify(path: Path, slots: Mapping[str, Slot], digests: Mapping[str, str], data: Bytes) -> None:
+    def differs(name: str) -> bool:
+        slot = slots[name]
+        return hashlib.sha256(data[slot.start : slot.stop].data).hexdigest() != digests[name]
+
+    with ThreadPoolExecutor(usable_cores()) as pool:  # hashlib lets other threads run
+        for name, wrong in zip(digests, pool.map(differs, digests), strict=True):
+            if wrong:
+                raise ChecksumError(
+                    f"{path}: tensor '{name}' differs from its sha256. The file is damaged; copy it again."
+                )
 
 
 def _map(path: Path) -> tuple[int, mmap.mmap]:

@@ -19,21 +19,23 @@ if TYPE_CHECKING:
 GPT_NORM_EPS = 1e-5  # of torch's LayerNorm
 
 
-def assemble(packed: PackedModel, config: ModelConfig, isa: str) -> Model:
+def assemble(packed: PackedModel, config: ModelConfig, isa: str, threads: int) -> Model:
     """Give the engine every tensor of a directory whose names and shapes have been checked.
+
+    The threads share the work of repacking, where the instruction set reads another layout than the file has.
 
     Raises:
         CodeError: a matrix that had to be repacked for this instruction set holds bytes that no encoder writes.
     """
-    parts = _Parts(packed, isa)
+    parts = _Parts(packed, isa, threads)
     return _llama(parts, config) if isinstance(config, LlamaConfig) else _gpt(parts, config)
 
 
 class _Parts:
     """Tensors as the engine takes them."""
 
-    def __init__(self, packed: PackedModel, isa: str) -> None:
-        self.packed, self.isa = packed, isa
+    def __init__(self, packed: PackedModel, isa: str, threads: int) -> None:
+        self.packed, self.isa, self.threads = packed, isa, threads
 
     def vector(self, name: str) -> NDArray[np.float32]:
         return self.packed.plain(f"{name}.weight")
@@ -59,6 +61,7 @@ class _Parts:
                 rows=rows,
                 cols=cols,
                 isa=self.isa,
+                threads=self.threads,
             )
         except ValueError as error:
             raise CodeError(f"{self.packed.path}: tensor '{name}': {error}") from None

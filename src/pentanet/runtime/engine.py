@@ -74,7 +74,8 @@ class Engine:
             raise ConfigError(f"threads {threads}: must be 1 or more, or 0 for one on each core")
         packed, config, vocab = open_config(path, verify=verify)
         tokenizer = read_tokenizer(packed, vocab)
-        return cls(packed, config, tokenizer, assemble(packed, config, isa), threads or usable_cores())
+        threads = threads or usable_cores()
+        return cls(packed, config, tokenizer, assemble(packed, config, isa, threads), threads)
 
     @property
     def context(self) -> int:
