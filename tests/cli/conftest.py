@@ -63,7 +63,7 @@ def refuse(pentanet: Callable[..., Result]) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def command() -> list[str]:
     """How a process of its own is started with the command line; warnings are errors there too."""
-    return [sys.executable, "-W", "error", "-c", "from pentanet.cli import main; main()"]
+    return [sys.executable, "-W", "error", "-m", "pentanet"]
 
 
 @pytest.fixture
