@@ -5,26 +5,15 @@
 
 #include <immintrin.h>
 
-#include <utility>
-
 #include "avx2_repack.h"
 #include "float_ops.h"
 #include "pentanet/isa.h"
+#include "repeat.h"
 
 namespace pentanet {
 namespace {
 
 using Vector = __m256i;
-
-// Calls f for 0, 1, .. N-1, each a constant, so that arrays indexed by them become registers; gcc unrolls loops too
-// late for that.
-template <int N, class F>
-[[gnu::always_inline]] inline void repeat(F&& f) {
-    [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
-        (f(std::integral_constant<int, I>{}), ...);
-    }(std::make_integer_sequence<int, N>{});
-}
-#define PENTANET_EACH(i) [&](auto i) __attribute__((always_inline))
 
 constexpr int half = 32;             // bytes of a vector: half a group
 constexpr int prefetch_ahead = 8192;  // bytes; the distance that the measurements of the layouts found best
@@ -52,7 +41,7 @@ constexpr int room(int largest_digit) { return 32767 / (2 * 127 * largest_digit)
 
 template <int Bits>
 inline Vector field(Vector v, int shift) {
-    return _mm256_and_si256(_mm256_srli_epi16(v, shift), _mm256_set1_epi8((1 << Bits) - 1));
+    return _mm256_and_si256(_mm256_srli_epi16(v, shift), _mm256_set1_epi8(static_cast<char>((1 << Bits) - 1)));
 }
 
 inline Vector table(char a0, char a1, char a2, char a3, char a4, char a5, char a6, char a7, char a8, char a9, char a10,

@@ -9,12 +9,18 @@ extern const Isa scalar_isa;
 #if defined(PENTANET_AVX2)
 extern const Isa avx2_isa;
 #endif
+#if defined(PENTANET_NEON)
+extern const Isa neon_isa;
+#endif
 
 std::span<const Isa* const> known_isas() {
     static constexpr std::array known{
         &scalar_isa,
 #if defined(PENTANET_AVX2)
         &avx2_isa,
+#endif
+#if defined(PENTANET_NEON)
+        &neon_isa,
 #endif
     };
     return known;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -18,6 +19,8 @@ enum class Layout : std::uint8_t {
     byte,
     pentanary_nibbles,  // in memory only: three digits as two base-3 sums, for machines whose look-ups have 16 entries
 };
+
+static_assert(std::endian::native == std::endian::little, "the format's numbers are little-endian");
 
 inline constexpr int tile_rows = 16;
 inline constexpr int lanes = 64;       // of a group: 16 rows x 4 inputs
