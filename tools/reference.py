@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pentanet.models import GPTConfig, LlamaConfig
+from pentanet.models.rope import LinearRope, Llama3Rope, YarnRope
 from pentanet.train import config
 from pentanet.train.config import TrainConfig
 
@@ -24,6 +25,9 @@ PAGE = Path(__file__).parents[1] / "docs/config.md"
 TABLES: dict[str, type] = {
     "top": TrainConfig,
     "model-llama": LlamaConfig,
+    "rope-linear": LinearRope,
+    "rope-llama3": Llama3Rope,
+    "rope-yarn": YarnRope,
     "model-gpt": GPTConfig,
     **{name: getattr(config, f"{name.capitalize()}Config") for name in ("data", "batch", "optimizer", "schedule")},
     "weights": config.WeightConfig,
@@ -51,7 +55,7 @@ def table(kind: type) -> str:
     said, hints = meanings(kind), typing.get_type_hints(kind)
     lines = ["| Key | Values | Default | Meaning |", "| --- | --- | --- | --- |"]
     for field in dataclasses.fields(kind):
-        if field.default is dataclasses.MISSING or field.name == "family":
+        if field.default is dataclasses.MISSING or field.name in ("family", "rope_type"):
             continue
         lines.append(
             f"| `{field.name}` | {_values(hints[field.name])} | `{json.dumps(field.default)}` | {said[field.name]} |"

@@ -20,19 +20,21 @@ void gain(const Gain& values, int size, const std::string& what, bool optional =
 }
 
 void check_layer(const Layer& layer, const Model& model, const std::string& name) {
-    const int width = model.width, kv = model.kv_width();
+    const int width = model.width, queries = model.query_width(), kv = model.kv_width();
     gain(layer.attention_norm, width, name + "attention norm");
-    gain(layer.attention_sub_norm, width, name + "attention sub-norm", true);
+    gain(layer.query_norm, model.head_width, name + "query norm", true);
+    gain(layer.key_norm, model.head_width, name + "key norm", true);
+    gain(layer.attention_sub_norm, queries, name + "attention sub-norm", true);
     gain(layer.mlp_norm, width, name + "MLP norm");
     require(layer.qkv.size() == 1 || layer.qkv.size() == 3, name + "attention");
     if (layer.qkv.size() == 1) {
-        shape(layer.qkv[0], width + 2 * kv, width, name + "attention");
+        shape(layer.qkv[0], queries + 2 * kv, width, name + "attention");
     } else {
-        shape(layer.qkv[0], width, width, name + "queries");
+        shape(layer.qkv[0], queries, width, name + "queries");
         shape(layer.qkv[1], kv, width, name + "keys");
         shape(layer.qkv[2], kv, width, name + "values");
     }
-    shape(layer.attention_out, width, width, name + "attention output");
+    shape(layer.attention_out, width, queries, name + "attention output");
     require((layer.up.size() == 1 || layer.up.size() == 2) && layer.up[0], name + "MLP");
     const int hidden = rows(*layer.up[0]);
     for (const auto& up : layer.up) shape(up, hidden, width, name + "MLP input");
@@ -67,15 +69,15 @@ int Model::hidden() const {
 }
 
 void Model::check() const {
-    require(width > 0 && heads > 0 && kv_heads > 0 && context > 0, "a size below 1");
-    require(width % heads == 0 && heads % kv_heads == 0, "the number of heads");
+    require(width > 0 && heads > 0 && kv_heads > 0 && head_width > 0 && context > 0 && window >= 0, "a size below 1");
+    require(heads % kv_heads == 0, "the number of heads");
     require(embedding != nullptr, "no embedding");
     shape(embedding, vocab(), width, "embedding");
     shape(head, vocab(), width, "head");
     gain(final_norm, width, "final norm");
     gain(positions, context * width, "positions", true);
-    require(cosines.empty() || head_width() % 2 == 0, "an odd head width with rotary positions");
-    gain(cosines, context * (head_width() / 2), "rotary cosines", true);
+    require(cosines.empty() || head_width % 2 == 0, "an odd head width with rotary positions");
+    gain(cosines, context * (head_width / 2), "rotary cosines", true);
     require(sines.size() == cosines.size(), "rotary sines");
     require(!layers.empty(), "a network without layers");
     for (std::size_t i = 0; i < layers.size(); ++i) check_layer(layers[i], *this, "layer " + std::to_string(i) + ": ");

@@ -188,13 +188,15 @@ void bind_layer(nb::module_& m) {
     nb::class_<Layer>(m, "Layer", "One block of a network.")
         .def(
             "__init__",
-            [](Layer* self, const Gain1& attention_norm, const Held2& qkv, const Gain1& attention_sub_norm,
-               const Ref& attention_out, const Gain1& mlp_norm, const Held2& up, const Gain1& mlp_sub_norm, const Ref& down) {
-                new (self) Layer{copy(attention_norm), references(qkv), copy(attention_sub_norm), reference(attention_out),
-                                 copy(mlp_norm),       references(up),  copy(mlp_sub_norm),       reference(down)};
+            [](Layer* self, const Gain1& attention_norm, const Held2& qkv, const Gain1& query_norm, const Gain1& key_norm,
+               const Gain1& attention_sub_norm, const Ref& attention_out, const Gain1& mlp_norm, const Held2& up,
+               const Gain1& mlp_sub_norm, const Ref& down) {
+                new (self) Layer{copy(attention_norm),     references(qkv),          copy(query_norm), copy(key_norm),
+                                 copy(attention_sub_norm), reference(attention_out), copy(mlp_norm),   references(up),
+                                 copy(mlp_sub_norm),       reference(down)};
             },
-            nb::kw_only(), "attention_norm"_a, "qkv"_a, "attention_sub_norm"_a.none() = nb::none(), "attention_out"_a,
-            "mlp_norm"_a, "up"_a, "mlp_sub_norm"_a.none() = nb::none(), "down"_a);
+            nb::kw_only(), "attention_norm"_a, "qkv"_a, "query_norm"_a.none() = nb::none(), "key_norm"_a.none() = nb::none(),
+            "attention_sub_norm"_a.none() = nb::none(), "attention_out"_a, "mlp_norm"_a, "up"_a, "mlp_sub_norm"_a.none() = nb::none(), "down"_a);
 }
 
 void bind_model(nb::module_& m) {
@@ -202,14 +204,16 @@ void bind_model(nb::module_& m) {
     nb::class_<Model>(m, "Model", "A network whose shapes have been checked.")
         .def(
             "__init__",
-            [](Model* self, int width, int heads, int kv_heads, int context, const std::string& norm, float norm_eps,
-               const std::string& activation, const std::shared_ptr<Held>& embedding, const std::shared_ptr<Held>& head,
+            [](Model* self, int width, int heads, int kv_heads, int head_width, int context, int window,
+               const std::string& norm, float norm_eps, const std::string& activation, const std::shared_ptr<Held>& embedding, const std::shared_ptr<Held>& head,
                const std::optional<Floats>& final_norm, const Table& positions, const Table& cosines, const Table& sines,
                const std::vector<Layer>& layers, const std::string& isa) {
                 Model model{width,
                             heads,
                             kv_heads,
+                            head_width,
                             context,
+                            window,
                             named<NormKind>(norm, {{"rms", NormKind::rms}, {"layer", NormKind::layer}}),
                             norm_eps,
                             named<Activation>(activation, {{"silu", Activation::silu},
@@ -226,7 +230,7 @@ void bind_model(nb::module_& m) {
                 model.check();
                 new (self) Model(std::move(model));
             },
-            nb::kw_only(), "width"_a, "heads"_a, "kv_heads"_a, "context"_a, "norm"_a, "norm_eps"_a, "activation"_a,
+            nb::kw_only(), "width"_a, "heads"_a, "kv_heads"_a, "head_width"_a, "context"_a, "window"_a = 0, "norm"_a, "norm_eps"_a, "activation"_a,
             "embedding"_a, "head"_a, "final_norm"_a, "positions"_a.none() = nb::none(), "cosines"_a.none() = nb::none(),
             "sines"_a.none() = nb::none(), "layers"_a, "isa"_a = "")
         .def_prop_ro("vocab", &Model::vocab)

@@ -36,9 +36,14 @@ void normalize(const Model& model, const Gain& gain, const float* x, float* out)
         layer_norm(model, gain, x, out);
 }
 
+void norm_heads(const Model& model, const Gain& gain, float* x, int heads) {
+    if (gain.empty()) return;
+    for (int h = 0; h < heads; ++h, x += gain.size()) normalize(model, gain, x, x);
+}
+
 void rotate(const Model& model, int position, float* x, int heads) {
     if (model.cosines.empty()) return;
-    const std::ptrdiff_t half = model.head_width() / 2;
+    const std::ptrdiff_t half = model.head_width / 2;
     const float* cosine = model.cosines.data() + position * half;
     const float* sine = model.sines.data() + position * half;
     for (int h = 0; h < heads; ++h, x += 2 * half)

@@ -10,6 +10,9 @@ namespace pentanet {
 // out = norm of x, over gain.size() numbers.
 void normalize(const Model& model, const Gain& gain, const float* x, float* out);
 
+// The norm over each of several heads, in place. Does nothing without a gain.
+void norm_heads(const Model& model, const Gain& gain, float* x, int heads);
+
 // Rotates each pair (i, i + half) of every head by its position's angle: Hugging Face's half-split order.
 // Does nothing where the model has no rotary positions.
 void rotate(const Model& model, int position, float* x, int heads);

@@ -118,7 +118,7 @@ void Session::attention(const Layer& layer, Cache& cache, int tokens) {
     const Model& m = *model_;
     const int rows = batch_ * tokens;
     norm(layer.attention_norm, x_, m.width, rows, normed_);
-    const std::size_t queries = product(rows, m.width), keys = product(rows, m.kv_width());
+    const std::size_t queries = product(rows, m.query_width()), keys = product(rows, m.kv_width());
     qkv_.resize(queries + 2 * keys);
     Input input(normed_, rows, m.width, *m.isa, pool_);
     if (layer.qkv.size() == 3) {
@@ -128,32 +128,35 @@ void Session::attention(const Layer& layer, Cache& cache, int tokens) {
     } else {
         out_.resize(qkv_.size());
         input.apply(*layer.qkv[0], out_.data());
-        split_columns(out_.data(), rows, {m.width, m.kv_width(), m.kv_width()}, qkv_.data());
+        split_columns(out_.data(), rows, {m.query_width(), m.kv_width(), m.kv_width()}, qkv_.data());
     }
-    remember(cache, tokens);
+    remember(layer, cache, tokens);
     attend(cache, tokens);
     const std::vector<float>* mixed = &mixed_;
     if (!layer.attention_sub_norm.empty()) {
-        norm(layer.attention_sub_norm, mixed_, m.width, rows, normed_);
+        norm(layer.attention_sub_norm, mixed_, m.query_width(), rows, normed_);
         mixed = &normed_;
     }
-    out_.resize(queries);
-    Input(*mixed, rows, m.width, *m.isa, pool_).apply(*layer.attention_out, out_.data());
+    out_.resize(product(rows, m.width));
+    Input(*mixed, rows, m.query_width(), *m.isa, pool_).apply(*layer.attention_out, out_.data());
     add_to_residual(tokens);
 }
 
-// Rotates queries and keys, and puts keys and values into the cache.
-void Session::remember(Cache& cache, int tokens) {
+// Norms and rotates queries and keys, and puts keys and values into the cache.
+void Session::remember(const Layer& layer, Cache& cache, int tokens) {
     const Model& m = *model_;
-    const int head = m.head_width();
+    const int head = m.head_width;
     const std::size_t items = product(batch_, tokens);
-    float* keys = qkv_.data() + items * static_cast<std::size_t>(m.width);
+    float* keys = qkv_.data() + items * static_cast<std::size_t>(m.query_width());
     const float* values = keys + items * static_cast<std::size_t>(m.kv_width());
     pool_.run(items, [&](std::size_t begin, std::size_t end) {
         for (std::size_t item = begin; item < end; ++item) {
             const int b = static_cast<int>(item) / tokens, position = length_ + static_cast<int>(item) % tokens;
-            rotate(m, position, qkv_.data() + item * static_cast<std::size_t>(m.width), m.heads);
+            float* query = qkv_.data() + item * static_cast<std::size_t>(m.query_width());
+            norm_heads(m, layer.query_norm, query, m.heads);
+            rotate(m, position, query, m.heads);
             float* key = keys + item * static_cast<std::size_t>(m.kv_width());
+            norm_heads(m, layer.key_norm, key, m.kv_heads);
             rotate(m, position, key, m.kv_heads);
             for (int h = 0; h < m.kv_heads; ++h) {
                 const std::size_t row = product(b * m.kv_heads + h, m.context) + static_cast<std::size_t>(position);
@@ -167,17 +170,19 @@ void Session::remember(Cache& cache, int tokens) {
 
 void Session::attend(const Cache& cache, int tokens) {
     const Model& m = *model_;
-    const int head = m.head_width(), share = m.heads / m.kv_heads;
-    mixed_.resize(product(batch_ * tokens, m.width));
+    const int head = m.head_width, share = m.heads / m.kv_heads;
+    mixed_.resize(product(batch_ * tokens, m.query_width()));
     pool_.run(product(batch_ * tokens, m.heads), [&](std::size_t begin, std::size_t end) {
         std::vector<float> scores(static_cast<std::size_t>(length_ + tokens));
         for (std::size_t i = begin; i < end; ++i) {
             const int item = static_cast<int>(i) / m.heads, h = static_cast<int>(i) % m.heads;
             const int b = item / tokens, seen = length_ + item % tokens + 1;
-            const std::size_t at = product(item, m.width) + product(h, head);
-            const std::size_t start = product(b * m.kv_heads + h / share, m.context) * static_cast<std::size_t>(head);
-            attend_head(*m.isa, qkv_.data() + at, cache.keys.get() + start, cache.values.get() + start, seen, head,
-                        scores.data(), mixed_.data() + at);
+            const std::size_t at = product(item, m.query_width()) + product(h, head);
+            const int first = m.window > 0 ? std::max(seen - m.window, 0) : 0;
+            const std::size_t start = (product(b * m.kv_heads + h / share, m.context) + static_cast<std::size_t>(first)) *
+                                      static_cast<std::size_t>(head);
+            attend_head(*m.isa, qkv_.data() + at, cache.keys.get() + start, cache.values.get() + start, seen - first,
+                        head, scores.data(), mixed_.data() + at);
         }
     });
 }

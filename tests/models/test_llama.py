@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from pentanet.errors import ConfigError
 from pentanet.models import Llama, LlamaConfig, Network, build, config_from_hub
-from pentanet.models.llama import rotary_table, rotate
+from pentanet.models.rope import LinearRope, Llama3Rope, PlainRope, YarnRope, rotary_table, rotate
 from pentanet.nn import Trainable, quantized_modules
 
 CONFIG = LlamaConfig(layers=2, width=16, heads=4, kv_heads=2, hidden=20, context=12, activation="relu2")
@@ -41,6 +42,9 @@ def by_hand(model: Network, config: LlamaConfig, tokens: list[int]) -> Tensor:
     def norm(x: Tensor, name: str) -> Tensor:
         return x / torch.sqrt((x * x).mean() + config.norm_eps) * gain[name + ".weight"]
 
+    def head(x: Tensor, name: str, position: int) -> Tensor:
+        return turned(norm(x, name) if config.qk_norm else x, position)
+
     def turned(x: Tensor, position: int) -> Tensor:
         half = len(x) // 2
         out = x.clone()
@@ -50,7 +54,7 @@ def by_hand(model: Network, config: LlamaConfig, tokens: list[int]) -> Tensor:
             out[i], out[i + half] = c * x[i] - s * x[i + half], s * x[i] + c * x[i + half]
         return out
 
-    e = config.width // config.heads
+    e = config.head_width
     stream = [w["model.embed_tokens"][t] for t in tokens]
     for layer in range(config.layers):
         at = f"model.layers.{layer}."
@@ -60,10 +64,11 @@ def by_hand(model: Network, config: LlamaConfig, tokens: list[int]) -> Tensor:
             heads = []
             for h in range(config.heads):
                 g = h // (config.heads // config.kv_heads)
-                query = turned(q[t][h * e : h * e + e], t)
-                scores = torch.stack([query @ turned(k[s][g * e : g * e + e], s) for s in range(t + 1)])
-                shares = (scores / math.sqrt(e)).softmax(0)
-                heads.append(sum(a * v[s][g * e : g * e + e] for s, a in enumerate(shares)))
+                query = head(q[t][h * e : h * e + e], at + "self_attn.q_norm", t)
+                seen = range(max(0, t + 1 - config.window) if config.window else 0, t + 1)
+                keys = [head(k[s][g * e : g * e + e], at + "self_attn.k_norm", s) for s in seen]
+                shares = (torch.stack([query @ key for key in keys]) / math.sqrt(e)).softmax(0)
+                heads.append(sum(a * v[s][g * e : g * e + e] for s, a in zip(seen, shares, strict=True)))
             y = torch.cat(heads)
             if config.sub_norms:
                 y = norm(y, at + "self_attn.attn_sub_norm")
@@ -80,7 +85,19 @@ def by_hand(model: Network, config: LlamaConfig, tokens: list[int]) -> Tensor:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"sub_norms": False}, {"activation": "silu"}, {"kv_heads": 4}, {"kv_heads": 1}, {"tie": True}],
+    [
+        {},
+        {"sub_norms": False},
+        {"activation": "silu"},
+        {"kv_heads": 4},
+        {"kv_heads": 1},
+        {"tie": True},
+        {"head_dim": 6},
+        {"sub_norms": False, "qk_norm": True, "head_dim": 8},
+        {"sub_norms": False, "window": 3},
+        {"sub_norms": False, "window": 1, "qk_norm": True},
+        {"sub_norms": False, "window": 9},
+    ],
     ids=str,
 )
 def test_forward_by_hand(changes: dict[str, Any]) -> None:
@@ -104,7 +121,7 @@ def test_the_future_changes_nothing() -> None:
 
 
 def test_rotary_scores_depend_on_the_distance_alone() -> None:
-    cos, sin = rotary_table(40, 8, 10_000.0)
+    cos, sin = rotary_table(40, 8, 10_000.0, PlainRope())
     q, k = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(0)).expand(2, 1, 1, 40, 8)
     q, k = rotate(q, cos, sin)[0, 0], rotate(k, cos, sin)[0, 0]
     scores = q @ k.T
@@ -134,13 +151,97 @@ def test_a_tied_head_leaves_the_embedding_as_it_was_drawn() -> None:
     assert dict(model.named_parameters()).keys().isdisjoint({"lm_head.weight"})
 
 
-@pytest.mark.parametrize("changes", [{}, {"sub_norms": False}, {"tie": True, "activation": "silu", "rope_theta": 5e5}])
-def test_hub_config_round_trip(changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "architecture"),
+    [
+        ({}, "BitNetForCausalLM"),
+        ({"sub_norms": False}, "LlamaForCausalLM"),
+        ({"tie": True, "activation": "silu", "rope_theta": 5e5, "head_dim": 6}, "BitNetForCausalLM"),
+        ({"sub_norms": False, "rope": LinearRope(factor=2.5)}, "LlamaForCausalLM"),
+        ({"sub_norms": False, "rope": Llama3Rope(factor=32.0)}, "LlamaForCausalLM"),
+        ({"sub_norms": False, "qk_norm": True, "head_dim": 128, "rope": YarnRope()}, "Qwen3ForCausalLM"),
+        ({"sub_norms": False, "qk_norm": True, "rope": YarnRope(attention_factor=1.5)}, "Qwen3ForCausalLM"),
+        ({"sub_norms": False, "qk_norm": True, "window": 4}, "Qwen3ForCausalLM"),
+        ({"sub_norms": False, "window": 5}, "MistralForCausalLM"),
+    ],
+    ids=str,
+)
+def test_hub_config_round_trip(changes: dict[str, Any], architecture: str) -> None:
     config = replace(CONFIG, **changes)
     hub = config.hub_config(VOCAB)
-    assert config_from_hub(hub) == config
+    assert config_from_hub(json.loads(json.dumps(hub))) == config
     assert hub["vocab_size"] == VOCAB
-    assert hub["architectures"] == ["BitNetForCausalLM" if config.sub_norms else "LlamaForCausalLM"]
+    assert hub["architectures"] == [architecture]
+    assert hub["head_dim"] == config.head_width
+
+
+def hub_without_rope() -> dict[str, Any]:
+    hub = replace(CONFIG, sub_norms=False).hub_config(VOCAB)
+    del hub["rope_theta"]
+    return hub
+
+
+@pytest.mark.parametrize(
+    ("keys", "theta", "rope"),
+    [
+        ({"rope_theta": 5e5, "rope_scaling": None}, 5e5, PlainRope()),
+        ({"rope_parameters": {"rope_theta": 5e5, "rope_type": "default"}}, 5e5, PlainRope()),
+        ({"rope_theta": 2e4, "rope_scaling": {"type": "linear", "factor": 3}}, 2e4, LinearRope(factor=3.0)),
+        ({"rope_parameters": {"rope_theta": 9e3, "rope_type": "yarn", "factor": 2}}, 9e3, YarnRope(factor=2.0)),
+    ],
+    ids=str,
+)
+def test_both_spellings_of_rotary_positions_are_read(keys: dict[str, Any], theta: float, rope: object) -> None:
+    config = config_from_hub(hub_without_rope() | keys)
+    assert isinstance(config, LlamaConfig)
+    assert (config.rope_theta, config.rope) == (theta, rope)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({}, r"config.json: 'rope_theta' is missing"),
+        ({"rope_theta": 1e4, "rope_scaling": 3}, r"config.json: rope_scaling: expected a table, got 3"),
+        ({"rope_parameters": {"rope_theta": "x"}}, r"config.json: rope_theta: expected float"),
+        ({"rope_theta": 1e4, "rope_scaling": {"rope_type": "yarm"}}, r"rope_scaling.rope_type: 'yarm'.*'yarn'"),
+        ({"rope_theta": 1e4, "rope_scaling": {"rope_type": "yarn", "mscale": 1.0}}, "unknown key 'mscale'"),
+        ({"rope_theta": 1e4, "rope_scaling": {"rope_type": "linear", "factor": 0}}, "model.rope.factor = 0.0"),
+        ({"rope_theta": 1e4, "attention_bias": True}, "attention_bias: linears with biases are not supported"),
+        ({"rope_theta": 1e4, "head_dim": 2.5}, "config.json: head_dim: expected int"),
+        ({"rope_theta": 1e4, "head_dim": 7}, "model.head_dim = 7: must be even"),
+        ({"rope_theta": 1e4, "model_type": "mistral", "sliding_window": "4"}, "sliding_window: expected int"),
+        ({"rope_theta": 1e4, "model_type": "mistral", "sliding_window": -4}, "model.window = -4"),
+        (
+            {
+                "rope_theta": 1e4,
+                "model_type": "qwen3",
+                "use_sliding_window": True,
+                "sliding_window": 4,
+                "max_window_layers": 1,
+            },
+            "max_window_layers: a window in some layers only is not supported",
+        ),
+    ],
+    ids=str,
+)
+def test_what_this_network_does_not_have_is_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config_from_hub(hub_without_rope() | keys)
+
+
+def test_a_window_that_is_not_used_is_none() -> None:
+    qwen = {"rope_theta": 1e4, "model_type": "qwen3", "use_sliding_window": False, "sliding_window": 4}
+    mistral = {"rope_theta": 1e4, "model_type": "mistral", "sliding_window": None}
+    for keys in (qwen, mistral):
+        config = config_from_hub(hub_without_rope() | keys)
+        assert isinstance(config, LlamaConfig)
+        assert config.window == 0
+
+
+@pytest.mark.parametrize("changes", [{"qk_norm": True}, {"window": 3}], ids=str)
+def test_shapes_that_no_architecture_has_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"and model.sub_norms: no network of transformers has both"):
+        replace(CONFIG, **changes)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pentanet.errors import CodeError, ConfigError, EngineError
 from pentanet.models import GPTConfig, LlamaConfig, ModelConfig, build
+from pentanet.models.rope import LinearRope, Llama3Rope, YarnRope
 from pentanet.nn import Trainable, quantized_modules
 from pentanet.pack.checkpoint import export_tensors
 from pentanet.pack.model_dir import open_model, write_model
@@ -42,9 +43,15 @@ def llama(**changes: object) -> LlamaConfig:
     return LlamaConfig(**{**sizes, **changes})  # type: ignore[arg-type]
 
 
+LLAMA3 = Llama3Rope(factor=8.0, original_max_position_embeddings=CONTEXT // 4)
+YARN = YarnRope(factor=4.0, original_max_position_embeddings=CONTEXT // 4)
 MODELS: dict[str, tuple[ModelConfig, str, str, str]] = {  # sizes, method, embedding, head
-    "bitnet": (llama(), "pentanary", "int8", "int8"),
-    "llama": (llama(sub_norms=False, activation="silu", tie=True), "ternary", "int8", "int8"),
+    "bitnet": (llama(activation="relu2"), "pentanary", "int8", "int8"),
+    "llama3": (llama(sub_norms=False, rope=LLAMA3, rope_theta=5e5, width=60), "ternary", "int8", "int8"),
+    "smollm2": (llama(sub_norms=False, width=54, heads=9, kv_heads=3, tie=True), "pentanary", "int8", "int8"),
+    "qwen3": (llama(sub_norms=False, qk_norm=True, head_dim=20, rope=YARN, tie=True), "pentanary", "int8", "int8"),
+    "mistral": (llama(sub_norms=False, window=50, hidden=112), "pentanary", "int8", "int8"),
+    "linear": (llama(sub_norms=False, rope=LinearRope(factor=2.0)), "pentanary", "int8", "int8"),
     "gpt": (GPTConfig(layers=2, width=48, heads=4, context=CONTEXT), "pentanet-seed", "float32", "grid"),
     "septenary": (llama(kv_heads=6, width=36), "septenary", "bfloat16", "bfloat16"),
     "binary": (llama(kv_heads=1), "binary", "grid", "grid"),
@@ -182,9 +189,9 @@ def test_a_batch_changes_nothing(packed: Packed) -> None:
 
 
 def test_another_beginning_is_read_anew(packed: Packed) -> None:
-    engine = Engine.open(packed("llama"))
+    engine = Engine.open(packed("llama3"))
     first, second = text(20), text(20, seed=1)
-    fresh = Engine.open(packed("llama")).next_logits(second)
+    fresh = Engine.open(packed("llama3")).next_logits(second)
     for ids in (first, [*first[:9], *second[9:]], first[:5], first[:5]):
         engine.next_logits(ids)
     np.testing.assert_array_equal(engine.next_logits(second), fresh)
@@ -273,6 +280,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
             width=width,
             heads=heads,
             kv_heads=kv_heads,
+            head_width=width // max(heads, 1),
             context=8,
             norm="rms",
             norm_eps=1e-5,
@@ -294,6 +302,8 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         {"up": [wide]},
         {"down": wide},
         {"mlp_norm": gain[:8]},
+        {"query_norm": gain},
+        {"key_norm": gain[:7]},
         {"attention_sub_norm": gain[:8]},
         {"mlp_sub_norm": gain[:8]},
     ):

@@ -60,6 +60,10 @@ from pentanet.train.presets import load_config
         "model.context=0",
         "model.activation=gelu",
         "model.rope_theta=0.0",
+        "model.rope_theta=1.0",
+        "model.head_dim=31",
+        "model.head_dim=-2",
+        "model.window=-1",
         "model.norm_eps=-1.0",
         "model.init_std=0.0",
     ],
@@ -96,6 +100,7 @@ def test_the_family_decides_the_keys_of_the_model() -> None:
 
 MODELS: list[Any] = [
     {"family": "llama", "width": 48, "heads": 4, "kv_heads": 2, "sub_norms": False},
+    {"family": "llama", "sub_norms": False, "rope": {"rope_type": "yarn", "factor": 2.0}},
     {"family": "gpt", "width": 48, "heads": 4, "dropout": 0.25},
 ]
 TREES = st.fixed_dictionaries(

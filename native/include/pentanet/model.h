@@ -18,6 +18,7 @@ enum class Activation : std::uint8_t { silu, relu2, gelu };
 struct Layer {
     Gain attention_norm;
     std::vector<MatrixRef> qkv;  // queries, keys and values; or one matrix with all three
+    Gain query_norm, key_norm;   // over each head
     Gain attention_sub_norm;
     MatrixRef attention_out;
     Gain mlp_norm;
@@ -30,7 +31,9 @@ struct Model {
     int width;
     int heads;
     int kv_heads;
+    int head_width;
     int context;
+    int window;  // tokens that one sees, itself included; 0 for all before it
     NormKind norm;
     float norm_eps;
     Activation activation;
@@ -43,8 +46,8 @@ struct Model {
     std::vector<Layer> layers;
     const Isa* isa;
 
-    int head_width() const { return width / heads; }
-    int kv_width() const { return kv_heads * head_width(); }
+    int query_width() const { return heads * head_width; }
+    int kv_width() const { return kv_heads * head_width; }
     int vocab() const;
     int hidden() const;  // inner width of the widest MLP
 

@@ -36,7 +36,7 @@ private:
                std::ptrdiff_t logits_stride);
     void embed(const std::int32_t* ids, std::ptrdiff_t ids_stride, int tokens);
     void attention(const Layer& layer, Cache& cache, int tokens);
-    void remember(Cache& cache, int tokens);
+    void remember(const Layer& layer, Cache& cache, int tokens);
     void attend(const Cache& cache, int tokens);
     void mlp(const Layer& layer, int tokens);
     void add_to_residual(int tokens);

@@ -8,7 +8,8 @@ import torch
 
 from pentanet.errors import ConfigError
 from pentanet.models.gpt import GPT, GPTConfig
-from pentanet.models.llama import Llama, LlamaConfig
+from pentanet.models.llama import Llama
+from pentanet.models.llama_config import ARCHITECTURES, LlamaConfig
 from pentanet.nn import WeightFactory
 
 ModelConfig = LlamaConfig | GPTConfig
@@ -27,10 +28,10 @@ def config_from_hub(config: dict[str, Any]) -> ModelConfig:
     Raises:
         ConfigError: a model type that is not supported, or a key that is missing.
     """
-    match config.get("model_type"):
-        case "llama" | "bitnet":
-            return LlamaConfig.from_hub_config(config)
-        case "pentanet-gpt":
-            return GPTConfig.from_hub_config(config)
-        case other:
-            raise ConfigError(f"config.json: model_type {other!r} is not supported; known: llama, bitnet, pentanet-gpt")
+    kind = config.get("model_type")
+    if kind == "pentanet-gpt":
+        return GPTConfig.from_hub_config(config)
+    if kind in ARCHITECTURES:
+        return LlamaConfig.from_hub_config(config)
+    known = ", ".join([*ARCHITECTURES, "pentanet-gpt"])
+    raise ConfigError(f"config.json: model_type {kind!r} is not supported; known: {known}")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pentanet.errors import CodeError
 from pentanet.models import GPTConfig, LlamaConfig, ModelConfig
-from pentanet.models.llama import rotary_table
+from pentanet.models.rope import rotary_table
 from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import CodedSpec
 
@@ -75,6 +75,8 @@ def _llama(parts: _Parts, config: LlamaConfig) -> Model:
         return Layer(
             attention_norm=parts.vector(f"{name}.input_layernorm"),
             qkv=[parts.matrix(f"{attention}.{part}_proj") for part in "qkv"],
+            query_norm=parts.vector(f"{attention}.q_norm") if config.qk_norm else None,
+            key_norm=parts.vector(f"{attention}.k_norm") if config.qk_norm else None,
             attention_sub_norm=parts.vector(f"{attention}.attn_sub_norm") if subs else None,
             attention_out=parts.matrix(f"{attention}.o_proj"),
             mlp_norm=parts.vector(f"{name}.post_attention_layernorm"),
@@ -83,13 +85,15 @@ def _llama(parts: _Parts, config: LlamaConfig) -> Model:
             down=parts.matrix(f"{mlp}.down_proj"),
         )
 
-    cosines, sines = rotary_table(config.context, config.width // config.heads, config.rope_theta)
+    cosines, sines = rotary_table(config.context, config.head_width, config.rope_theta, config.rope)
     embedding = parts.matrix("model.embed_tokens")
     return Model(
         width=config.width,
         heads=config.heads,
         kv_heads=config.kv_heads,
+        head_width=config.head_width,
         context=config.context,
+        window=config.window,
         norm="rms",
         norm_eps=config.norm_eps,
         activation=config.activation,
@@ -120,6 +124,7 @@ def _gpt(parts: _Parts, config: GPTConfig) -> Model:
         width=config.width,
         heads=config.heads,
         kv_heads=config.heads,
+        head_width=config.width // config.heads,
         context=config.context,
         norm="layer",
         norm_eps=GPT_NORM_EPS,
