@@ -18,7 +18,8 @@ from pentanet.quant import METHODS, Quantizer, method, methods, quantizer
 
 GRIDDED = [name for name, m in METHODS.items() if m.grid is not None]
 
-# Scale of level 1 on a unit Gaussian, and squared error: BitNet b1.58's absmean sqrt(2/pi), QuEST's optimum extended.
+# Scale of level 1 on a unit Gaussian, and squared error: BitNet b1.58's absmean sqrt(2/pi), QuEST's optimum extended,
+# TBT's 4/3 of absmean.
 GAUSSIAN = {
     "bitnet-seed": (0.7979, 0.2634),
     "pentanet-seed": (0.7979, 0.0832),
@@ -26,7 +27,21 @@ GAUSSIAN = {
     "pentanary": (0.8430, 0.0822),
     "binary": (0.7979, 0.3634),
     "septenary": (0.6510, 0.0469),
+    "ternary-row-absmean": (0.7979, 0.2634),
+    "ternary-tensor-optimum": (1.2240, 0.1902),
+    "pentanary-row-absmean": (0.7979, 0.0832),
+    "pentanary-tensor-optimum": (0.8430, 0.0822),
+    "trilm": (0.7979, 0.2634),
+    "tbt-ternary": (1.0638, 0.1995),
+    "tbt-binary": (0.7979, 0.3634),
+    "lsq-ternary": (1.2240, 0.1902),
+    "lsq-quaternary": (0.4978, 0.1189),
     "lsq-pentanary": (0.8430, 0.0822),
+    "lsq-septenary": (0.6510, 0.0469),
+    "paretoq-seq": (0.4978, 0.1189),
+    "paretoq-ternary": (1.2240, 0.1902),
+    "quest-ternary": (1.2240, 0.1902),
+    "quest-pentanary": (0.8430, 0.0822),
 }
 
 
@@ -164,8 +179,7 @@ def test_gaussian_weights_behave_as_the_closed_form_says(name: str) -> None:
     assert shares == pytest.approx(fit.occupancy, abs=1e-3)
     mse = float(np.square(exported.dequantize() - weight.numpy()).mean())
     assert mse == pytest.approx(fit.mse, abs=1e-3)
-    if name in GAUSSIAN:
-        assert (scale, mse) == pytest.approx(GAUSSIAN[name], abs=1e-3)
+    assert (scale, mse) == pytest.approx(GAUSSIAN[name], abs=1e-3)
 
 
 def test_every_file_of_methods_is_registered() -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from pentanet.grid import Grid
 
 GradientRule = Literal["identity", "clipped", "trust"]
+STRETCHED = 0.99  # share of its range in which ParetoQ lets the gradient pass
 
 
 def nearest_level(u: Tensor, grid: Grid) -> Tensor:
@@ -62,22 +63,24 @@ def straight_through(blocks: Tensor, scales: Tensor, grid: Grid, rule: GradientR
 
 class _LearnedStep(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, blocks: Tensor, scales: Tensor, grid: Grid) -> Tensor:
+    def forward(
+        ctx: Any, blocks: Tensor, scales: Tensor, grid: Grid, edges: tuple[float, float], balance: float
+    ) -> Tensor:
         levels = round_blocks(blocks, scales, grid)
         ctx.save_for_backward(blocks, scales, levels)
-        ctx.grid = grid
+        ctx.edges, ctx.balance = edges, balance
         return levels * scales
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         (grad,) = grads
         blocks, scales, levels = ctx.saved_tensors
+        low, high = ctx.edges
         u = blocks / scales
-        inside = (u >= ctx.grid.lowest) & (u <= ctx.grid.highest)
+        inside = (u >= low) & (u <= high)
         # LSQ eq. 3: inside the range the step moves the rounding error, outside it moves the clipped level.
         step = torch.where(inside, levels - u, levels)
-        balance = (blocks.shape[-1] * max(ctx.grid.highest, 1)) ** -0.5
-        return grad * inside, (grad * step).sum(-1, keepdim=True).mul_(balance), None
+        return grad * inside, (grad * step).sum(-1, keepdim=True).mul_(ctx.balance), None, None, None
 
 
 def learned_step(blocks: Tensor, scales: Tensor, grid: Grid) -> Tensor:
@@ -85,4 +88,15 @@ def learned_step(blocks: Tensor, scales: Tensor, grid: Grid) -> Tensor:
 
     The gradient of the step is balanced by 1/sqrt(n * highest level), n weights sharing the step.
     """
-    return _LearnedStep.apply(blocks, scales, grid)  # pyright: ignore[reportReturnType]
+    balance = (blocks.shape[-1] * max(grid.highest, 1)) ** -0.5
+    return _LearnedStep.apply(blocks, scales, grid, (grid.lowest, grid.highest), balance)  # pyright: ignore[reportReturnType]
+
+
+def stretched_step(blocks: Tensor, scales: Tensor, grid: Grid) -> Tensor:
+    """`scale * level` with the gradient of ParetoQ's Stretched Elastic Quant (2502.02631) for both arguments.
+
+    Like `learned_step`, but the range reaches to 0.99 of what rounds to the highest level without clipping, half a
+    spacing beyond it, and the balance is 1/sqrt(numel) with all weights of the matrix.
+    """
+    edge = STRETCHED * (grid.highest + grid.spacing / 2)
+    return _LearnedStep.apply(blocks, scales, grid, (-edge, edge), blocks.numel() ** -0.5)  # pyright: ignore[reportReturnType]

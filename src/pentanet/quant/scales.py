@@ -1,8 +1,8 @@
 """Rules that set a scale from the weights that share it.
 
 Each rule maps blocks [a, b, n] to scales [a, b, 1], without gradient: the scale is a statistic of the weights, and
-the straight-through gradient treats it as a constant.  All of them are clamped at 1e-8 (the seed's epsilon), so that
-a block of zeros keeps a positive scale.
+the straight-through gradient treats it as a constant.  All of them are clamped, at 1e-8 (the seed's epsilon) unless
+said, so that a block of zeros keeps a positive scale.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ EPSILON = 1e-8
 ScaleRule = Callable[[Tensor], Tensor]
 
 
-def absmean(factor: float = 1.0) -> ScaleRule:
-    """Factor * mean|w|: BitNet b1.58 and the published PentaNet, with factor 1."""
-    return partial(_absmean, factor=factor)
+def absmean(factor: float = 1.0, *, added: float = 0.0, floor: float = EPSILON) -> ScaleRule:
+    """Factor * mean|w| + added, at least `floor`: BitNet b1.58 and the published PentaNet, with factor 1."""
+    return partial(_absmean, factor=factor, added=added, floor=floor)
 
 
 def rms(factor: float) -> ScaleRule:
@@ -38,8 +38,8 @@ def absmax(grid: Grid) -> ScaleRule:
     return partial(_absmax, highest=grid.highest)
 
 
-def _absmean(blocks: Tensor, factor: float) -> Tensor:
-    return blocks.abs().mean(-1, keepdim=True).mul_(factor).clamp_(min=EPSILON)
+def _absmean(blocks: Tensor, factor: float, added: float, floor: float) -> Tensor:
+    return blocks.abs().mean(-1, keepdim=True).mul_(factor).add_(added).clamp_(min=floor)
 
 
 def _rms(blocks: Tensor, factor: float) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pentanet.codes import Codes
 from pentanet.grid import Grid
 from pentanet.quant.base import Quantizer
-from pentanet.quant.gradients import GradientRule, learned_step, round_blocks, straight_through
+from pentanet.quant.gradients import GradientRule, learned_step, round_blocks, straight_through, stretched_step
 from pentanet.quant.granularity import ROW, Granularity
 from pentanet.quant.scales import EPSILON, ScaleRule, rms_optimal
 
@@ -70,6 +70,20 @@ class LearnedStepQuantizer(UniformQuantizer):
         del progress
         blocks = self.granularity.blocks(weight)
         return learned_step(blocks, self.scales(weight), self.grid).view_as(weight)
+
+
+class StretchedStepQuantizer(LearnedStepQuantizer):
+    """Learned steps with the range of ParetoQ's Stretched Elastic Quant (2502.02631).
+
+    Its levels and thresholds are those of the grid: with the step a of the paper, level 1 is worth a / 4 on four levels
+    and 2a / 3 on three.  ParetoQ starts at the largest weight of the row, since it starts from a trained network; from
+    scratch that is four times too wide, and the steps start at the Gaussian optimum here too.
+    """
+
+    def fake(self, weight: Tensor, progress: float) -> Tensor:
+        del progress
+        blocks = self.granularity.blocks(weight)
+        return stretched_step(blocks, self.scales(weight), self.grid).view_as(weight)
 
 
 class Cast(Quantizer):

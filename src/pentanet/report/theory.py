@@ -21,6 +21,15 @@ RULES: dict[str, tuple[Grid, float | None]] = {
     "ternary": (TERNARY, None),
     "pentanary": (PENTANARY, None),
     "septenary": (SEPTENARY, None),
+    "ternary-row-absmean": (TERNARY, ABSMEAN),
+    "ternary-tensor-optimum": (TERNARY, None),
+    "pentanary-row-absmean": (PENTANARY, ABSMEAN),
+    "pentanary-tensor-optimum": (PENTANARY, None),
+    "trilm": (TERNARY, ABSMEAN),
+    "tbt-ternary": (TERNARY, 4 / 3 * ABSMEAN),
+    "tbt-binary": (BINARY, ABSMEAN),
+    "quest-ternary": (TERNARY, None),
+    "quest-pentanary": (PENTANARY, None),
 }
 
 

@@ -1,0 +1,20 @@
+"""Three levels with QuEST's step and gradient (2502.05003), without its Hadamard rotation.
+
+The step is the Gaussian optimum of the row; the gradient of a weight is dropped where rounding moved it by more than
+half a step.  QuEST multiplies in a rotated basis: activations would have to be rotated at run time, which the packed
+model has no place for, so the rotation is left out.  Source: IST-DASLab/QuEST.
+"""
+
+from pentanet.grid import TERNARY
+from pentanet.quant.granularity import ROW
+from pentanet.quant.method import Method
+from pentanet.quant.scales import rms_optimal
+from pentanet.quant.uniform import UniformQuantizer
+
+METHOD = Method(
+    name="quest-ternary",
+    title="ternary, row scale at the optimum, trust gradient (QuEST)",
+    grid=TERNARY,
+    granularity=ROW,
+    make=lambda: UniformQuantizer(TERNARY, ROW, rms_optimal(TERNARY), gradient="trust"),
+)
