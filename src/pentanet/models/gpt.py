@@ -132,7 +132,9 @@ class Trunk(nn.Module):
         super().__init__()
         self.dropout = config.dropout
         self.wte = make.embedding(vocab, config.width)
-        self.wpe = nn.Embedding(config.context, config.width)
+        # nn.Embedding draws a weight: on the meta device that would import torch's compiler, which takes seconds.
+        weight = torch.empty(config.context, config.width)
+        self.wpe = nn.Embedding(config.context, config.width, _weight=weight if weight.is_meta else None)
         self.h = nn.ModuleList(Block(config, make) for _ in range(config.layers))
         self.ln_f = nn.LayerNorm(config.width, bias=False)
 

@@ -95,6 +95,8 @@ def _require_positive(rope: Any, but: str = "") -> None:
 
 def rotary_table(context: int, head_width: int, theta: float, rope: Rope) -> tuple[Tensor, Tensor]:
     """Cosines and sines [context, head_width / 2]: of position times theta^(-2i / E), stretched as `rope` says."""
+    if torch.empty(0).is_meta:  # only shapes are asked for, and arange would import sympy, which takes half a second
+        return torch.empty(context, head_width // 2), torch.empty(context, head_width // 2)
     frequency = theta ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
     size = 1.0
     match rope:
