@@ -8,6 +8,7 @@
 #include "avx2_repack.h"
 #include "float_ops.h"
 #include "pentanet/isa.h"
+#include "repack.h"
 #include "repeat.h"
 
 namespace pentanet {
@@ -240,6 +241,7 @@ Kernels kernels(Layout layout) {
         case Layout::pentanary_7bit: return reads<Layout::pentanary_nibbles>(avx2_repack_pentanary);
         case Layout::pentanary_nibbles: return reads<Layout::pentanary_nibbles>();
         case Layout::ternary_5in8: return reads<Layout::ternary_2bit>(avx2_repack_ternary);
+        case Layout::sparse_ternary_5bit: return reads<Layout::ternary_2bit>(repack_sparse);
         case Layout::ternary_2bit: return reads<Layout::ternary_2bit>();
         case Layout::binary_1bit: return reads<Layout::binary_1bit>();
         case Layout::nibble: return reads<Layout::nibble>();

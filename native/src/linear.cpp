@@ -7,8 +7,6 @@
 namespace pentanet {
 namespace {
 
-constexpr int longest_group = 4 * 8;
-
 // What one slice multiplies by: its activations in groups of the layout, zero outside of the slice, and their sums.
 struct Operand {
     Tokens tokens;
@@ -133,8 +131,8 @@ void for_rows(const CodedMatrix& matrix, const Operands& operands, int tokens, P
 }  // namespace
 
 Activations::Activations(int tokens, int cols)
-    : tokens_(tokens), cols_(cols), stride_((cols + 2 * longest_group - 2) / longest_group * longest_group),
-      values_(static_cast<std::size_t>(tokens * stride_)), scales_(static_cast<std::size_t>(tokens), 1.0f) {}
+    : tokens_(tokens), cols_(cols), stride_(padded_inputs(cols)), values_(static_cast<std::size_t>(tokens * stride_)),
+      scales_(static_cast<std::size_t>(tokens), 1.0f) {}
 
 Activations Activations::quantize(const float* x, int tokens, int cols, const Isa& isa, Pool& pool) {
     Activations result(tokens, cols);

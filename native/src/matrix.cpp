@@ -1,5 +1,7 @@
 #include "pentanet/matrix.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstring>
@@ -75,17 +77,14 @@ void CodedMatrix::row(int index, float* out) const {
     with_layout(codes_.layout, [&]<Layout L>() {
         constexpr Geometry g = geometry(L);
         for (int input = 0; input < codes_.cols; input += g.inputs(), group += g.group_bytes) {
-            const auto lane = group_lanes<L>(group);
-            for (int j = 0; j < quad; ++j) {
-                const auto digit = lane_digits<L>(lane[place + static_cast<std::size_t>(j)]);
-                for (int d = 0; d < g.digits; ++d) {
-                    const int col = input + d * quad + j;
-                    if (col >= codes_.cols) break;
-                    const std::uint8_t value = digit[static_cast<std::size_t>(d)];
-                    const int level = g.is_signed() ? static_cast<std::int8_t>(value)
-                                                    : codes_.levels.lowest + codes_.levels.spacing * value;
-                    out[col] = static_cast<float>(level) * scale[col / size];
-                }
+            std::array<std::uint8_t, static_cast<std::size_t>(g.digits) * lanes> digits;
+            group_digits<L>(group, digits.data());
+            for (int col = input; col < std::min(input + g.inputs(), codes_.cols); ++col) {
+                const std::size_t in_group = static_cast<std::size_t>(col - input);
+                const std::uint8_t value = digits[in_group / quad * lanes + place + in_group % quad];
+                const int level = g.is_signed() ? static_cast<std::int8_t>(value)
+                                                : codes_.levels.lowest + codes_.levels.spacing * value;
+                out[col] = static_cast<float>(level) * scale[col / size];
             }
         }
     });

@@ -174,6 +174,7 @@ Kernels kernels(Layout layout) {
         case Layout::pentanary_7bit: return reads<Layout::pentanary_nibbles>(repack_pentanary);
         case Layout::pentanary_nibbles: return reads<Layout::pentanary_nibbles>();
         case Layout::ternary_5in8: return reads<Layout::ternary_2bit>(repack_ternary);
+        case Layout::sparse_ternary_5bit: return reads<Layout::ternary_2bit>(repack_sparse);
         case Layout::ternary_2bit: return reads<Layout::ternary_2bit>();
         case Layout::binary_1bit: return reads<Layout::binary_1bit>();
         case Layout::nibble: return reads<Layout::nibble>();

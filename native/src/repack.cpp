@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "pentanet/lanes.h"
 
@@ -69,6 +70,30 @@ bool repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
         out += std::max(wanted, 0) * lanes;
     }
     return valid;
+}
+
+// Each word of 2-bit fields, four lanes of one row, takes the digits of four codes. All codes are valid.
+bool repack_sparse(const std::uint8_t* tile, int cols, std::uint8_t* out) {
+    constexpr Geometry from = geometry(Layout::sparse_ternary_5bit);
+    const auto digits = [](std::uint8_t code) {
+        std::uint32_t word;
+        std::memcpy(&word, sparse_digits[code].data(), sizeof word);
+        return word;
+    };
+    for (int left = geometry(Layout::ternary_2bit).groups(cols); left > 0; left -= 8, tile += from.group_bytes) {
+        const std::size_t made = static_cast<std::size_t>(std::min(left, 8));
+        for (std::size_t row = 0; row < tile_rows; ++row) {
+            const auto code = sparse_codes(tile, row);
+            for (std::size_t g = 0; g < made; ++g) {
+                const std::uint8_t* four = code.data() + 4 * g;
+                const std::uint32_t fields =
+                    digits(four[0]) | digits(four[1]) << 2 | digits(four[2]) << 4 | digits(four[3]) << 6;
+                std::memcpy(out + g * lanes + row * quad, &fields, sizeof fields);
+            }
+        }
+        out += made * lanes;
+    }
+    return true;
 }
 
 }  // namespace pentanet

@@ -12,14 +12,8 @@ namespace {
 template <Layout L>
 void unpack(const std::uint8_t* tile, int groups, std::uint8_t* panel) {
     constexpr int digits = geometry(L).digits;
-    for (int group = 0; group < groups; ++group) {
-        const auto lane = group_lanes<L>(tile + group * geometry(L).group_bytes);
-        for (std::size_t i = 0; i < lanes; ++i) {
-            const auto digit = lane_digits<L>(lane[i]);
-            for (std::size_t d = 0; d < digits; ++d) panel[d * lanes + i] = digit[d];
-        }
-        panel += digits * lanes;
-    }
+    for (int group = 0; group < groups; ++group, tile += geometry(L).group_bytes, panel += digits * lanes)
+        group_digits<L>(tile, panel);
 }
 
 void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {

@@ -21,6 +21,7 @@ struct Grid {
 
 constexpr Grid grids[] = {
     {Layout::pentanary_7bit, {-2, 1}, 5, 2}, {Layout::ternary_5in8, {-1, 1}, 3, 1}, {Layout::ternary_2bit, {-1, 1}, 3, 1},
+    {Layout::sparse_ternary_5bit, {-1, 1}, 3, 1},
     {Layout::binary_1bit, {-1, 2}, 2, 0},    {Layout::nibble, {-3, 2}, 4, 0},       {Layout::nibble, {-4, 1}, 9, 4},
     {Layout::nibble, {-8, 1}, 16, 8},        {Layout::byte, {0, 1}, 256, 0},
 };
@@ -30,9 +31,19 @@ struct Shape {
     int rows, cols, scale_groups;
 };
 constexpr Shape shapes[] = {{1, 1, 1},   {16, 12, 1},  {17, 35, 5},    {5, 20, 4},    {33, 64, 2},
-                            {48, 97, 1}, {16, 128, 8}, {31, 2050, 1}, {40, 1536, 12}, {86, 400, 1}};
+                            {48, 97, 1}, {16, 128, 8}, {31, 2050, 1}, {40, 1536, 12}, {86, 400, 1},
+                            {19, 260, 2}};
 
 enum class Fill { random, largest, alternating };
+
+bool is_sparse(const Grid& grid) { return grid.layout == Layout::sparse_ternary_5bit; }
+
+// Digit i of a sparse row: exactly one of four is 1, the level 0; its place goes round.
+int sparse_digit(Fill fill, int i, std::mt19937& random) {
+    if (i % 4 == (i / 4 + i / 64) % 4) return 1;
+    if (fill == Fill::alternating) return i % 2 * 2;
+    return fill == Fill::largest || random() % 2 ? 2 : 0;
+}
 
 struct Case {
     Grid grid;
@@ -49,6 +60,7 @@ struct Case {
             int d = static_cast<int>(random() % static_cast<unsigned>(g.size));
             if (f == Fill::largest) d = g.size - 1;
             if (f == Fill::alternating) d = i % 2 ? 0 : g.size - 1;
+            if (is_sparse(g)) d = sparse_digit(f, i, random);
             if (is_signed) d = f == Fill::largest ? -128 : d - 128;
             digit.push_back(d);
             level.push_back(is_signed ? d : g.levels.lowest + g.levels.spacing * d);
@@ -192,7 +204,8 @@ void kernels() {
     std::mt19937 random(0);
     Pool one(1), three(3);
     for (const Grid& grid : grids)
-        for (const Shape& shape : shapes)
+        for (const Shape& shape : shapes) {
+            if (is_sparse(grid) && shape.cols % 4 != 0) continue;
             for (const Fill fill : {Fill::random, Fill::largest, Fill::alternating}) {
                 const Case c(grid, shape, fill, random);
                 for (const int tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 26}) {
@@ -204,6 +217,7 @@ void kernels() {
                 }
                 for (const Isa* isa : supported_isas()) rows_of(c, *isa, three);
             }
+        }
     for (const Isa* isa : supported_isas()) refusals(*isa, three);
 }
 

@@ -29,10 +29,10 @@ def matrix(stored: Layout, grid: Any, levels: Any, scales: Any, **changes: Any) 
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize(("layout", "grid"), PAIRS, ids=lambda x: x.name)
-@pytest.mark.parametrize(("rows", "cols", "groups"), [(1, 1, 1), (37, 120, 1), (20, 84, 7)])
+@pytest.mark.parametrize(("rows", "cols", "groups"), [(1, 4, 1), (37, 120, 1), (20, 84, 7), (5, 264, 2)])
 def test_sums_are_those_of_the_levels(isa: str, layout: Layout, grid: Any, rows: int, cols: int, groups: int) -> None:
     random = np.random.default_rng(rows)
-    levels = random.choice(np.array(grid.levels, np.int8), (rows, cols))
+    levels = layout.draw(random, grid, rows, cols)
     scales = random.uniform(0.1, 1, (rows, groups)).astype(np.float32)
     made = matrix(layout, grid, levels, scales, isa=isa)
     for tokens in (1, 5, 11):

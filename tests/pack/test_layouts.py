@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from pentanet.codes import Codes
 from pentanet.errors import CodeError, ShapeError, UnknownNameError, UnpackableError
 from pentanet.grid import GRIDS, PENTANARY, TERNARY, Grid
 from pentanet.pack import layouts
@@ -17,11 +18,24 @@ from pentanet.pack.layouts import LAYOUTS
 
 PAIRS = [(layout, grid) for layout in LAYOUTS for grid in GRIDS if LAYOUTS[layout].accepts(GRIDS[grid])]
 every_pair = pytest.mark.parametrize(("layout", "grid"), PAIRS)
+LANE_PAIRS = [pair for pair in PAIRS if not pair[0].startswith("sparse")]  # tests/pack/test_sparse.py has the others
+every_lane_pair = pytest.mark.parametrize(("layout", "grid"), LANE_PAIRS)
 DIGITS = {"pentanary-7bit": 3, "ternary-5in8": 5, "ternary-2bit": 4, "binary-1bit": 8, "nibble": 2, "byte": 1}
 
 
-def draw(seed: int, grid: Grid, rows: int, cols: int) -> NDArray[np.int8]:
-    return np.random.default_rng(seed).choice(np.array(grid.levels, np.int8), (rows, cols))
+def draw(seed: int, layout: str, grid: Grid, rows: int, cols: int) -> NDArray[np.int8]:
+    return LAYOUTS[layout].draw(np.random.default_rng(seed), grid, rows, cols)
+
+
+def whole(layout: str, cols: int) -> int:
+    """The next number of inputs that makes whole blocks."""
+    return -(-cols // LAYOUTS[layout].coder.block) * LAYOUTS[layout].coder.block
+
+
+@every_lane_pair
+def test_draws_every_level(layout: str, grid: str) -> None:
+    drawn = draw(0, layout, GRIDS[grid], 100, 100)
+    assert np.array_equal(np.unique(drawn), GRIDS[grid].levels)
 
 
 def lane_byte(layout: str, digits: list[int], grid: Grid) -> int:
@@ -69,22 +83,23 @@ def slow_encode(layout: str, levels: NDArray[np.int8], grid: Grid) -> bytes:
 def test_every_tail(layout: str, grid: str) -> None:
     """Every number of inputs up to two groups, every number of rows around one tile and two."""
     coder, levels_of = LAYOUTS[layout], GRIDS[grid]
-    for cols in range(1, 2 * coder.inputs_per_group + 2):
-        for rows in (1, 15, 16, 17) if cols > 3 else range(1, 34):
-            levels = draw(cols, levels_of, rows, cols)
+    block = coder.coder.block
+    for cols in range(block, 2 * coder.inputs_per_group + 2 * block, block):
+        for rows in (1, 15, 16, 17) if cols > 3 * block else range(1, 34):
+            levels = draw(cols, layout, levels_of, rows, cols)
             packed = coder.encode(levels, levels_of)
             assert packed.size == coder.packed_size(rows, cols)
             assert np.array_equal(coder.decode(packed, levels_of, rows, cols), levels)
 
 
-@every_pair
+@every_lane_pair
 @pytest.mark.parametrize(("rows", "cols"), [(1, 1), (16, 32), (17, 41), (35, 64)])
 def test_against_the_slow_encoder(layout: str, grid: str, rows: int, cols: int) -> None:
-    levels = draw(rows, GRIDS[grid], rows, cols)
+    levels = draw(rows, layout, GRIDS[grid], rows, cols)
     assert LAYOUTS[layout].encode(levels, GRIDS[grid]).tobytes() == slow_encode(layout, levels, GRIDS[grid])
 
 
-@every_pair
+@every_lane_pair
 def test_every_byte(layout: str, grid: str) -> None:
     """Each of 256 bytes in each of 64 lanes: taken if some digits make it, refused with its place if not."""
     coder, levels_of = LAYOUTS[layout], GRIDS[grid]
@@ -95,9 +110,10 @@ def test_every_byte(layout: str, grid: str) -> None:
     }
     zeros = np.full((16, cols), 0 if levels_of.has_zero else levels_of.lowest, np.int8)
     good = coder.encode(zeros, levels_of)
-    for byte in range(128 if coder.seven_bits else 256):
+    seven_bits = layout == "pentanary-7bit"
+    for byte in range(128 if seven_bits else 256):
         for lane in (0, 1, 6, 31, 63):
-            packed = _with_lane(good, lane, byte, seven_bits=coder.seven_bits)
+            packed = _with_lane(good, lane, byte, seven_bits=seven_bits)
             if byte in makes:
                 assert np.array_equal(coder.encode(coder.decode(packed, levels_of, 16, cols), levels_of), packed)
             else:
@@ -105,7 +121,7 @@ def test_every_byte(layout: str, grid: str) -> None:
                     coder.decode(packed, levels_of, 16, cols, "w")
 
 
-@every_pair
+@every_lane_pair
 def test_padding_is_canonical(layout: str, grid: str) -> None:
     """One row and one input less than there is room for: their places hold the padding level and nothing else."""
     coder, levels_of = LAYOUTS[layout], GRIDS[grid]
@@ -122,7 +138,7 @@ def test_padding_is_canonical(layout: str, grid: str) -> None:
 
 def test_bytes_after_the_last_group_are_zero() -> None:
     coder = LAYOUTS["pentanary-7bit"]
-    packed = coder.encode(draw(0, PENTANARY, 16, 12), PENTANARY)
+    packed = coder.encode(draw(0, coder.name, PENTANARY, 16, 12), PENTANARY)
     assert (packed.size, packed[56:].tolist()) == (64, [0] * 8)
     for place in range(56, 64):
         damaged = packed.copy()
@@ -161,8 +177,8 @@ def test_golden_bytes(layout: str, grid: str) -> None:
 @given(data=st.data())
 def test_round_trip(layout: str, grid: str, data: st.DataObject) -> None:
     coder, levels_of = LAYOUTS[layout], GRIDS[grid]
-    rows, cols = data.draw(st.integers(1, 70)), data.draw(st.integers(1, 130))
-    levels = draw(data.draw(st.integers(0, 2**32)), levels_of, rows, cols)
+    rows, cols = data.draw(st.integers(1, 70)), whole(layout, data.draw(st.integers(1, 300)))
+    levels = draw(data.draw(st.integers(0, 2**32)), layout, levels_of, rows, cols)
     packed = coder.encode(levels, levels_of)
     start = data.draw(st.integers(0, rows))
     stop = data.draw(st.integers(start, rows))
@@ -173,16 +189,16 @@ def test_round_trip(layout: str, grid: str, data: st.DataObject) -> None:
 def test_blocks_make_no_difference(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
     coder = LAYOUTS[layout]
     grid = next(grid for grid in GRIDS.values() if coder.accepts(grid))
-    levels = draw(3, grid, 100, 50)
+    levels = draw(3, layout, grid, 100, 52)
     packed = coder.encode(levels, grid)
-    monkeypatch.setattr(layouts, "_BLOCK_WEIGHTS", 16 * 50 * 2)  # two tiles at a time
+    monkeypatch.setattr(layouts, "_BLOCK_WEIGHTS", 16 * 52 * 2)  # two tiles at a time
     assert np.array_equal(coder.encode(levels, grid), packed)
-    assert np.array_equal(coder.decode_rows(packed, grid, 100, 50, 7, 93), levels[7:93])
+    assert np.array_equal(coder.decode_rows(packed, grid, 100, 52, 7, 93), levels[7:93])
 
 
 def test_reads_only_the_tiles_asked_for() -> None:
     coder = LAYOUTS["pentanary-7bit"]
-    levels = draw(0, PENTANARY, 48, 24)
+    levels = draw(0, coder.name, PENTANARY, 48, 24)
     packed = coder.encode(levels, PENTANARY)
     packed[112:336] = 0xFF  # 112 bytes are one tile
     assert np.array_equal(coder.decode_rows(packed, PENTANARY, 48, 24, 3, 16), levels[3:16])
@@ -191,7 +207,7 @@ def test_reads_only_the_tiles_asked_for() -> None:
 
 
 def test_transposed_input() -> None:
-    levels = draw(0, PENTANARY, 40, 30)
+    levels = draw(0, "pentanary-7bit", PENTANARY, 40, 30)
     packed = LAYOUTS["pentanary-7bit"].encode(np.asfortranarray(levels), PENTANARY)
     assert np.array_equal(packed, LAYOUTS["pentanary-7bit"].encode(levels, PENTANARY))
 
@@ -200,15 +216,15 @@ def test_transposed_input() -> None:
 def test_levels_off_the_grid(layout: str, grid: str) -> None:
     levels_of = GRIDS[grid]
     for level in set(range(-128, 128)) - set(levels_of.levels):
-        levels = np.full((3, 5), levels_of.highest, np.int8)
+        levels = np.full((3, 8), levels_of.highest, np.int8)
         levels[1, 4] = level
-        with pytest.raises(CodeError, match=f"'w': level {level} at row 1, input 4 "):
+        with pytest.raises(CodeError, match=f"'w': level {level} at row 1, input 4 is not"):
             LAYOUTS[layout].encode(levels, levels_of, "w")
 
 
 def test_wrong_grid_names_the_layouts_that_fit() -> None:
-    with pytest.raises(UnpackableError, match="Use ternary-5in8 or ternary-2bit or nibble or byte"):
-        LAYOUTS["pentanary-7bit"].encode(draw(0, TERNARY, 2, 2), TERNARY, "w")
+    with pytest.raises(UnpackableError, match="Use ternary-5in8 or ternary-2bit or sparse-ternary-5bit or nibble or"):
+        LAYOUTS["pentanary-7bit"].encode(draw(0, "byte", TERNARY, 2, 2), TERNARY, "w")
     with pytest.raises(UnpackableError, match="'w'"):
         LAYOUTS["binary-1bit"].decode(np.zeros(64, np.uint8), TERNARY, 1, 1, "w")
 
@@ -223,7 +239,7 @@ def test_not_a_matrix(levels: NDArray[np.int8]) -> None:
 
 def test_wrong_sizes() -> None:
     coder = LAYOUTS["ternary-2bit"]
-    packed = coder.encode(draw(0, TERNARY, 20, 20), TERNARY)
+    packed = coder.encode(draw(0, coder.name, TERNARY, 20, 20), TERNARY)
     for buffer in (
         packed[:-1],
         packed[64:],
@@ -248,6 +264,7 @@ def test_wrong_sizes() -> None:
         ("pentanary-7bit", 7 / 3),
         ("ternary-5in8", 1.6),
         ("ternary-2bit", 2),
+        ("sparse-ternary-5bit", 1.25),
         ("binary-1bit", 1),
         ("nibble", 4),
         ("byte", 8),
@@ -269,6 +286,25 @@ def test_default_layouts() -> None:
         "byte",
     ]
     assert all(layouts.layout(layouts.default_layout(grid)).accepts(grid) for grid in GRIDS.values())
+
+
+def test_densest_layouts() -> None:
+    """1.25 bits where all blocks are sparse and the matrix fills its groups, as a layout is chosen without looking."""
+
+    def densest(levels: NDArray[np.int8], grid: str) -> str:
+        return layouts.densest_layout(Codes(levels, np.ones((1, 1), np.float32), GRIDS[grid]))
+
+    sparse = draw(0, "sparse-ternary-5bit", TERNARY, 40, 256)
+    assert densest(sparse, "ternary") == "sparse-ternary-5bit"
+    assert densest(sparse, "int2") == "nibble"
+    assert densest(sparse[:, 1:], "ternary") == densest(sparse[:, 2:-2], "ternary") == "ternary-5in8"
+    assert densest(sparse[:, :40], "ternary") == "ternary-5in8"  # two groups of 64 bytes, not one of 320
+    assert densest(sparse[:, :128], "ternary") == "sparse-ternary-5bit"
+    for spoilt in (0, 1):
+        levels = sparse.copy()
+        levels[39, 252:] = spoilt
+        assert densest(levels, "ternary") == "ternary-5in8"
+    assert densest(draw(0, "byte", PENTANARY, 9, 128), "pentanary") == "pentanary-7bit"
 
 
 def test_unknown_layout() -> None:

@@ -59,7 +59,7 @@ def test_smallest_and_largest_scales() -> None:
 
 def test_coded_refuses() -> None:
     codes = Codes(np.zeros((2, 2), np.int8), np.ones((1, 1), np.float32), PENTANARY)
-    with pytest.raises(UnpackableError, match=r"'w'.*'ternary-2bit' does not hold grid 'pentanary'"):
+    with pytest.raises(UnpackableError, match=r"'w'.*'ternary-2bit' does not hold the 5 levels of grid 'pentanary'"):
         Coded(codes, "ternary-2bit").check("w")
     with pytest.raises(UnknownNameError, match="nibble"):
         Coded(codes, "nibbles").check("w")
@@ -80,8 +80,9 @@ def test_plain_refuses() -> None:
 
 @given(data=st.data())
 def test_specs_survive_json(data: st.DataObject) -> None:
-    rows, cols = data.draw(st.integers(1, 2**40)), data.draw(st.integers(1, 999))
     layout = data.draw(st.sampled_from(sorted(LAYOUTS)))
+    block = LAYOUTS[layout].coder.block
+    rows, cols = data.draw(st.integers(1, 2**40)), block * data.draw(st.integers(1, 999 // block))
     grid = data.draw(st.sampled_from([grid for grid in GRIDS.values() if LAYOUTS[layout].accepts(grid)]))
     groups = data.draw(st.sampled_from([groups for groups in range(1, cols + 1) if cols % groups == 0]))
     coded = CodedSpec((rows, cols), grid, layout, data.draw(st.sampled_from([(1, 1), (rows, 1), (rows, groups)])))
@@ -101,7 +102,14 @@ BAD_SPECS = {
     "storage of another type": (lambda spec: {**spec, "storage": ["float32"]}, "unknown layout"),
     "no storage": (lambda spec: {**spec, "storage": None}, "unknown layout"),
     "unknown grid": (lambda spec: {**spec, "grid": "pentanery"}, "Did you mean 'pentanary'"),
-    "grid that does not fit": (lambda spec: {**spec, "grid": "ternary"}, "does not hold grid 'ternary'"),
+    "grid that does not fit": (
+        lambda spec: {**spec, "grid": "ternary"},
+        "layout 'pentanary-7bit' does not hold .* 'ternary'",
+    ),
+    "half a block": (
+        lambda spec: {**spec, "storage": "sparse-ternary-5bit", "grid": "ternary"},
+        "layout 'sparse-ternary-5bit' holds blocks of 4 inputs, but 6",
+    ),
     "three dimensions": (lambda spec: {**spec, "shape": [4, 6, 1]}, "do not fit"),
     "zero rows": (lambda spec: {**spec, "shape": [0, 6]}, "not a shape"),
     "negative": (lambda spec: {**spec, "shape": [4, -6]}, "not a shape"),

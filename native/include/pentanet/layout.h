@@ -1,6 +1,7 @@
 // How the levels of a matrix lie in bytes. docs/format.md is the specification; this is its table in C++.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -14,6 +15,7 @@ enum class Layout : std::uint8_t {
     pentanary_7bit,
     ternary_5in8,
     ternary_2bit,
+    sparse_ternary_5bit,
     binary_1bit,
     nibble,
     byte,
@@ -31,9 +33,9 @@ static_assert(tile_rows * quad == lanes);
 
 struct Geometry {
     std::string_view name;
-    int digits;       // per lane
+    int digits;       // per lane; a lane is one of the four inputs of a quad of one row, whatever its bits are
     int group_bytes;  // of 64 lanes
-    int largest;      // digit that a lane can hold; 0 where lanes are signed levels
+    int largest;      // digit that there can be; 0 where digits are signed levels
     bool on_disk;
 
     constexpr int inputs() const { return quad * digits; }  // per group: KG
@@ -41,10 +43,11 @@ struct Geometry {
     constexpr int groups(int cols) const { return (cols + inputs() - 1) / inputs(); }
 };
 
-inline constexpr std::array<Geometry, 7> geometries{{
+inline constexpr std::array<Geometry, 8> geometries{{
     {"pentanary-7bit", 3, 56, 4, true},
     {"ternary-5in8", 5, 64, 2, true},
     {"ternary-2bit", 4, 64, 3, true},
+    {"sparse-ternary-5bit", 32, 320, 2, true},
     {"binary-1bit", 8, 64, 1, true},
     {"nibble", 2, 64, 15, true},
     {"byte", 1, 64, 0, true},
@@ -58,6 +61,13 @@ constexpr std::optional<Layout> layout_on_disk(std::string_view name) {
     for (std::size_t i = 0; i < geometries.size(); ++i)
         if (geometries[i].on_disk && geometries[i].name == name) return static_cast<Layout>(i);
     return std::nullopt;
+}
+
+// Inputs from 0 on that the groups of a matrix reach, in the layout that reaches farthest.
+constexpr int padded_inputs(int cols) {
+    int most = 0;
+    for (const Geometry& g : geometries) most = std::max(most, g.groups(cols) * g.inputs());
+    return most;
 }
 
 constexpr std::size_t tiles_of(int rows) { return (static_cast<std::size_t>(rows) + tile_rows - 1) / tile_rows; }

@@ -24,8 +24,8 @@ def pack(
     out
         Model directory to write; RUN/model by default.
     layout
-        Of the quantized matrices: pentanary-7bit, ternary-5in8, ternary-2bit, binary-1bit, nibble, byte; the densest
-        that fits by default.
+        Of the quantized matrices: pentanary-7bit, ternary-5in8, ternary-2bit, sparse-ternary-5bit, binary-1bit,
+        nibble, byte; for each the densest that fits by default.
     overwrite
         Replace a model directory that is there.
     json

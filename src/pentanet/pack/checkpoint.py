@@ -88,7 +88,7 @@ def export_tensors(network: Network, layout: str | None = None) -> dict[str, Ten
             continue
         exported = module.quantizer.export(module.weight)
         if isinstance(exported, Codes):
-            chosen = layout if layout and module.by_method else layouts.default_layout(exported.grid)
+            chosen = layout if layout and module.by_method else layouts.densest_layout(exported)
             tensors[f"{name}.weight"] = Coded(exported, chosen)
         else:
             assert isinstance(module.quantizer, Cast)

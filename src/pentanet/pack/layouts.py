@@ -1,9 +1,9 @@
 """Layouts: how the levels of a matrix [rows, cols] lie in bytes.
 
 All of them share one order, the one that the widest kernel reads in place.  Rows are padded to 16 and inputs to KG; a
-tile is 16 rows; in a tile, groups of KG inputs follow each other; in a group, lane 4r+j (r = 0..15, j = 0..3) is a
-byte with the levels of row r at inputs 4g+j, g = 0..KG/4-1.  Tile after tile, group after group: one sequential
-stream, padded with zero bytes to a multiple of 64.  docs/format.md has the specification.
+tile is 16 rows; in a tile, groups of KG inputs follow each other.  Tile after tile, group after group: one sequential
+stream, padded with zero bytes to a multiple of 64.  What a group holds is said by `lanes` and `sparse`;
+docs/format.md has the specification.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pentanet.codes import Codes
 from pentanet.errors import CodeError, ShapeError, UnknownNameError, UnpackableError
 from pentanet.grid import Grid
-from pentanet.pack import lanes, sevenbit
-from pentanet.pack.lanes import Lane, LaneTables, lane_tables
+from pentanet.pack import lanes
+from pentanet.pack.groups import TILE_ROWS, GroupCoder, Place
+from pentanet.pack.lanes import LaneCoder
+from pentanet.pack.sparse import SparseCoder, is_sparse
 
-TILE_ROWS = 16
-LANES = 64  # bytes of a group before squeezing: 16 rows x 4
 ALIGNMENT = 64
 _BLOCK_WEIGHTS = 1 << 20  # work on about this many weights at a time: scratch stays in cache and out of the way
 
@@ -30,34 +31,59 @@ class Layout:
 
     Attributes:
         name: as written in config.json.
-        lane: how levels join to a byte.
+        coder: what a group holds.
         smallest, largest: numbers of levels of the grids that fit.
-        seven_bits: lanes are below 128 and stored as 7 bits each.
     """
 
     name: str
-    lane: Lane
+    coder: GroupCoder
     smallest: int
     largest: int
-    seven_bits: bool = False
 
     @property
     def inputs_per_group(self) -> int:
         """KG: inputs that share a group."""
-        return 4 * len(self.lane.places)
+        return self.coder.inputs
 
     @property
     def bytes_per_group(self) -> int:
         """Bytes of one group of 16 rows x KG inputs."""
-        return LANES * 7 // 8 if self.seven_bits else LANES
+        return self.coder.nbytes
 
     def accepts(self, grid: Grid) -> bool:
         """Whether matrices on `grid` can be stored."""
         return self.smallest <= grid.size <= self.largest
 
+    def check(self, grid: Grid, cols: int, name: str) -> None:
+        """Refuse a matrix that this layout cannot hold, whatever its levels are.
+
+        Raises:
+            UnpackableError: another grid, or inputs that do not come in whole blocks.
+        """
+        if not self.accepts(grid):
+            fitting = [layout.name for layout in LAYOUTS.values() if layout.accepts(grid)]
+            raise UnpackableError(
+                f"tensor '{name}': layout '{self.name}' does not hold the {grid.size} levels of grid '{grid.name}'. "
+                f"Use {' or '.join(fitting)}."
+            )
+        if cols % self.coder.block:
+            raise UnpackableError(
+                f"tensor '{name}': layout '{self.name}' holds blocks of {self.coder.block} inputs, "
+                f"but {cols} is no multiple of {self.coder.block}. Use {default_layout(grid)}."
+            )
+
     def packed_size(self, rows: int, cols: int) -> int:
         """Bytes that a matrix takes, padding included: always a multiple of 64."""
         return _round_up(_ceil_div(rows, TILE_ROWS) * self._groups(cols) * self.bytes_per_group, ALIGNMENT)
+
+    def draw(self, generator: np.random.Generator, grid: Grid, rows: int, cols: int) -> NDArray[np.int8]:
+        """Random levels [rows, cols] that this layout holds, for tests and measurements.
+
+        Raises:
+            UnpackableError: see `check`.
+        """
+        self.check(grid, cols, "drawn")
+        return self.coder.draw(generator, grid, rows, cols)
 
     def encode(self, levels: NDArray[np.int8], grid: Grid, name: str = "") -> NDArray[np.uint8]:
         """Pack a matrix.
@@ -71,21 +97,21 @@ class Layout:
             uint8 [packed_size(rows, cols)].
 
         Raises:
-            UnpackableError: this layout cannot hold the grid.
+            UnpackableError: this layout cannot hold the grid, the number of inputs, or a block of levels.
             ShapeError: not a matrix, or an empty one.
             CodeError: a level that is not on the grid.
         """
-        tables = self._tables(grid, name)
         if levels.ndim != 2 or 0 in levels.shape or levels.dtype != np.int8:
             raise ShapeError(f"tensor '{name}': expected a non-empty int8 matrix, got {levels.dtype} {levels.shape}")
         rows, cols = levels.shape
+        self.check(grid, cols, name)
         out = np.zeros(self.packed_size(rows, cols), np.uint8)
         tile_bytes = self._groups(cols) * self.bytes_per_group
         for first, stop in self._blocks(rows, cols):
             block = levels[first * TILE_ROWS : stop * TILE_ROWS]
-            digits = _digits(block, grid, name, first * TILE_ROWS)
-            packed = self._pack_tiles(digits, stop - first, tables, _padding_digit(grid))
-            out[first * tile_bytes : stop * tile_bytes] = packed
+            at = Place(tensor=name, layout=self.name, row=first * TILE_ROWS)
+            padded = self._pad(_digits(block, grid, at), stop - first, grid)
+            out[first * tile_bytes : stop * tile_bytes] = self.coder.pack(padded, grid, at)
         return out
 
     def decode(self, buffer: NDArray[np.uint8], grid: Grid, rows: int, cols: int, name: str = "") -> NDArray[np.int8]:
@@ -110,11 +136,11 @@ class Layout:
             int8 [stop - start, cols], every value on `grid`.
 
         Raises:
-            UnpackableError: this layout cannot hold the grid.
+            UnpackableError: this layout cannot hold the grid or the number of inputs.
             ShapeError: the buffer has another size than the shape needs, or the rows do not exist.
             CodeError: bytes in the tiles read that no encoder writes.
         """
-        tables = self._tables(grid, name)
+        self.check(grid, cols, name)
         self._check_buffer(buffer, rows, cols, name)
         if not 0 <= start <= stop <= rows:
             raise ShapeError(f"tensor '{name}': rows {start}..{stop} of {rows} do not exist")
@@ -122,20 +148,13 @@ class Layout:
         tile_bytes = self._groups(cols) * self.bytes_per_group
         for first, last in self._blocks(stop, cols, start):
             top = first * TILE_ROWS
-            block = self._unpack_tiles(buffer[first * tile_bytes : last * tile_bytes], cols, tables, name, top)
-            _check_padding(block, rows - top, cols, _padding_level(grid), name)
+            at = Place(tensor=name, layout=self.name, row=top)
+            stream = buffer[first * tile_bytes : last * tile_bytes]
+            block = self.coder.unpack(stream, self._groups(cols), grid, at)
+            self._check_padding(block, rows - top, cols, grid, at)
             low, high = max(start, top), min(stop, last * TILE_ROWS)
             out[low - start : high - start] = block[low - top : high - top, :cols]
         return out
-
-    def _tables(self, grid: Grid, name: str) -> LaneTables:
-        if not self.accepts(grid):
-            fitting = [layout.name for layout in LAYOUTS.values() if layout.accepts(grid)]
-            raise UnpackableError(
-                f"tensor '{name}': layout '{self.name}' does not hold the {grid.size} levels of grid '{grid.name}'. "
-                f"Use {' or '.join(fitting)}."
-            )
-        return lane_tables(self.lane, grid)
 
     def _groups(self, cols: int) -> int:
         return _ceil_div(cols, self.inputs_per_group)
@@ -146,42 +165,23 @@ class Layout:
         first, end = start // TILE_ROWS, _ceil_div(rows, TILE_ROWS)
         return [(tile, min(tile + step, end)) for tile in range(first, end, step)] if start < rows else []
 
-    def _pack_tiles(self, digits: NDArray[np.uint8], tiles: int, tables: LaneTables, padding: int) -> NDArray[np.uint8]:
+    def _pad(self, digits: NDArray[np.uint8], tiles: int, grid: Grid) -> NDArray[np.uint8]:
+        """Whole tiles of whole groups."""
         rows, cols = digits.shape
-        groups, places = self._groups(cols), self.lane.places
-        if (rows, cols) != (tiles * TILE_ROWS, groups * self.inputs_per_group):
-            padded = np.full((tiles * TILE_ROWS, groups * self.inputs_per_group), padding, np.uint8)
-            padded[:rows, :cols] = digits
-            digits = padded
-        grouped = digits.reshape(tiles, TILE_ROWS, groups, len(places), 4)
-        sums = grouped[:, :, :, 0] * np.uint8(places[0])
-        for place, value in enumerate(places[1:], 1):
-            sums += grouped[:, :, :, place] * np.uint8(value)
-        lanes_by_row = np.frombuffer(sums.tobytes().translate(tables.finish), np.uint32)
-        by_group = lanes_by_row.reshape(tiles, TILE_ROWS, groups).transpose(0, 2, 1)
-        stream = np.ascontiguousarray(by_group).reshape(-1).view(np.uint8)
-        return sevenbit.squeeze(stream) if self.seven_bits else stream
+        shape = (tiles * TILE_ROWS, self._groups(cols) * self.inputs_per_group)
+        if digits.shape == shape:
+            return digits
+        padding = np.array([grid.levels.index(level) for level in self.coder.padding(grid)], np.uint8)
+        padded = np.empty(shape, np.uint8)
+        padded[:] = np.resize(padding, shape[1])
+        padded[:rows, :cols] = digits
+        return padded
 
-    def _unpack_tiles(
-        self, stream: NDArray[np.uint8], cols: int, tables: LaneTables, name: str, top: int
-    ) -> NDArray[np.int8]:
-        groups, digits = self._groups(cols), len(self.lane.places)
-        stream = sevenbit.spread(stream) if self.seven_bits else np.ascontiguousarray(stream)
-        # The four lanes of a row move as one 32-bit word, which makes the transpose four times cheaper.
-        by_row = stream.view(np.uint32).reshape(-1, groups, TILE_ROWS).transpose(0, 2, 1)
-        raw = by_row.tobytes()
-        bad = raw.translate(tables.refused).find(1)
-        if bad >= 0:
-            row, lane = divmod(bad, groups * 4)
-            first = lane // 4 * self.inputs_per_group + lane % 4
-            raise CodeError(
-                f"tensor '{name}': row {top + row}, input {first}: {raw[bad]:#04x} is not a code of '{self.name}'. "
-                "The file is damaged or was not written by pentanet; pack the model again."
-            )
-        words = np.empty((by_row.shape[0] * TILE_ROWS, groups, digits), np.uint32)
-        for digit, table in enumerate(tables.levels):
-            words[:, :, digit] = np.frombuffer(raw.translate(table), np.uint32).reshape(-1, groups)
-        return words.view(np.int8).reshape(-1, groups * self.inputs_per_group)
+    def _check_padding(self, block: NDArray[np.int8], rows: int, cols: int, grid: Grid, at: Place) -> None:
+        levels = self.coder.padding(grid)
+        padding = np.resize(np.array(levels, np.int8), block.shape[1])
+        if (block[:, cols:] != padding[cols:]).any() or (block[max(rows, 0) :] != padding).any():
+            raise at.damaged(f"padding is not level {' '.join(map(str, levels))}")
 
     def _check_buffer(self, buffer: NDArray[np.uint8], rows: int, cols: int, name: str) -> None:
         if rows < 1 or cols < 1:
@@ -197,7 +197,7 @@ class Layout:
             raise CodeError(f"tensor '{name}': the {size - used} bytes after its last group are not all zero")
 
 
-def _digits(levels: NDArray[np.int8], grid: Grid, name: str, top: int) -> NDArray[np.uint8]:
+def _digits(levels: NDArray[np.int8], grid: Grid, at: Place) -> NDArray[np.uint8]:
     """Level indices 0..size-1; bytes wrap, so that anything below the grid lands above it."""
     offset: NDArray[np.uint8] = levels.view(np.uint8) - np.uint8(grid.lowest & 0xFF)
     if grid.spacing == 2:
@@ -205,25 +205,10 @@ def _digits(levels: NDArray[np.int8], grid: Grid, name: str, top: int) -> NDArra
     if int(offset.max()) >= grid.size:
         row, col = np.argwhere(offset >= grid.size)[0]
         raise CodeError(
-            f"tensor '{name}': level {levels[row, col]} at row {top + row}, input {col} is not on grid '{grid.name}'"
+            f"tensor '{at.tensor}': level {levels[row, col]} at row {at.row + row}, input {col} "
+            f"is not on grid '{grid.name}'"
         )
     return offset
-
-
-def _check_padding(block: NDArray[np.int8], rows: int, cols: int, level: int, name: str) -> None:
-    if (block[:, cols:] != level).any() or (block[max(rows, 0) :] != level).any():
-        raise CodeError(
-            f"tensor '{name}': padding is not level {level}. "
-            "The file is damaged or was not written by pentanet; pack the model again."
-        )
-
-
-def _padding_level(grid: Grid) -> int:
-    return 0 if grid.has_zero else grid.lowest
-
-
-def _padding_digit(grid: Grid) -> int:
-    return grid.levels.index(_padding_level(grid))
 
 
 def _ceil_div(a: int, b: int) -> int:
@@ -237,12 +222,13 @@ def _round_up(n: int, to: int) -> int:
 LAYOUTS = {
     layout.name: layout
     for layout in (
-        Layout(name="pentanary-7bit", lane=lanes.PENTANARY, smallest=5, largest=5, seven_bits=True),
-        Layout(name="ternary-5in8", lane=lanes.TERNARY_FRACTION, smallest=3, largest=3),
-        Layout(name="ternary-2bit", lane=lanes.TERNARY_BITS, smallest=3, largest=3),
-        Layout(name="binary-1bit", lane=lanes.BINARY, smallest=2, largest=2),
-        Layout(name="nibble", lane=lanes.NIBBLE, smallest=2, largest=16),
-        Layout(name="byte", lane=lanes.BYTE, smallest=2, largest=256),
+        Layout(name="pentanary-7bit", coder=LaneCoder(lane=lanes.PENTANARY, seven_bits=True), smallest=5, largest=5),
+        Layout(name="ternary-5in8", coder=LaneCoder(lane=lanes.TERNARY_FRACTION), smallest=3, largest=3),
+        Layout(name="ternary-2bit", coder=LaneCoder(lane=lanes.TERNARY_BITS), smallest=3, largest=3),
+        Layout(name="sparse-ternary-5bit", coder=SparseCoder(), smallest=3, largest=3),
+        Layout(name="binary-1bit", coder=LaneCoder(lane=lanes.BINARY), smallest=2, largest=2),
+        Layout(name="nibble", coder=LaneCoder(lane=lanes.NIBBLE), smallest=2, largest=16),
+        Layout(name="byte", coder=LaneCoder(lane=lanes.BYTE), smallest=2, largest=256),
     )
 }
 
@@ -259,6 +245,13 @@ def layout(name: str) -> Layout:
 
 
 def default_layout(grid: Grid) -> str:
-    """Name of the densest layout that the kernels read for a grid."""
+    """Name of the densest layout that the kernels read for any matrix on a grid."""
     by_size = {2: "binary-1bit", 3: "ternary-5in8", 5: "pentanary-7bit"}
     return by_size.get(grid.size, "nibble" if grid.size <= 16 else "byte")
+
+
+def densest_layout(codes: Codes) -> str:
+    """Name of the densest layout for one matrix: `default_layout`, or a sparse one where its zeros allow it."""
+    usual, sparse = layout(default_layout(codes.grid)), layout("sparse-ternary-5bit")
+    smaller = sparse.packed_size(*codes.shape) < usual.packed_size(*codes.shape)  # not so for 4 inputs: KG is 128
+    return sparse.name if sparse.accepts(codes.grid) and smaller and is_sparse(codes.levels) else usual.name

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pentanet import grid as grids
 from pentanet.codes import Codes
-from pentanet.errors import ModelConfigError, PentaNetError, ScaleError, ShapeError, UnpackableError, did_you_mean
+from pentanet.errors import ModelConfigError, ScaleError, ShapeError, UnknownNameError, UnpackableError, did_you_mean
 from pentanet.grid import Grid
 from pentanet.pack import layouts
 from pentanet.pack.header import MAX_DIMENSIONS, Entry
@@ -87,7 +87,7 @@ TensorSpec = CodedSpec | PlainSpec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coded:
-    """A quantized matrix, to be stored in a layout (`layouts.default_layout(codes.grid)` is the densest)."""
+    """A quantized matrix, to be stored in a layout (`layouts.densest_layout(codes)` is the default)."""
 
     codes: Codes
     layout: str
@@ -103,10 +103,10 @@ class Coded:
 
         Raises:
             UnknownNameError: no such layout.
-            UnpackableError: the layout does not hold the grid, or the grid is not in the registry.
+            UnpackableError: the layout does not hold the matrix, or the grid is not in the registry.
             ScaleError: see `check_scales`.
         """
-        _check_grid(name, self.codes.grid, self.layout)
+        layouts.layout(self.layout).check(self.codes.grid, self.codes.shape[1], name)
         if grids.GRIDS.get(self.codes.grid.name) != self.codes.grid:
             raise UnpackableError(f"tensor '{name}': grid '{self.codes.grid.name}' is not in pentanet.grid.GRIDS")
         check_scales(self.codes.scales, self.codes.grid, name)
@@ -201,7 +201,7 @@ def spec_from_json(name: str, value: object, where: str) -> TensorSpec:
     Raises:
         ModelConfigError: anything that `to_json` does not write.
     """
-    where = f"{where}: tensor '{name}'"
+    file, where = where, f"{where}: tensor '{name}'"
     if not isinstance(value, dict):
         raise ModelConfigError(f"{where}: not a JSON object. Pack the model again.")
     fields = cast("dict[str, object]", value)
@@ -218,19 +218,17 @@ def spec_from_json(name: str, value: object, where: str) -> TensorSpec:
     if plain:
         return PlainSpec(shape, storage)
     try:
-        grid = grids.grid(str(fields["grid"]))
-        _check_grid(name, grid, storage)
-    except PentaNetError as error:
+        grid, layout = grids.grid(str(fields["grid"])), layouts.layout(storage)
+    except UnknownNameError as error:
         raise ModelConfigError(f"{where}: {error}") from None
     scales = _shape(fields["scales"], where)
     if len(shape) != 2 or not _scales_fit(scales, shape):
         raise ModelConfigError(f"{where}: scales {list(scales)} do not fit the shape {list(shape)}. Pack it again.")
+    try:
+        layout.check(grid, shape[1], name)
+    except UnpackableError as error:
+        raise ModelConfigError(f"{file}: {error}") from None
     return CodedSpec((shape[0], shape[1]), grid, storage, (scales[0], scales[1]))
-
-
-def _check_grid(name: str, grid: Grid, layout: str) -> None:
-    if not layouts.layout(layout).accepts(grid):
-        raise UnpackableError(f"tensor '{name}': layout '{layout}' does not hold grid '{grid.name}'")
 
 
 def _scales_fit(scales: tuple[int, ...], shape: tuple[int, ...]) -> bool:
