@@ -3,10 +3,9 @@
 // vpmaddubsw adds two products in 16 bits and would saturate at 32767. It never does here: each kernel knows the
 // largest digit of its layout, and widens the 16-bit sums to 32 bits before they could overflow.
 
-#include <immintrin.h>
-
 #include "avx2_repack.h"
 #include "float_ops.h"
+#include "intrinsics.h"
 #include "pentanet/isa.h"
 #include "repack.h"
 #include "repeat.h"
@@ -34,7 +33,7 @@ inline Vector widen(Vector sums16) { return _mm256_madd_epi16(sums16, _mm256_set
 // travel through memory, which halves the speed.
 inline void accumulate(Vector& sums16, Vector digits, Vector activations) {
     sums16 = _mm256_add_epi16(sums16, _mm256_maddubs_epi16(digits, activations));
-    asm volatile("" : "+x"(sums16));
+    PENTANET_KEEP(sums16);
 }
 
 // How many vpmaddubsw results a 16-bit sum can hold.
@@ -115,7 +114,7 @@ inline void dot_levels(const std::uint8_t* p, int quads, Tokens tokens, std::int
             repeat<Count>(PENTANET_EACH(t) {
                 const Vector four = broadcast(tokens.values + t * tokens.stride + q * quad);
                 wide[t][h] = _mm256_add_epi32(wide[t][h], dot_signed(level, four));
-                asm volatile("" : "+x"(wide[t][h]));  // as in accumulate
+                PENTANET_KEEP(wide[t][h]);  // as in accumulate
             });
         });
     }
@@ -250,7 +249,13 @@ Kernels kernels(Layout layout) {
     return reads<Layout::byte>();
 }
 
-bool supported() { return __builtin_cpu_supports("avx2") != 0; }
+bool supported() {
+#if defined(PENTANET_EMULATE)
+    return true;
+#else
+    return __builtin_cpu_supports("avx2") != 0;
+#endif
+}
 
 }  // namespace
 

@@ -1,9 +1,8 @@
 #include "avx2_repack.h"
 
-#include <immintrin.h>
-
 #include <cstring>
 
+#include "intrinsics.h"
 #include "pentanet/layout.h"
 
 namespace pentanet {

@@ -6,8 +6,8 @@
 namespace pentanet {
 
 extern const Isa scalar_isa;
-#if defined(PENTANET_AVX2)
-extern const Isa avx2_isa;
+#if defined(PENTANET_X86)
+extern const Isa avx2_isa, avx512_isa;
 #endif
 #if defined(PENTANET_NEON)
 extern const Isa neon_isa;
@@ -16,8 +16,8 @@ extern const Isa neon_isa;
 std::span<const Isa* const> known_isas() {
     static constexpr std::array known{
         &scalar_isa,
-#if defined(PENTANET_AVX2)
-        &avx2_isa,
+#if defined(PENTANET_X86)
+        &avx2_isa, &avx512_isa,
 #endif
 #if defined(PENTANET_NEON)
         &neon_isa,

@@ -35,7 +35,7 @@ struct Panel {
     const std::uint8_t* digits;  // [tiles, quads, 64 lanes]
     int tiles;                   // 1 to Isa::panel_tiles
     int quads;
-    int largest;  // digit: see Geometry; 0 for signed levels
+    int largest;  // digit: see Geometry; 0 for signed levels, plus Kernels::offset
 
     const std::uint8_t* tile(int index) const { return digits + std::ptrdiff_t{index} * quads * lanes; }
 };
@@ -52,6 +52,7 @@ struct Kernels {
     FusedDot dot;      // of the layout in memory
     Unpack unpack;
     Repack repack;  // to the layout in memory, when a matrix is opened; null where that is the one on disk
+    int offset = 0;  // what the set adds to signed levels, to have unsigned digits: 0 or 128
 };
 
 // Loops over float32. Every set sums in the same order, so that all give the same bits.

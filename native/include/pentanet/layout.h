@@ -27,8 +27,8 @@ static_assert(std::endian::native == std::endian::little, "the format's numbers 
 inline constexpr int tile_rows = 16;
 inline constexpr int lanes = 64;       // of a group: 16 rows x 4 inputs
 inline constexpr int quad = 4;         // inputs that share a 32-bit word
-inline constexpr int max_cols = 1 << 16;  // |sum| <= 2^16 * 128 * 127 < 2^31
-static_assert(std::int64_t{max_cols} * 128 * 127 < INT32_MAX);
+inline constexpr int max_cols = 1 << 16;  // |sum| <= 2^16 * 255 * 127 < 2^31
+static_assert(std::int64_t{max_cols} * 255 * 127 < INT32_MAX);
 static_assert(tile_rows * quad == lanes);
 
 struct Geometry {

@@ -46,7 +46,8 @@ public:
 
     int rows() const { return codes_.rows; }
     int cols() const { return codes_.cols; }
-    Levels levels() const { return codes_.levels; }
+    // What a digit of the kernels means.
+    Levels levels() const { return {codes_.levels.lowest - kernels_.offset, codes_.levels.spacing}; }
     Layout layout() const { return codes_.layout; }  // in memory
     const Isa& isa() const { return *isa_; }
     const Kernels& kernels() const { return kernels_; }

@@ -1,0 +1,282 @@
+// Kernels for AVX-512 with VNNI and VBMI. A group is one vector, 16 rows x 4 inputs; vpdpbusd multiplies it by four
+// broadcast activations and adds the products to sums of 32 bits, one for each row. Every layout is read in place.
+
+#include "float_ops.h"
+#include "intrinsics.h"
+#include "pentanet/isa.h"
+#include "pentanet/lanes.h"
+#include "repeat.h"
+
+namespace pentanet {
+namespace {
+
+using Vector = __m512i;
+
+constexpr int prefetch_ahead = 8192;  // bytes; the distance that the measurements of the layouts found best
+constexpr int most_sums = 16;         // registers for the sums of a fused product; the others hold tables and digits
+constexpr int enough_sums = 12;       // that do not wait for each other: two products a cycle, each takes up to five
+
+inline Vector load(const void* p) { return _mm512_loadu_si512(p); }
+inline void store(void* p, Vector v) { _mm512_storeu_si512(p, v); }
+inline Vector bytes(int value) { return _mm512_set1_epi8(static_cast<char>(value)); }
+
+inline Vector broadcast(const std::int8_t* four) {
+    std::int32_t word;
+    std::memcpy(&word, four, sizeof word);
+    return _mm512_set1_epi32(word);
+}
+
+// A group, without a read beyond its end where it is shorter than a vector.
+template <Layout L>
+inline Vector load_last(const std::uint8_t* group) {
+    if constexpr (geometry(L).group_bytes == lanes)
+        return load(group);
+    else
+        return _mm512_maskz_loadu_epi64((1 << geometry(L).group_bytes / 8) - 1, group);
+}
+
+template <Layout L>
+constexpr int bits = 8 / geometry(L).digits;
+
+// Where digits are bit fields, `byte` being one field of 8 bits.
+template <Layout L>
+constexpr bool has_fields = L != Layout::pentanary_7bit && L != Layout::ternary_5in8;
+
+// The field of each lane that begins at this bit; its place within the lane is kept, modulo `modulus`.
+template <int Bits>
+inline Vector field(Vector v, int at, int modulus) {
+    const int shift = at / modulus * modulus;
+    const Vector moved = shift == 0 ? v : _mm512_srli_epi16(v, static_cast<unsigned>(shift));
+    return _mm512_and_si512(moved, bytes(((1 << Bits) - 1) << (at - shift)));
+}
+
+// Eight lanes of 7 bits begin at byte 7i and at bit 7j; what follows the seventh bit is ignored by the look-up.
+struct Spread {
+    alignas(64) std::uint8_t byte[lanes], bit[lanes], digit[3][128];
+};
+constexpr Spread spread = [] {
+    Spread s{};
+    for (int i = 0; i < lanes; ++i) {
+        s.byte[i] = static_cast<std::uint8_t>(i / 8 * 7 + i % 8 % 7);
+        s.bit[i] = static_cast<std::uint8_t>(i % 8 * 7);
+    }
+    for (unsigned code = 0; code < 128; ++code)
+        for (std::size_t d = 0; d < 3; ++d)
+            s.digit[d][code] = lane_digits<Layout::pentanary_7bit>(static_cast<std::uint8_t>(code))[d];
+    return s;
+}();
+
+inline Vector times_three(Vector v) { return _mm512_add_epi8(v, _mm512_add_epi8(v, v)); }
+
+// The digits of a group as bytes. Signed levels are moved up by 128 to become such: see Kernels::offset.
+template <Layout L>
+inline void decode(Vector v, Vector* digit) {
+    constexpr int digits = geometry(L).digits;
+    if constexpr (L == Layout::pentanary_7bit) {
+        const Vector code = _mm512_multishift_epi64_epi8(load(spread.bit), _mm512_permutexvar_epi8(load(spread.byte), v));
+        repeat<digits>(PENTANET_EACH(d) {
+            digit[d] = _mm512_permutex2var_epi8(load(spread.digit[d]), code, load(spread.digit[d] + lanes));
+        });
+    } else if constexpr (L == Layout::ternary_5in8) {
+        repeat<digits>(PENTANET_EACH(d) {  // 3 v / 256 rounded down; what remains is 3 v modulo 256
+            const auto one = _mm512_cmpgt_epu8_mask(v, bytes(255 / 3));
+            const auto two = _mm512_cmpgt_epu8_mask(v, bytes(511 / 3));
+            digit[d] = _mm512_mask_mov_epi8(_mm512_maskz_mov_epi8(one, bytes(1)), two, bytes(2));
+            v = times_three(v);
+        });
+    } else if constexpr (geometry(L).is_signed()) {
+        digit[0] = _mm512_xor_si512(v, bytes(128));
+    } else {
+        repeat<digits>(PENTANET_EACH(d) { digit[d] = field<bits<L>>(v, d * bits<L>, bits<L>); });
+    }
+}
+
+// A form says how a group is multiplied: products() gives each vector of unsigned bytes, the index of the quad of inputs
+// that it multiplies, and the index of the sums that it goes to. total() makes of `sums` vectors of sums the one wanted.
+
+// Digits, taken out one by one.
+template <Layout L, int Count>
+struct Digits {
+    static constexpr int digits = geometry(L).digits;
+    static constexpr int sums = most_sums / Count < digits ? most_sums / Count : digits;
+
+    template <class Add>
+    [[gnu::always_inline]] static void products(Vector v, Add add) {
+        Vector digit[digits];
+        decode<L>(v, digit);
+        repeat<digits>(PENTANET_EACH(d) { add(digit[d], d, std::integral_constant<int, d % sums>{}); });
+    }
+
+    static Vector total(const Vector* sum) {
+        Vector all = sum[0];
+        repeat<sums - 1>(PENTANET_EACH(i) { all = _mm512_add_epi32(all, sum[i + 1]); });
+        return all;
+    }
+};
+
+// Bit fields, multiplied where they stand: the sums of fields that begin at bit b are 2^b too large. They still fit
+// 32 bits, with 1/2 of all inputs in nibbles times 240, the worst case. Where there are not enough registers for the sums
+// of all fields, the upper ones move down to the places of the lower ones.
+template <Layout L, int Count>
+struct Fields {
+    static constexpr int digits = geometry(L).digits;
+    static constexpr int sums = Count * digits <= most_sums ? digits : Count * digits / 2 <= most_sums ? digits / 2 : digits / 4;
+    static_assert(std::int64_t{max_cols} / 2 * 240 * 127 < INT32_MAX && sums > 0);
+
+    template <class Add>
+    [[gnu::always_inline]] static void products(Vector v, Add add) {
+        repeat<digits>(PENTANET_EACH(d) {
+            add(field<bits<L>>(v, d * bits<L>, sums * bits<L>), d, std::integral_constant<int, d % sums>{});
+        });
+    }
+
+    static Vector total(const Vector* sum) {
+        Vector all = sum[0];
+        repeat<sums - 1>(PENTANET_EACH(i) {
+            all = _mm512_add_epi32(all, _mm512_srai_epi32(sum[i + 1], static_cast<unsigned>((i + 1) * bits<L>)));
+        });
+        return all;
+    }
+};
+
+// Fractions q of five trits: with q' = 3 q modulo 256, a digit is (3 q - q') / 256, and so the sum of digit * x is
+// (3 * sum of q x - sum of q' x) / 256. No digit is taken out; 2 products and 2 additions for 64 weights.
+struct Fractions {
+    static constexpr int sums = 2;
+    static constexpr int most_groups = INT32_MAX / 256 / (2 * 127 * geometry(Layout::ternary_5in8).inputs());
+
+    template <class Add>
+    [[gnu::always_inline]] static void products(Vector q, Add add) {
+        repeat<geometry(Layout::ternary_5in8).digits>(PENTANET_EACH(d) {
+            add(q, d, std::integral_constant<int, 0>{});
+            q = times_three(q);
+            add(q, d, std::integral_constant<int, 1>{});
+        });
+    }
+
+    static Vector total(const Vector* sum) {
+        const Vector triple = _mm512_add_epi32(sum[0], _mm512_add_epi32(sum[0], sum[0]));
+        return _mm512_srai_epi32(_mm512_sub_epi32(triple, sum[1]), 8);
+    }
+};
+
+// Count tokens x 16 rows, in one pass over a tile.
+template <Layout L, class Form, int Count>
+void dot_form(const std::uint8_t* p, int groups, Tokens tokens, std::int32_t* sums) {
+    constexpr int wanted = enough_sums / (Count * Form::sums), at_once = wanted > 0 ? wanted : 1;
+    const std::int8_t* x = tokens.values;
+    Vector sum[at_once][Count][Form::sums] = {};
+    const auto multiply = [&](Vector v, auto part) __attribute__((always_inline)) {
+        Form::products(v, [&](Vector digits, auto d, auto kind) __attribute__((always_inline)) {
+            repeat<Count>(PENTANET_EACH(t) {
+                const Vector four = broadcast(x + t * tokens.stride + d * quad);
+                Vector more = _mm512_dpbusd_epi32(sum[part][t][kind], digits, four);
+                PENTANET_KEEP(more);  // or gcc would load all activations first, and run out of registers
+                sum[part][t][kind] = more;
+            });
+        });
+        p += geometry(L).group_bytes;
+        x += geometry(L).inputs();
+    };
+    for (; groups > at_once; groups -= at_once) {
+        repeat<at_once>(PENTANET_EACH(part) {
+            _mm_prefetch(reinterpret_cast<const char*>(p) + prefetch_ahead, _MM_HINT_T0);
+            multiply(load(p), part);
+        });
+    }
+    for (; groups > 0; --groups) multiply(load_last<L>(p), std::integral_constant<int, 0>{});
+    repeat<Count>(PENTANET_EACH(t) {
+        Vector all = Form::total(sum[0][t]);
+        repeat<at_once - 1>(PENTANET_EACH(part) { all = _mm512_add_epi32(all, Form::total(sum[part + 1][t])); });
+        store(sums + t * tile_rows, all);
+    });
+}
+
+template <Layout L>
+void dot(const std::uint8_t* tile, int groups, Tokens tokens, std::int32_t* sums) {
+    with_count<fused_tokens>(tokens.count, [&](auto count) {
+        if constexpr (L == Layout::ternary_5in8 && count <= 3)  // with more, it is the products that cost
+            if (groups <= Fractions::most_groups) return dot_form<L, Fractions, count>(tile, groups, tokens, sums);
+        if constexpr (has_fields<L> && !geometry(L).is_signed())
+            dot_form<L, Fields<L, count>, count>(tile, groups, tokens, sums);
+        else
+            dot_form<L, Digits<L, count>, count>(tile, groups, tokens, sums);
+    });
+}
+
+template <Layout L>
+void unpack(const std::uint8_t* tile, int groups, std::uint8_t* panel) {
+    constexpr int digits = geometry(L).digits;
+    for (int group = 0; group < groups; ++group, tile += geometry(L).group_bytes, panel += digits * lanes) {
+        Vector digit[digits];
+        decode<L>(load_last<L>(tile), digit);
+        repeat<digits>(PENTANET_EACH(d) { store(panel + d * lanes, digit[d]); });
+    }
+}
+
+constexpr int panel_tiles = 4, panel_tokens = 6;  // 24 sums, 4 weights and 1 activation in 32 registers
+
+template <int Tiles, int Count>
+void panel_block(const Panel& panel, Tokens tokens, std::int32_t* sums) {
+    const std::uint8_t* p = panel.digits;
+    const std::int8_t* x = tokens.values;
+    Vector sum[Count][Tiles];
+    repeat<Count>(PENTANET_EACH(t) {
+        repeat<Tiles>(PENTANET_EACH(i) { sum[t][i] = load(sums + (t * Tiles + i) * tile_rows); });
+    });
+    for (int q = 0; q < panel.quads; ++q, p += lanes, x += quad) {
+        Vector digits[Tiles];
+        repeat<Tiles>(PENTANET_EACH(i) { digits[i] = load(p + i * std::ptrdiff_t{panel.quads} * lanes); });
+        repeat<Count>(PENTANET_EACH(t) {
+            const Vector four = broadcast(x + t * tokens.stride);
+            repeat<Tiles>(PENTANET_EACH(i) { sum[t][i] = _mm512_dpbusd_epi32(sum[t][i], digits[i], four); });
+        });
+    }
+    repeat<Count>(PENTANET_EACH(t) {
+        repeat<Tiles>(PENTANET_EACH(i) { store(sums + (t * Tiles + i) * tile_rows, sum[t][i]); });
+    });
+}
+
+void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
+    with_count<panel_tiles>(panel.tiles, [&](auto tiles) {
+        int left = tokens.count;
+        for (; left >= panel_tokens; left -= panel_tokens) {
+            panel_block<tiles, panel_tokens>(panel, tokens, sums);
+            tokens.values += panel_tokens * tokens.stride;
+            sums += panel_tokens * tiles * tile_rows;
+        }
+        with_count<panel_tokens - 1>(left, [&](auto count) { panel_block<tiles, count>(panel, tokens, sums); });
+    });
+}
+
+template <Layout L>
+constexpr Kernels reads() {
+    return {L, dot<L>, unpack<L>, nullptr, geometry(L).is_signed() ? 128 : 0};
+}
+
+Kernels kernels(Layout layout) {
+    switch (layout) {
+        case Layout::pentanary_7bit: return reads<Layout::pentanary_7bit>();
+        case Layout::ternary_5in8: return reads<Layout::ternary_5in8>();
+        case Layout::ternary_2bit: return reads<Layout::ternary_2bit>();
+        case Layout::binary_1bit: return reads<Layout::binary_1bit>();
+        case Layout::nibble: return reads<Layout::nibble>();
+        default: return reads<Layout::byte>();
+    }
+}
+
+bool supported() {
+#if defined(PENTANET_EMULATE)
+    return true;
+#else
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
+#endif
+}
+
+}  // namespace
+
+extern const Isa avx512_isa;
+const Isa avx512_isa{"avx512", supported, kernels, panel_tiles, panel_dot, floats::all};
+
+}  // namespace pentanet
