@@ -169,6 +169,9 @@ void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& poo
                 }
             }
         }
+        if (const auto bias = matrix.bias(); !bias.empty())
+            for (std::size_t t = 0; t < tokens; ++t)
+                for (std::size_t r = 0; r < real; ++r) y[t * all_rows + top + r] += bias[top + r];
     });
 }
 

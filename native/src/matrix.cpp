@@ -26,6 +26,7 @@ void check(const Codes& codes) {
     require(codes.scale_rows == codes.rows || codes.scale_groups == 1, "scales of groups come by row");
     require(codes.scales.size() == static_cast<std::size_t>(codes.scale_rows) * static_cast<std::size_t>(codes.scale_groups),
             "scales of another size than their shape");
+    require(codes.bias.empty() || codes.bias.size() == static_cast<std::size_t>(codes.rows), "a bias has one value for each row");
     require(codes.levels.lowest >= -128 && codes.levels.lowest <= 127 && codes.levels.spacing >= 1 &&
                 codes.levels.spacing <= 2,
             "levels that no grid has");

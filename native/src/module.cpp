@@ -49,11 +49,11 @@ int size_of(std::size_t n) {
 // A matrix and the arrays that it borrows.
 struct Held {
     Matrix matrix;
-    nb::object bytes, scales;
+    nb::object bytes, scales, bias;
 };
 
-Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::string& layout, int lowest, int spacing, int rows,
-           int cols, const std::string& isa, int threads) {
+Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::optional<Floats>& bias, const std::string& layout,
+           int lowest, int spacing, int rows, int cols, const std::string& isa, int threads) {
     const auto found = layout_on_disk(layout);
     if (!found) throw std::invalid_argument("unknown layout '" + layout + "'");
     const Codes codes{*found,
@@ -63,11 +63,13 @@ Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::string&
                       {bytes.data(), bytes.size()},
                       {scales.data(), scales.size()},
                       size_of(scales.shape(0)),
-                      size_of(scales.shape(1))};
+                      size_of(scales.shape(1)),
+                      bias ? std::span{bias->data(), bias->size()} : std::span<const float>{}};
+    if (bias && bias->size() == 0) throw std::invalid_argument("a bias has one value for each row");
     const Isa& chosen = find_isa(isa);
     const nb::gil_scoped_release release;
     Pool pool(threads);
-    return {CodedMatrix(codes, chosen, pool), {}, {}};
+    return {CodedMatrix(codes, chosen, pool), {}, {}, {}};
 }
 
 Held plain(const Bytes& bytes, const std::string& type, int rows, int cols, const std::string& isa) {
@@ -77,7 +79,7 @@ Held plain(const Bytes& bytes, const std::string& type, int rows, int cols, cons
     if (rows < 1 || cols < 1 || bytes.size() != size * static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols))
         throw std::invalid_argument("values of another size than the shape");
     if (reinterpret_cast<std::uintptr_t>(bytes.data()) % size != 0) throw std::invalid_argument("values are not aligned");
-    return {PlainMatrix(bytes.data(), stored, rows, cols, find_isa(isa)), {}, {}};
+    return {PlainMatrix(bytes.data(), stored, rows, cols, find_isa(isa)), {}, {}, {}};
 }
 
 MatrixRef reference(const std::shared_ptr<Held>& held) { return {held, &held->matrix}; }
@@ -156,16 +158,19 @@ void bind_matrix(nb::module_& m) {
     nb::class_<Held>(m, "Matrix", "Weights [rows, cols] that stay packed; borrows the arrays that it is made of.")
         .def_static(
             "coded",
-            [](const nb::object& bytes, const nb::object& scales, const std::string& layout, int lowest, int spacing, int rows,
-               int cols, const std::string& isa, int threads) {
-                auto held = std::make_shared<Held>(coded(nb::cast<Bytes>(bytes), nb::cast<Array<float, 2>>(scales), layout,
-                                                         lowest, spacing, rows, cols, isa, threads));
+            [](const nb::object& bytes, const nb::object& scales, const nb::object& bias, const std::string& layout, int lowest,
+               int spacing, int rows, int cols, const std::string& isa, int threads) {
+                auto held = std::make_shared<Held>(coded(nb::cast<Bytes>(bytes), nb::cast<Array<float, 2>>(scales),
+                                                         nb::cast<std::optional<Floats>>(bias), layout, lowest, spacing, rows,
+                                                         cols, isa, threads));
                 held->bytes = bytes;
                 held->scales = scales;
+                held->bias = bias;
                 return held;
             },
-            "codes"_a, "scales"_a, nb::kw_only(), "layout"_a, "lowest"_a, "spacing"_a, "rows"_a, "cols"_a, "isa"_a = "",
-            "threads"_a = 1, "Borrow packed codes; the threads share the repacking, where the instruction set needs it.")
+            "codes"_a, "scales"_a, "bias"_a = nb::none(), nb::kw_only(), "layout"_a, "lowest"_a, "spacing"_a, "rows"_a,
+            "cols"_a, "isa"_a = "", "threads"_a = 1,
+            "Borrow packed codes; the threads share the repacking, where the instruction set needs it.")
         .def_static(
             "plain",
             [](const nb::object& bytes, const std::string& type, int rows, int cols, const std::string& isa) {

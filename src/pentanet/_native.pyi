@@ -12,6 +12,7 @@ class Matrix:
     def coded(
         codes: NDArray[np.uint8],
         scales: NDArray[np.float32],
+        bias: NDArray[np.float32] | None = None,
         *,
         layout: str,
         lowest: int,

@@ -54,6 +54,9 @@ def test_sums_are_those_of_the_levels(isa: str, layout: Layout, grid: Any, rows:
         for group in range(groups):
             total += parts[group].astype(np.float32) * scales[:, group]
         np.testing.assert_array_equal(made.apply(x.astype(np.float32)), total)
+        bias = random.normal(size=rows).astype(np.float32)
+        with_bias = matrix(layout, grid, levels, scales, isa=isa, bias=bias)
+        np.testing.assert_array_equal(with_bias.apply(x.astype(np.float32), threads=2), total + bias)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -99,6 +102,12 @@ def test_scales_that_do_not_fit_are_refused(shape: tuple[int, int]) -> None:
     layout, grid, levels, _ = good()
     with pytest.raises(ValueError, match="scale"):
         matrix(layout, grid, levels, np.ones(shape, np.float32))
+
+
+@pytest.mark.parametrize("size", [0, 1, 19, 21, 32])
+def test_a_bias_that_does_not_fit_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="a bias has one value for each row"):
+        matrix(*good(), bias=np.ones(size, np.float32))
 
 
 def test_activations_that_do_not_fit_are_refused() -> None:

@@ -35,7 +35,7 @@ private:
 };
 
 // y[token * matrix.rows() + row] = scale of the token * sum over slices (scale of the slice * its integer sum), in this
-// order. The result does not depend on the instruction set, the threads or what other tokens there are.
+// order; a bias is added last. The result does not depend on the instruction set, the threads or what other tokens there are.
 void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool);
 
 // The integers behind it: sums of level * activation, [slices, tokens, rows].

@@ -30,6 +30,7 @@ struct Codes {
     std::span<const float> scales;        // [scale_rows, scale_groups]
     int scale_rows;                       // 1 or rows
     int scale_groups;                     // divides cols
+    std::span<const float> bias = {};     // [rows], added to the outputs of a linear; or empty
 };
 
 // Consecutive inputs that share a scale, and the groups of the layout that hold them.
@@ -54,13 +55,14 @@ public:
     const std::vector<Slice>& slices() const { return slices_; }
     std::size_t tiles() const { return tiles_of(codes_.rows); }
     const std::uint8_t* tile(std::size_t index) const { return codes_.bytes.data() + index * tile_bytes_; }
-    std::size_t nbytes() const { return codes_.bytes.size() + codes_.scales.size_bytes(); }
+    std::size_t nbytes() const { return codes_.bytes.size() + codes_.scales.size_bytes() + codes_.bias.size_bytes(); }
 
     // Distance between the scales of two rows: 0 where all share one.
     std::size_t scale_stride() const {
         return codes_.scale_rows == 1 ? 0 : static_cast<std::size_t>(codes_.scale_groups);
     }
     const float* scales() const { return codes_.scales.data(); }
+    std::span<const float> bias() const { return codes_.bias; }
 
     // Weights of one row, [cols]: one float32 product each.
     void row(int index, float* out) const;
