@@ -1,4 +1,4 @@
-"""A quantized matrix: integer levels and float32 scales.
+"""A quantized matrix: integer levels, float32 scales, and for some methods a bias.
 
 This is the one thing that quantizers hand to packers.  It is plain numpy, so that packing, inspecting and checking a
 model directory needs no torch.
@@ -23,17 +23,20 @@ class Codes:
         scales: float32, positive and finite: [1, 1] for one scale, [rows, 1] for one per row, or [rows, groups]
             for one per group of `cols / groups` consecutive inputs.
         grid: the set that the levels come from.
+        bias: float32 [rows], finite: what a linear adds to each output; None for most methods.
     """
 
     levels: NDArray[np.int8]
     scales: NDArray[np.float32]
     grid: Grid
+    bias: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         rows, cols = self.levels.shape
         assert self.levels.dtype == np.int8 and self.scales.dtype == np.float32
         assert self.scales.ndim == 2 and self.scales.shape[0] in (1, rows), self.scales.shape
         assert self.scales.shape[1] == 1 or (self.scales.shape[0] == rows and cols % self.scales.shape[1] == 0)
+        assert self.bias is None or (self.bias.dtype == np.float32 and self.bias.shape == (rows,))
 
     @property
     def shape(self) -> tuple[int, int]:

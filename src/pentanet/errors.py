@@ -133,6 +133,10 @@ class ScaleError(FormatError):
     """A scale that is NaN, infinite or not positive."""
 
 
+class BiasError(FormatError):
+    """A bias that is not finite."""
+
+
 class VersionError(FormatError):
     """A file of a format version that this release does not read."""
 
@@ -168,6 +172,10 @@ class EngineError(PentaNetError):
 
 
 # -- reports ------------------------------------------------------------------------------------------------------
+
+
+class UnsupportedModelError(EngineError):
+    """A model that runs with torch, but not in the native engine."""
 
 
 class RecordError(PentaNetError):

@@ -12,18 +12,19 @@ from pentanet.nn import STORAGES, storage_quantizer
 from pentanet.quant import METHODS
 
 
-def weight() -> torch.Tensor:
-    return torch.randn(9, 7, generator=torch.Generator().manual_seed(0))
+def weight(cols: int = 7) -> torch.Tensor:
+    return torch.randn(9, cols, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("method", METHODS)
 def test_what_training_uses_is_what_is_stored(storage: str, method: str) -> None:
     made = storage_quantizer(storage, method)
-    made.initialize(weight())
-    exported = made.export(weight())
+    latent = weight(7 * METHODS[method].multiple)
+    made.initialize(latent)
+    exported = made.export(latent)
     stored = exported.dequantize() if isinstance(exported, Codes) else exported
-    used = made.fake(weight(), 1.0).detach().numpy()
+    used = made.fake(latent, 1.0).detach().numpy()
     np.testing.assert_array_equal(used.view(np.int32), stored.view(np.int32))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from pentanet.activations import ACTIVATIONS
 from pentanet.data.dataset import Dataset
 from pentanet.errors import CheckpointError, MissingFileError, UnknownNameError, UnpackableError, WriteError
 from pentanet.evaluate.perplexity import evaluate
@@ -73,8 +74,38 @@ def test_no_gap_for_any_method(
     assert_no_gap(config, tiny, tmp_path)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("network", ["bitnet", "bitnet-tied", "gpt"])
+@pytest.mark.parametrize("activations", [kind for kind in ACTIVATIONS if kind != "none"])
+def test_no_gap_for_any_activations(
+    configure: Configure, tiny: Dataset, tmp_path: Path, activations: str, network: str, precision: Precision
+) -> None:
+    settings = (*NETWORKS[network], *SHORT, f"weights.activations={activations}", f"precision={precision}")
+    assert_no_gap(configure(*settings), tiny, tmp_path)
+    assert open_model(tmp_path / "model").activations == activations
+
+
+def test_full_precision_has_no_linears_to_round_in_front_of(
+    configure: Configure, tiny: Dataset, tmp_path: Path
+) -> None:
+    settings = ("weights.method=full-precision", "weights.activations=elastic2")
+    assert_no_gap(configure("llama", *SHORT, *settings), tiny, tmp_path)
+    assert open_model(tmp_path / "model").activations == "none"
+
+
+def test_a_bias_of_the_method_is_stored(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
+    train(configure("llama", *SHORT, "weights.method=tequila"), tmp_path / "run", tiny)
+    pack(tmp_path / "run", tmp_path / "model")
+    model = open_model(tmp_path / "model")
+    bias = model.bias("model.layers.0.mlp.up_proj.weight")
+    assert bias is not None
+    assert bias.shape == (40,)
+    assert bias.any()
+    assert model.bias("lm_head.weight") is None  # int8 by default: not under the method
+
+
 @pytest.mark.parametrize("network", ["llama", "bitnet-tied"])
-@pytest.mark.parametrize("method", ["pentanary", "lsq-pentanary"])
+@pytest.mark.parametrize("method", ["pentanary", "lsq-pentanary", "tequila", "sherry"])
 def test_no_gap_for_any_network(configure: Configure, tiny: Dataset, tmp_path: Path, method: str, network: str) -> None:
     assert_no_gap(configure(*NETWORKS[network], *SHORT, f"weights.method={method}"), tiny, tmp_path)
 

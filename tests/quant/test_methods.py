@@ -40,6 +40,10 @@ GAUSSIAN = {
     "lsq-septenary": (0.6510, 0.0469),
     "paretoq-seq": (0.4978, 0.1189),
     "paretoq-ternary": (1.2240, 0.1902),
+    "pentanary-mix": (0.8430, 0.0822),
+    "bitnet-b158": (0.7979, 0.2634),
+    "hestia-ternary": (1.2240, 0.1902),
+    "hestia-pentanary": (0.8430, 0.0822),
     "quest-ternary": (1.2240, 0.1902),
     "quest-pentanary": (0.8430, 0.0822),
 }
@@ -57,16 +61,26 @@ def stored(made: Quantizer, weight: Tensor) -> NDArray[np.float32]:
 
 
 def assert_same_bits(made: Quantizer, weight: Tensor) -> None:
-    used = made.fake(weight, 1.0).detach().numpy()
-    assert used.dtype == np.float32
-    assert np.isfinite(used).all()
-    np.testing.assert_array_equal(used.view(np.int32), stored(made, weight).view(np.int32))
+    """At the end of the training, and in validation at any time."""
+    exported, expected = made.export(weight), stored(made, weight).view(np.int32)
+    for training, progress in ((True, 1.0), (False, 0.4)):
+        used = made.train(training).fake(weight, progress)
+        assert used.dtype == torch.float32
+        assert used.isfinite().all()
+        np.testing.assert_array_equal(used.detach().numpy().view(np.int32), expected)
+        bias = made.bias(weight, used)
+        if bias is None:
+            assert not isinstance(exported, Codes) or exported.bias is None
+        else:
+            assert isinstance(exported, Codes)
+            assert exported.bias is not None
+            np.testing.assert_array_equal(bias.detach().numpy().view(np.int32), exported.bias.view(np.int32))
 
 
 def columns(name: str, count: int) -> int:
     """About that many inputs: a multiple of the group, for a method with groups."""
     shared = METHODS[name].granularity
-    return count * (shared.inputs or 1) if shared else count
+    return count * (shared.inputs or METHODS[name].multiple) if shared else count
 
 
 def normal(rows: int, cols: int, seed: int = 0) -> Tensor:
@@ -147,7 +161,9 @@ def test_exported_codes_keep_the_promises_of_the_registry(name: str) -> None:
 def test_gradient_reaches_the_latent_weight_and_the_state(name: str) -> None:
     weight = normal(4, columns(name, 16)).requires_grad_()
     made = fresh(name, weight)
-    (made.fake(weight, 0.5) * normal(4, weight.shape[1], seed=1)).sum().backward()
+    used = made.fake(weight, 0.5)
+    out = torch.nn.functional.linear(normal(3, weight.shape[1], seed=1), used, made.bias(weight, used))
+    (out * normal(3, 4, seed=2)).sum().backward()
     for leaf in (weight, *made.parameters()):
         assert leaf.grad is not None
         assert leaf.grad.isfinite().all()

@@ -16,12 +16,14 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
 from torch import Tensor
 
-from pentanet.errors import CodeError, ConfigError, EngineError
+from pentanet.activations import ACTIVATIONS
+from pentanet.errors import CodeError, ConfigError, EngineError, UnsupportedModelError
 from pentanet.models import GPTConfig, LlamaConfig, ModelConfig, build
 from pentanet.models.rope import LinearRope, Llama3Rope, YarnRope
 from pentanet.nn import Trainable, quantized_modules
 from pentanet.pack.checkpoint import export_tensors
 from pentanet.pack.model_dir import open_model, write_model
+from pentanet.quant.methods.tequila import TequilaQuantizer
 from pentanet.runtime import native
 from pentanet.runtime.engine import Engine, EngineNetwork, open_predictor
 from pentanet.runtime.generate import Sampling
@@ -55,6 +57,7 @@ MODELS: dict[str, tuple[ModelConfig, str, str, str]] = {  # sizes, method, embed
     "gpt": (GPTConfig(layers=2, width=48, heads=4, context=CONTEXT), "pentanet-seed", "float32", "grid"),
     "septenary": (llama(kv_heads=6, width=36), "septenary", "bfloat16", "bfloat16"),
     "binary": (llama(kv_heads=1), "binary", "grid", "grid"),
+    "tequila": (llama(), "tequila", "int8", "grid"),
 }
 
 
@@ -66,8 +69,11 @@ def tokenizer() -> Tokenizer:
 
 
 def write(path: Path, name: str) -> Path:
-    config, method, embedding, head = MODELS[name]
-    network = build(config, VOCAB, Trainable(method, embedding, head))
+    """A model of MODELS; `NAME+int8` rounds the inputs of its linears."""
+    sizes, _, suffix = name.partition("+")
+    activations = next(kind for kind in ACTIVATIONS if kind == (suffix or "none"))
+    config, method, embedding, head = MODELS[sizes]
+    network = build(config, VOCAB, Trainable(method, embedding, head, activations))
     generator = torch.Generator().manual_seed(0)
     network.initialize(generator)
     with torch.no_grad():
@@ -76,11 +82,14 @@ def write(path: Path, name: str) -> Path:
                 parameter.uniform_(0.5, 1.5, generator=generator)  # a gain of 1 would hide a missing one
         for _, module in quantized_modules(network):
             module.quantizer.initialize(module.weight)
+            if isinstance(module.quantizer, TequilaQuantizer):
+                module.quantizer.strength = 0.1  # a hundred times the published one: a missing bias must show
     write_model(
         path,
         config=config.hub_config(VOCAB),
         tensors=export_tensors(network),
         method=method,
+        activations=activations,
         tokenizer=tokenizer().to_str().encode(),
         card="",
     )
@@ -102,7 +111,8 @@ def rounded_forward(self: PackedLinear, x: Tensor) -> Tensor:
     q = (x / scale.clamp_min(1e-30)).round()
     groups = self.matrix.levels.shape[1]
     sums = torch.einsum("...gc,rgc->...rg", q.unflatten(-1, (groups, -1)).double(), self.matrix.levels.double())
-    return (sums.float() * self.matrix.scales.squeeze(-1)).sum(-1) * scale
+    y = (sums.float() * self.matrix.scales.squeeze(-1)).sum(-1) * scale
+    return y if self.matrix.bias is None else y + self.matrix.bias
 
 
 @pytest.fixture
@@ -131,6 +141,22 @@ def test_logits_are_those_of_torch(packed: Packed, name: str) -> None:
     error = np.abs(found - expected).max(-1) / expected.std()
     assert np.median(error) < 1e-3
     assert error.max() < 0.25
+
+
+@pytest.mark.parametrize("name", ["bitnet", "gpt", "septenary", "tequila"])
+def test_a_model_trained_with_int8_has_the_logits_of_the_engine_in_torch(packed: Packed, name: str) -> None:
+    engine, trained, plain = (
+        Engine.open(packed(f"{name}+int8")),
+        load(packed(f"{name}+int8")),
+        load(packed(name)),
+    )
+    ids = text(64)
+    with torch.inference_mode():
+        expected, unrounded = (model.network(torch.tensor([ids]))[0].numpy() for model in (trained, plain))
+    found = engine.logits(ids)
+    error = np.abs(found - expected).max(-1) / expected.std()
+    assert np.median(error) < 1e-3  # float sums in another order
+    assert np.median(np.abs(found - unrounded).max(-1) / expected.std()) > 5e-3
 
 
 @pytest.mark.usefixtures("rounded")
@@ -265,6 +291,13 @@ def test_the_choice_of_engine(packed: Packed, monkeypatch: pytest.MonkeyPatch) -
     assert isinstance(open_predictor(path, "auto"), Runtime)
     with pytest.raises(EngineError):
         open_predictor(path, "native")
+
+
+def test_learned_steps_of_activations_run_with_torch(packed: Packed) -> None:
+    path = packed("bitnet+elastic2")
+    with pytest.raises(UnsupportedModelError, match=r"learned steps \('elastic2'\).*--engine torch"):
+        open_predictor(path, "native")
+    assert isinstance(open_predictor(path, "auto"), Runtime)
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

@@ -10,9 +10,12 @@ from typing import Protocol
 
 from torch import nn
 
+from pentanet.activations import Activations
+from pentanet.nn.activations import input_quantizer
 from pentanet.nn.modules import QuantEmbedding, QuantLinear
 from pentanet.nn.storage import storage_quantizer
 from pentanet.quant import quantizer
+from pentanet.quant.uniform import Cast
 
 
 class WeightFactory(Protocol):
@@ -30,13 +33,19 @@ class Trainable:
         method: registry name of the weight method of the linears.
         embedding: storage of the embedding, see `pentanet.nn.storage`.
         head: storage of the head.
+        activations: how the linears round their inputs.  As in the native engine, int8 rounds in front of every matrix
+            that is stored as codes, the head too; learned steps stand before the linears of the blocks alone.
     """
 
-    def __init__(self, method: str, embedding: str = "int8", head: str = "int8") -> None:
+    def __init__(
+        self, method: str, embedding: str = "int8", head: str = "int8", activations: Activations = "none"
+    ) -> None:
         self.method, self.embedding_storage, self.head_storage = method, embedding, head
+        self.activations: Activations = activations
 
     def linear(self, inputs: int, outputs: int) -> QuantLinear:
-        return QuantLinear(outputs, inputs, quantizer(self.method))
+        made = quantizer(self.method)
+        return QuantLinear(outputs, inputs, made, None if isinstance(made, Cast) else input_quantizer(self.activations))
 
     def embedding(self, vocab: int, width: int) -> QuantEmbedding:
         storage = self.embedding_storage
@@ -44,7 +53,9 @@ class Trainable:
 
     def head(self, inputs: int, vocab: int, tied_to: nn.Module | None) -> QuantLinear:
         storage = self.head_storage
-        head = QuantLinear(vocab, inputs, storage_quantizer(storage, self.method), by_method=storage == "grid")
+        made = storage_quantizer(storage, self.method)
+        rounding = input_quantizer("int8") if self.activations == "int8" and not isinstance(made, Cast) else None
+        head = QuantLinear(vocab, inputs, made, rounding, by_method=storage == "grid")
         if tied_to is not None:
             assert isinstance(tied_to, QuantEmbedding)
             head.weight = tied_to.weight

@@ -41,10 +41,23 @@ class _Quantized(nn.Module):
 
 
 class QuantLinear(_Quantized):
-    """x [..., cols] -> [..., rows] without bias, through the quantized weight."""
+    """x [..., cols] -> [..., rows] through the quantized weight; no bias but what the method makes of the weight.
+
+    Attributes:
+        inputs: rounds x first, see `pentanet.nn.activations`; None leaves it alone.
+    """
+
+    def __init__(
+        self, rows: int, cols: int, quantizer: Quantizer, inputs: nn.Module | None = None, *, by_method: bool = True
+    ) -> None:
+        super().__init__(rows, cols, quantizer, by_method=by_method)
+        self.inputs = inputs
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.used_weight())
+        if self.inputs is not None:
+            x = self.inputs(x)
+        used = self.used_weight()
+        return F.linear(x, used, self.quantizer.bias(self.weight, used))
 
 
 class QuantEmbedding(_Quantized):
@@ -76,8 +89,16 @@ def set_progress(model: nn.Module, progress: float) -> None:
         module.progress = progress
 
 
+def learned_steps(model: nn.Module) -> Iterator[nn.Parameter]:
+    """Parameters that are no weights: the state of quantizers, of weights and of inputs."""
+    for _, module in quantized_modules(model):
+        yield from module.quantizer.parameters()
+        if isinstance(module, QuantLinear) and module.inputs is not None:
+            yield from module.inputs.parameters()
+
+
 def count_parameters(model: nn.Module) -> tuple[int, int]:
     """Weights of the model (a tied one once, learned steps not), and those of them under the weight method."""
-    own = {id(p) for _, module in quantized_modules(model) for p in module.quantizer.parameters()}
+    own = {id(p) for p in learned_steps(model)}
     total = sum(p.numel() for p in model.parameters() if id(p) not in own)
     return total, sum(module.weight.numel() for _, module in method_modules(model))

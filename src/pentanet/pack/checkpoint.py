@@ -69,6 +69,7 @@ def pack(
         config=_hub_config(config, data["vocab"], run),
         tensors=tensors,
         method=config.weights.method,
+        activations=config.weights.used_activations,
         tokenizer=(run / TOKENIZER).read_bytes(),
         card=model_card(_facts(config, data, run, checkpoint.step, tensors)),
         overwrite=overwrite,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentanet import atomic
+from pentanet.activations import ACTIVATIONS, Activations
 from pentanet.errors import (
     HeaderError,
     MissingFileError,
@@ -36,12 +37,14 @@ from pentanet.pack.tensors import (
     CodedSpec,
     Tensor,
     TensorSpec,
+    check_bias,
     check_scales,
     spec_from_json,
 )
 
 QUANT_METHOD = "pentanet"
 _QUANT_KEYS = ("quant_method", "format_version", "method", "tensors")
+_ACTIVATIONS = "activations"
 _MAX_CONFIG = 1 << 24
 
 
@@ -62,6 +65,7 @@ def write_model(
     method: str,
     tokenizer: bytes | None,
     card: str,
+    activations: Activations = "none",
     overwrite: bool = False,
 ) -> None:
     """Write a model directory, whole or not at all.
@@ -73,12 +77,13 @@ def write_model(
         method: registry name of the weight method.
         tokenizer: content of tokenizer.json.
         card: content of README.md.
+        activations: how linears round their inputs.
         overwrite: replace a model directory that is there.
 
     Raises:
         WriteError: `out` is in use, or the disk does not take it; what was there is untouched.
         UnpackableError, UnknownNameError: a tensor that its layout or the file cannot hold.
-        ScaleError, CodeError, ShapeError: a tensor with scales, levels or a shape that no reader accepts.
+        ScaleError, BiasError, CodeError, ShapeError: scales, a bias, levels or a shape that no reader accepts.
     """
     out = out.resolve()
     for name, tensor in tensors.items():
@@ -86,7 +91,11 @@ def write_model(
     specs = {name: tensor.spec for name, tensor in tensors.items()}
     entries = _entries(specs)
     described = {name: spec.to_json() for name, spec in specs.items()}
-    quantization = dict(zip(_QUANT_KEYS, (QUANT_METHOD, FORMAT_VERSION, method, described), strict=True))
+    quantization: dict[str, object] = dict(
+        zip(_QUANT_KEYS, (QUANT_METHOD, FORMAT_VERSION, method, described), strict=True)
+    )
+    if activations != "none":
+        quantization[_ACTIVATIONS] = activations
     text = json.dumps({**config, "quantization_config": quantization}, indent=2, allow_nan=False) + "\n"
     try:
         _check_target(out, overwrite)
@@ -113,16 +122,20 @@ def open_model(path: Path, *, verify: bool = True) -> PackedModel:
         ModelConfigError, VersionError: config.json does not describe a packed model that this release reads.
         HeaderError, TruncatedFileError, ChecksumError: see `container.open_tensors`.
         MissingTensorError, UnexpectedTensorError, ShapeError: config.json and model.safetensors disagree.
-        ScaleError: a scale that is not positive and finite.
+        ScaleError, BiasError: a scale that is not positive and finite, a bias that is not finite.
     """
     config = read_config(path / CONFIG)
-    method, specs = _quantization(config, path / CONFIG)
+    method, specs, activations = _quantization(config, path / CONFIG)
     opened = container.open_tensors(path / TENSORS, verify=verify)
     _compare(_entries(specs, ModelConfigError), opened)
-    model = PackedModel(path=path, config=config, method=method, specs=specs, tensor_file=opened)
+    model = PackedModel(
+        path=path, config=config, method=method, specs=specs, activations=activations, tensor_file=opened
+    )
     for name, spec in specs.items():
         if isinstance(spec, CodedSpec):
             check_scales(model.scales(name), spec.grid, f"{opened.path}: {name}")
+            if (bias := model.bias(name)) is not None:
+                check_bias(bias, f"{opened.path}: {name}")
     return model
 
 
@@ -148,7 +161,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ModelConfigError(str(error)) from None
 
 
-def _quantization(config: Mapping[str, Any], where: Path) -> tuple[str, dict[str, TensorSpec]]:
+def _quantization(config: Mapping[str, Any], where: Path) -> tuple[str, dict[str, TensorSpec], Activations]:
     section = config.get("quantization_config")
     if not isinstance(section, dict) or cast("dict[str, object]", section).get("quant_method") != QUANT_METHOD:
         raise ModelConfigError(f"{where}: not a model packed by pentanet (quantization_config.quant_method)")
@@ -160,9 +173,9 @@ def _quantization(config: Mapping[str, Any], where: Path) -> tuple[str, dict[str
             "Pack the model again, or use another release of pentanet."
         )
     for key in fields:
-        if key not in _QUANT_KEYS:
+        if key not in (*_QUANT_KEYS, _ACTIVATIONS):
             raise ModelConfigError(
-                f"{where}: quantization_config: unknown key '{key}'.{did_you_mean(key, _QUANT_KEYS)}"
+                f"{where}: quantization_config: unknown key '{key}'.{did_you_mean(key, (*_QUANT_KEYS, _ACTIVATIONS))}"
             )
     method, tensors = fields.get("method"), fields.get("tensors")
     if not isinstance(method, str) or not isinstance(tensors, dict) or not tensors:
@@ -170,7 +183,17 @@ def _quantization(config: Mapping[str, Any], where: Path) -> tuple[str, dict[str
             f"{where}: quantization_config needs 'method' (text) and 'tensors'. Pack the model again."
         )
     described = cast("dict[str, object]", tensors)
-    return method, {name: spec_from_json(name, value, str(where)) for name, value in described.items()}
+    specs = {name: spec_from_json(name, value, str(where)) for name, value in described.items()}
+    return method, specs, _activations(fields.get(_ACTIVATIONS, "none"), where)
+
+
+def _activations(found: object, where: Path) -> Activations:
+    for known in ACTIVATIONS:
+        if found == known:
+            return known
+    raise ModelConfigError(
+        f"{where}: activations {found!r:.40} are none that this release knows.{did_you_mean(str(found), ACTIVATIONS)}"
+    )
 
 
 def _entries(specs: Mapping[str, TensorSpec], error: type[Exception] = UnpackableError) -> dict[str, Entry]:
@@ -183,7 +206,9 @@ def _entries(specs: Mapping[str, TensorSpec], error: type[Exception] = Unpackabl
                     f"tensor {part!r:.80}: a name has 1 to 255 letters, digits, '_', '.', '-', and no '__' first"
                 )
             if part in found:
-                raise error(f"tensor '{part}': two tensors have this name (scales are named after their matrix)")
+                raise error(
+                    f"tensor '{part}': two tensors have this name (scales and biases are named after their matrix)"
+                )
             found[part] = entry
     return found
 

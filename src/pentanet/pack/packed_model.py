@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pentanet.activations import Activations
 from pentanet.codes import Codes
 from pentanet.errors import ModelConfigError, ShapeError, UnknownNameError
 from pentanet.pack import layouts
 from pentanet.pack.container import Container
-from pentanet.pack.tensors import CodedSpec, PlainSpec, TensorSpec, from_bfloat16, scale_name
+from pentanet.pack.tensors import CodedSpec, PlainSpec, TensorSpec, bias_name, from_bfloat16, scale_name
 
 CONFIG, TENSORS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "README.md"
 
@@ -27,6 +28,7 @@ class PackedModel:
         path: the directory.
         config: content of config.json.
         method: registry name of the weight method.
+        activations: how linears round their inputs.
         specs: how each tensor is stored, in the order of config.json.
         tensor_file: the open model.safetensors.
     """
@@ -34,12 +36,13 @@ class PackedModel:
     path: Path
     config: dict[str, Any]
     method: str
+    activations: Activations
     specs: Mapping[str, TensorSpec]
     tensor_file: Container
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the tensors; scales belong to their tensor and have none of their own."""
+        """Names of the tensors; scales and biases belong to their tensor and have none of their own."""
         return tuple(self.specs)
 
     @property
@@ -102,6 +105,11 @@ class PackedModel:
         shape = self._coded(name).scales
         return _plain(self.tensor_file.raw(scale_name(name)), "float32", shape)
 
+    def bias(self, name: str) -> NDArray[np.float32] | None:
+        """Bias [rows] of a coded matrix, None where it has none.  Raises as `codes`."""
+        spec = self._coded(name)
+        return _plain(self.tensor_file.raw(bias_name(name)), "float32", spec.shape[:1]) if spec.bias else None
+
     def codes(self, name: str) -> Codes:
         """A whole coded matrix.
 
@@ -111,7 +119,7 @@ class PackedModel:
             CodeError: bytes that no encoder writes.
         """
         spec = self._coded(name)
-        return Codes(self.levels(name, 0, spec.shape[0]), self.scales(name), spec.grid)
+        return Codes(self.levels(name, 0, spec.shape[0]), self.scales(name), spec.grid, self.bias(name))
 
     def plain(self, name: str) -> NDArray[np.float32]:
         """A whole plain tensor.

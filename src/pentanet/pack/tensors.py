@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from pentanet import grid as grids
 from pentanet.codes import Codes
-from pentanet.errors import ModelConfigError, ScaleError, ShapeError, UnknownNameError, UnpackableError, did_you_mean
+from pentanet.errors import (
+    BiasError,
+    ModelConfigError,
+    ScaleError,
+    ShapeError,
+    UnknownNameError,
+    UnpackableError,
+    did_you_mean,
+)
 from pentanet.grid import Grid
 from pentanet.pack import layouts
 from pentanet.pack.header import MAX_DIMENSIONS, Entry
@@ -28,12 +36,14 @@ class CodedSpec:
         grid: the levels.
         layout: name of the layout of the codes.
         scales: shape of the float32 scales: (1, 1), (rows, 1) or (rows, groups).
+        bias: a float32 bias [rows] stands beside them.
     """
 
     shape: tuple[int, int]
     grid: Grid
     layout: str
     scales: tuple[int, int]
+    bias: bool = False
 
     @property
     def storage(self) -> str:
@@ -46,14 +56,16 @@ class CodedSpec:
         return math.prod(self.shape)
 
     def entries(self, name: str) -> dict[str, Entry]:
-        """The stored tensors: codes under the tensor's name, scales beside them."""
+        """The stored tensors: codes under the tensor's name, scales and bias beside them."""
         size = layouts.layout(self.layout).packed_size(*self.shape)
-        return {name: Entry("U8", (size,)), scale_name(name): Entry("F32", self.scales)}
+        found = {name: Entry("U8", (size,)), scale_name(name): Entry("F32", self.scales)}
+        return {**found, bias_name(name): Entry("F32", self.shape[:1])} if self.bias else found
 
     def to_json(self) -> dict[str, object]:
         """As written in config.json."""
         storage = {"storage": self.layout, "grid": self.grid.name}
-        return {**storage, "shape": list(self.shape), "scales": list(self.scales)}
+        sizes = {"shape": list(self.shape), "scales": list(self.scales)}
+        return {**storage, **sizes, **({"bias": True} if self.bias else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,7 @@ class Coded:
     def spec(self) -> CodedSpec:
         """What config.json will say of it."""
         rows, groups = self.codes.scales.shape
-        return CodedSpec(self.codes.shape, self.codes.grid, self.layout, (rows, groups))
+        return CodedSpec(self.codes.shape, self.codes.grid, self.layout, (rows, groups), self.codes.bias is not None)
 
     def check(self, name: str) -> None:
         """Refuse what the reader would refuse.
@@ -105,16 +117,22 @@ class Coded:
             UnknownNameError: no such layout.
             UnpackableError: the layout does not hold the matrix, or the grid is not in the registry.
             ScaleError: see `check_scales`.
+            BiasError: see `check_bias`.
         """
         layouts.layout(self.layout).check(self.codes.grid, self.codes.shape[1], name)
         if grids.GRIDS.get(self.codes.grid.name) != self.codes.grid:
             raise UnpackableError(f"tensor '{name}': grid '{self.codes.grid.name}' is not in pentanet.grid.GRIDS")
         check_scales(self.codes.scales, self.codes.grid, name)
+        if self.codes.bias is not None:
+            check_bias(self.codes.bias, name)
 
     def blocks(self, name: str) -> dict[str, NDArray[np.uint8]]:
         """Bytes of each stored tensor.  Raises CodeError for levels off the grid."""
         packed = layouts.layout(self.layout).encode(self.codes.levels, self.codes.grid, name)
-        return {name: packed, scale_name(name): _bytes(self.codes.scales.astype("<f4", copy=False))}
+        found = {name: packed, scale_name(name): _bytes(self.codes.scales.astype("<f4", copy=False))}
+        if self.codes.bias is not None:
+            found[bias_name(name)] = _bytes(self.codes.bias.astype("<f4", copy=False))
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,6 +176,11 @@ def scale_name(name: str) -> str:
     return f"{name}_scale"
 
 
+def bias_name(name: str) -> str:
+    """Name of the bias of a coded tensor."""
+    return f"{name}_bias"
+
+
 def check_scales(scales: NDArray[np.float32], grid: Grid, name: str) -> None:
     """Refuse scales that are not positive and finite, or that make weights which are not finite.
 
@@ -172,6 +195,20 @@ def check_scales(scales: NDArray[np.float32], grid: Grid, name: str) -> None:
         row, group = np.argwhere(bad)[0]
         raise ScaleError(
             f"tensor '{name}': scale {scales[row, group]} of row {row}, group {group} is not positive and finite. "
+            "Train or pack the model again; its weights are unusable."
+        )
+
+
+def check_bias(bias: NDArray[np.float32], name: str) -> None:
+    """Refuse a bias that is not finite.
+
+    Raises:
+        BiasError: names the first row.
+    """
+    bad = np.flatnonzero(~np.isfinite(bias))
+    if bad.size:
+        raise BiasError(
+            f"tensor '{name}': bias {bias[bad[0]]} of row {bad[0]} is not finite. "
             "Train or pack the model again; its weights are unusable."
         )
 
@@ -208,9 +245,10 @@ def spec_from_json(name: str, value: object, where: str) -> TensorSpec:
     storage = str(fields.get("storage"))
     plain = storage in PLAIN_DTYPES
     expected = ["storage", "shape"] if plain else ["storage", "grid", "shape", "scales"]
+    allowed = expected if plain else [*expected, "bias"]
     for key in fields:
-        if key not in expected:
-            raise ModelConfigError(f"{where}: unknown key '{key}'.{did_you_mean(key, expected)}")
+        if key not in allowed:
+            raise ModelConfigError(f"{where}: unknown key '{key}'.{did_you_mean(key, allowed)}")
     for key in expected:
         if key not in fields:
             raise ModelConfigError(f"{where}: key '{key}' is missing. Pack the model again.")
@@ -228,7 +266,11 @@ def spec_from_json(name: str, value: object, where: str) -> TensorSpec:
         layout.check(grid, shape[1], name)
     except UnpackableError as error:
         raise ModelConfigError(f"{file}: {error}") from None
-    return CodedSpec((shape[0], shape[1]), grid, storage, (scales[0], scales[1]))
+    if fields.get("bias", True) is not True:
+        raise ModelConfigError(
+            f"{where}: bias is {fields['bias']!r:.40}, not true; leave the key out where there is none"
+        )
+    return CodedSpec((shape[0], shape[1]), grid, storage, (scales[0], scales[1]), "bias" in fields)
 
 
 def _scales_fit(scales: tuple[int, ...], shape: tuple[int, ...]) -> bool:

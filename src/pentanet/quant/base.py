@@ -15,7 +15,10 @@ class Quantizer(nn.Module, ABC):
     """Turns a latent weight into what the forward pass multiplies by, and into what the file stores.
 
     The contract that every subclass is tested for: with `progress` 1, `fake` is bit for bit what `export` stores, so
-    nothing is lost between the last training step and the packed model.
+    nothing is lost between the last training step and the packed model.  The same holds for `bias`.
+
+    A method that trains with something else than what it stores does so only with `training` set and `progress` below
+    1: validation sees what the file would hold.
     """
 
     def initialize(self, weight: Tensor) -> None:
@@ -29,6 +32,15 @@ class Quantizer(nn.Module, ABC):
             weight: latent float32 weight [rows, cols].
             progress: share of the training that is done, 0 to 1; comes from the trainer, never from counting calls.
         """
+
+    def bias(self, weight: Tensor, used: Tensor) -> Tensor | None:
+        """What a linear adds to each of its outputs [rows]; None for most methods, and an embedding ignores it.
+
+        Args:
+            weight: latent float32 weight [rows, cols].
+            used: what `fake` made of it.
+        """
+        del weight, used
 
     @abstractmethod
     def export(self, weight: Tensor) -> Codes | NDArray[np.float32]:

@@ -61,6 +61,23 @@ def straight_through(blocks: Tensor, scales: Tensor, grid: Grid, rule: GradientR
     return _StraightThrough.apply(blocks, scales, grid, rule)  # pyright: ignore[reportReturnType]
 
 
+class _Replace(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, used: Tensor) -> Tensor:
+        del ctx, weight
+        return used.view_as(used)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        del ctx
+        return grads[0], None
+
+
+def replace(weight: Tensor, used: Tensor) -> Tensor:
+    """`used`, bit for bit, with the identity gradient to `weight`."""
+    return _Replace.apply(weight, used)  # pyright: ignore[reportReturnType]
+
+
 class _LearnedStep(torch.autograd.Function):
     @staticmethod
     def forward(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pentanet.activations import Activations
 from pentanet.grid import Grid
 from pentanet.quant.base import Quantizer
 from pentanet.quant.granularity import Granularity
@@ -20,6 +21,8 @@ class Method:
         grid: the levels, or None for full precision.
         granularity: what shares a scale, or None for full precision.
         make: builds a fresh quantizer for one weight.
+        activations: how it rounds the inputs of linears unless the configuration says otherwise.
+        multiple: the number of inputs of a matrix must be a multiple of this.
     """
 
     name: str
@@ -27,3 +30,5 @@ class Method:
     grid: Grid | None
     granularity: Granularity | None
     make: Callable[[], Quantizer]
+    activations: Activations = "none"
+    multiple: int = 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,7 +9,7 @@ from torch import Tensor, nn
 from pentanet.codes import Codes
 from pentanet.grid import Grid
 from pentanet.quant.base import Quantizer
-from pentanet.quant.gradients import GradientRule, learned_step, round_blocks, straight_through, stretched_step
+from pentanet.quant.gradients import GradientRule, learned_step, replace, round_blocks, straight_through, stretched_step
 from pentanet.quant.granularity import ROW, Granularity
 from pentanet.quant.scales import EPSILON, ScaleRule, rms_optimal
 
@@ -95,20 +93,10 @@ class Cast(Quantizer):
 
     def fake(self, weight: Tensor, progress: float) -> Tensor:
         del progress
-        return cast("Tensor", _CastStraightThrough.apply(weight, self.dtype)) if self.dtype != weight.dtype else weight
+        if self.dtype == weight.dtype:
+            return weight
+        return replace(weight, weight.detach().to(self.dtype).to(weight.dtype))
 
     @torch.no_grad()
     def export(self, weight: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         return weight.to(self.dtype).float().cpu().numpy()
-
-
-class _CastStraightThrough(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: object, weight: Tensor, dtype: torch.dtype) -> Tensor:
-        del ctx
-        return weight.to(dtype).to(weight.dtype)
-
-    @staticmethod
-    def backward(ctx: object, *grads: Tensor) -> tuple[Tensor, None]:
-        del ctx
-        return grads[0], None

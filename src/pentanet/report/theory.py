@@ -25,11 +25,15 @@ RULES: dict[str, tuple[Grid, float | None]] = {
     "ternary-tensor-optimum": (TERNARY, None),
     "pentanary-row-absmean": (PENTANARY, ABSMEAN),
     "pentanary-tensor-optimum": (PENTANARY, None),
+    "pentanary-mix": (PENTANARY, None),
+    "bitnet-b158": (TERNARY, ABSMEAN),
     "trilm": (TERNARY, ABSMEAN),
     "tbt-ternary": (TERNARY, 4 / 3 * ABSMEAN),
     "tbt-binary": (BINARY, ABSMEAN),
     "quest-ternary": (TERNARY, None),
     "quest-pentanary": (PENTANARY, None),
+    "hestia-ternary": (TERNARY, None),
+    "hestia-pentanary": (PENTANARY, None),
 }
 
 

@@ -55,6 +55,7 @@ class _Parts:
             return Matrix.coded(
                 raw,
                 scales,
+                self.packed.bias(name),
                 layout=spec.layout,
                 lowest=lowest,
                 spacing=spacing,

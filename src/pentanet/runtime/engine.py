@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from pentanet.errors import ConfigError
+from pentanet.errors import ConfigError, UnsupportedModelError
 from pentanet.machine import usable_cores
 from pentanet.models import ModelConfig, Network
 from pentanet.pack.packed_model import PackedModel
@@ -66,6 +66,7 @@ class Engine:
 
         Raises:
             EngineError: the engine was not compiled, or PENTANET_ISA is wrong.
+            UnsupportedModelError: the linears round their inputs by learned steps.
             ConfigError: a negative number of threads.
             FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
         """
@@ -73,6 +74,11 @@ class Engine:
         if threads < 0:
             raise ConfigError(f"threads {threads}: must be 1 or more, or 0 for one on each core")
         packed, config, vocab = open_config(path, verify=verify)
+        if packed.activations not in ("none", "int8"):
+            raise UnsupportedModelError(
+                f"{path}: its linears round their inputs by learned steps ('{packed.activations}'), which the native "
+                "engine does not do. Use --engine torch."
+            )
         tokenizer = read_tokenizer(packed, vocab)
         threads = threads or usable_cores()
         return cls(packed, config, tokenizer, assemble(packed, config, isa, threads), threads)
@@ -117,15 +123,20 @@ class Engine:
 
 
 def open_predictor(path: Path, choice: Choice, threads: int = 0) -> Engine | Runtime:
-    """Open a model directory to generate with: "auto" takes the native engine if it was compiled.
+    """Open a model directory to generate with: "auto" takes the native engine if it was compiled and knows the model.
 
     Raises:
-        EngineError: "native", and the engine was not compiled; or PENTANET_ISA is wrong.
+        EngineError: "native", and the engine was not compiled or does not know the model; or PENTANET_ISA is wrong.
         FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
     """
     if choice == "torch" or (choice == "auto" and not native.available()):
         return load(path)
-    return Engine.open(path, threads=threads)
+    try:
+        return Engine.open(path, threads=threads)
+    except UnsupportedModelError:
+        if choice == "native":
+            raise
+        return load(path)
 
 
 class EngineNetwork(nn.Module):

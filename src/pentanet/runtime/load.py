@@ -66,7 +66,7 @@ def load(path: Path, *, verify: bool = True) -> Runtime:
         TokenizerMismatchError: the tokenizer has more tokens than the model.
     """
     packed, config, vocab = open_config(path, verify=verify)
-    network = build(config, vocab, Packed())
+    network = build(config, vocab, Packed(packed.activations))
     _attach(network, packed)
     return Runtime(network=network.eval(), tokenizer=read_tokenizer(packed, vocab), packed=packed)
 
@@ -88,7 +88,9 @@ def open_config(path: Path, *, verify: bool = True) -> tuple[PackedModel, ModelC
     if config.layers > len(packed.names) or config.context > MAX_CONTEXT:
         found = f"{config.layers} layers and a context of {config.context}"
         raise ModelConfigError(f"{path}/config.json: {found} are more than its tensors, or any network here, can have")
-    _check(packed, *_places(build(config, vocab, Packed(), "meta")))  # before memory is taken for what config.json says
+    _check(
+        packed, *_places(build(config, vocab, Packed(packed.activations), "meta"))
+    )  # before memory is taken for what config.json says
     return packed, config, vocab
 
 

@@ -12,16 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pentanet.activations import Activations
+from pentanet.nn.activations import input_quantizer
 from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import CodedSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Coded:
-    """Levels int8 [rows, groups, cols / groups] and scales float32 [rows or 1, groups, 1]."""
+    """Levels int8 [rows, groups, cols / groups], scales float32 [rows or 1, groups, 1] and perhaps a bias [rows]."""
 
     levels: Tensor
     scales: Tensor
+    bias: Tensor | None = None
 
     def rows(self, index: Tensor) -> Tensor:
         """Weights [n, cols] of the rows `index` [n]."""
@@ -38,6 +41,7 @@ class Plain:
     """Values as they are stored, bfloat16 or float32 [rows, cols]."""
 
     values: Tensor
+    bias: None = None
 
     def rows(self, index: Tensor) -> Tensor:
         """Weights [n, cols] of the rows `index` [n]."""
@@ -66,6 +70,7 @@ class PackedMatrix(nn.Module):
             self.matrix = Coded(
                 levels=torch.from_numpy(codes.levels.reshape(self.shape[0], groups, -1)),
                 scales=torch.from_numpy(codes.scales.reshape(rows, groups, 1)),
+                bias=None if codes.bias is None else torch.from_numpy(codes.bias),
             )
         else:
             dtype = torch.bfloat16 if spec.dtype == "bfloat16" else torch.float32
@@ -76,10 +81,16 @@ class PackedMatrix(nn.Module):
 
 
 class PackedLinear(PackedMatrix):
-    """x [..., cols] -> [..., rows]."""
+    """x [..., cols] -> [..., rows]; inputs are rounded as in training, in front of codes and not of plain values."""
+
+    def __init__(self, rows: int, cols: int, activations: Activations = "none") -> None:
+        super().__init__(rows, cols)
+        self.inputs = input_quantizer(activations)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.matrix.all())
+        if self.inputs is not None and isinstance(self.matrix, Coded):
+            x = self.inputs(x)
+        return F.linear(x, self.matrix.all(), self.matrix.bias)
 
 
 class PackedEmbedding(PackedMatrix):
@@ -90,14 +101,17 @@ class PackedEmbedding(PackedMatrix):
 
 
 class Packed:
-    """The weight factory of packed models."""
+    """The weight factory of packed models; `activations` as in `pentanet.nn.Trainable`."""
+
+    def __init__(self, activations: Activations = "none") -> None:
+        self.activations: Activations = activations
 
     def linear(self, inputs: int, outputs: int) -> PackedLinear:
-        return PackedLinear(outputs, inputs)
+        return PackedLinear(outputs, inputs, self.activations)
 
     def embedding(self, vocab: int, width: int) -> PackedEmbedding:
         return PackedEmbedding(vocab, width)
 
     def head(self, inputs: int, vocab: int, tied_to: nn.Module | None) -> PackedLinear:
         del tied_to  # what the file stores once is attached twice
-        return PackedLinear(vocab, inputs)
+        return PackedLinear(vocab, inputs, "int8" if self.activations == "int8" else "none")

@@ -6,14 +6,16 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pentanet.activations import Activations
 from pentanet.errors import ConfigError
 from pentanet.models import LlamaConfig, ModelConfig
 from pentanet.nn import Storage
+from pentanet.quant import method
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightConfig:
-    """How weights are represented."""
+    """How weights are represented, and what they are multiplied by."""
 
     method: str = "pentanary"
     """Registry name of the weight method of the linears."""
@@ -21,6 +23,16 @@ class WeightConfig:
     """Storage of the embedding: int8, bfloat16, float32, or grid for the method of the linears."""
     head: Storage = "int8"
     """Storage of the head."""
+    activations: Literal["method", "none", "int8", "elastic8", "elastic2", "elastic1"] = "method"
+    """How linears round their inputs: as the method does by itself (most do not), not at all, to int8 per token as the
+    native engine does, or to 8, 2 or 1 bits with a learned step per linear."""
+
+    @property
+    def used_activations(self) -> Activations:
+        """`activations`, with the method's own looked up; without a grid there is no linear for learned steps."""
+        chosen = method(self.method)
+        used = chosen.activations if self.activations == "method" else self.activations
+        return "none" if used.startswith("elastic") and chosen.grid is None else used
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

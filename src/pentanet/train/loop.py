@@ -47,7 +47,8 @@ class Progress:
 def new_network(config: TrainConfig, vocab: int, device: torch.device | str = "cpu") -> Network:
     """The network with its initial weights: drawn on the CPU, the same for every method and device."""
     weights = config.weights
-    network = build(config.model, vocab, Trainable(weights.method, weights.embedding, weights.head))
+    make = Trainable(weights.method, weights.embedding, weights.head, weights.used_activations)
+    network = build(config.model, vocab, make)
     network.initialize(torch.Generator().manual_seed(config.seed))
     return network.to(device)
 

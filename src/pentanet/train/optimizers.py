@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pentanet.nn import QuantLinear, quantized_modules
+from pentanet.nn import QuantLinear, learned_steps, quantized_modules
 from pentanet.train.config import OptimizerConfig, ScheduleConfig
 from pentanet.train.muon import Muon
 from pentanet.train.schedule import decay, rate
@@ -74,10 +74,10 @@ class Optimizer:
 
 
 def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
-    """Matrices of the blocks, other weights, and state of quantizers, each once and in the model's order."""
+    """Matrices of the blocks, other weights, and learned steps, each once and in the model's order."""
     modules = dict(quantized_modules(model))
     inner = {id(m.weight) for name, m in modules.items() if isinstance(m, QuantLinear) and name != "lm_head"}
-    own = {id(p) for module in modules.values() for p in module.quantizer.parameters()}
+    own = {id(p) for p in learned_steps(model)}
     found: tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]] = ([], [], [])
     for parameter in model.parameters():
         found[0 if id(parameter) in inner else 2 if id(parameter) in own else 1].append(parameter)

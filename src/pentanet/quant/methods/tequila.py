@@ -1,0 +1,46 @@
+"""Tequila (2509.23809): ternary whose dead weights still act, as a bias that does not depend on the input.
+
+Weights that round to zero would neither act nor learn anything from their own size.  Here they add lambda * w to their
+output, whatever the input is; that sum is one constant per output, which the packed model stores as a bias.
+Source: TernaryQuant/models/utils_quant.py of Tencent/AngelSlim, branch tequila, method "ultraquantv2".
+"""
+
+import torch
+from torch import Tensor
+
+from pentanet.codes import Codes
+from pentanet.grid import TERNARY
+from pentanet.quant.granularity import Granularity, group_near
+from pentanet.quant.method import Method
+from pentanet.quant.scales import absmean
+from pentanet.quant.uniform import UniformQuantizer
+
+LAMBDA = 1e-3
+GROUP = group_near(128)
+
+
+class TequilaQuantizer(UniformQuantizer):
+    """Absmean ternary in groups, with bias[row] = strength * sum of the latent weights that round to zero."""
+
+    def __init__(self, strength: float = LAMBDA, granularity: Granularity = GROUP) -> None:
+        super().__init__(TERNARY, granularity, absmean())
+        self.strength = strength
+
+    def bias(self, weight: Tensor, used: Tensor) -> Tensor:
+        # Summed in float64: the order of the sum, which depends on threads and device, does not show in float32.
+        return torch.where(used == 0, weight, 0.0).sum(-1, dtype=torch.float64).mul(self.strength).float()
+
+    @torch.no_grad()
+    def export(self, weight: Tensor) -> Codes:
+        codes = super().export(weight)
+        bias = self.bias(weight, torch.from_numpy(codes.levels).to(weight.device))
+        return Codes(codes.levels, codes.scales, codes.grid, bias.cpu().numpy())
+
+
+METHOD = Method(
+    name="tequila",
+    title="ternary, group absmean, dead weights as a bias (Tequila)",
+    grid=TERNARY,
+    granularity=GROUP,
+    make=TequilaQuantizer,
+)

@@ -1,0 +1,71 @@
+"""Sherry's quantizer (2601.07892): of each four consecutive inputs three are -1 or 1, and the smallest is zero.
+
+16 patterns of zero and signs, times a common sign: 5 bits for 4 weights.  Source: the paper, eq. 4 and 5, and
+Sherry/models/utils_quant.py of Tencent/AngelSlim, branch sherry.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pentanet.codes import Codes
+from pentanet.errors import ConfigError
+from pentanet.grid import TERNARY
+from pentanet.quant.base import Quantizer
+from pentanet.quant.gradients import replace
+from pentanet.quant.granularity import Granularity, group_near
+from pentanet.quant.scales import EPSILON
+
+BLOCK, KEPT = 4, 3
+GROUP = group_near(128, BLOCK)
+
+
+class SparseTernaryQuantizer(Quantizer):
+    """Levels by magnitude within blocks of four, scale = mean |w| of the kept: the least squared error under 3:4.
+
+    Ties drop the first of the smallest.  A kept weight of exactly zero becomes 1, since a block has one zero, not two.
+    """
+
+    def __init__(self, granularity: Granularity = GROUP) -> None:
+        super().__init__()
+        self.granularity = granularity
+
+    def fake(self, weight: Tensor, progress: float) -> Tensor:
+        del progress
+        with torch.no_grad():
+            levels, scales = self._levels_and_scales(weight)
+            used = (self.granularity.blocks(levels) * scales).view_as(weight)
+        return replace(weight, used)
+
+    @torch.no_grad()
+    def export(self, weight: Tensor) -> Codes:
+        levels, scales = self._levels_and_scales(weight)
+        return Codes(levels.cpu().numpy().astype(np.int8), scales.squeeze(-1).cpu().numpy().copy(), TERNARY)
+
+    def _levels_and_scales(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Levels [rows, cols] and scales [rows, groups, 1]."""
+        rows, cols = weight.shape
+        if cols % BLOCK:
+            raise ConfigError(f"a weight of {rows} x {cols}: 3:4 sparsity needs inputs in fours")
+        size = weight.abs()
+        dropped = smallest_of_four(size)
+        magnitudes = self.granularity.blocks(size.masked_fill_(dropped, 0.0))
+        if magnitudes.shape[-1] % BLOCK:
+            raise ConfigError(f"groups of {magnitudes.shape[-1]} inputs: 3:4 sparsity needs groups of a multiple of 4")
+        kept = magnitudes.shape[-1] // BLOCK * KEPT
+        scales = magnitudes.sum(-1, keepdim=True).div_(kept).clamp_(min=EPSILON)
+        levels = torch.where(weight < 0, -1.0, 1.0).masked_fill_(dropped, 0.0)
+        return levels, scales
+
+
+def smallest_of_four(size: Tensor) -> Tensor:
+    """True at the first smallest of each four consecutive entries of `size` [rows, cols]."""
+    # Four strided views are several times faster than an argmin over a dimension of four.
+    a, b, c, d = size.view(size.shape[0], -1, BLOCK).unbind(-1)
+    ab, cd = torch.minimum(a, b), torch.minimum(c, d)
+    left = ab <= cd
+    first, third = a <= b, c <= d
+    picks = (left & first, left & ~first, ~left & third, ~left & ~third)
+    return torch.stack(picks, -1).view_as(size)
