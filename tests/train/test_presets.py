@@ -8,10 +8,12 @@ import pytest
 
 from pentanet.config import to_toml
 from pentanet.errors import ConfigError, MissingFileError, UnknownKeyError, UnknownNameError
-from pentanet.models import GPTConfig
+from pentanet.models import GPTConfig, LlamaConfig
 from pentanet.quant import METHODS
 from pentanet.train.config import TrainConfig
+from pentanet.train.loop import new_network
 from pentanet.train.presets import load_config, preset_names
+from pentanet.train.schedule import decay, rate
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -46,6 +48,56 @@ def test_an_unknown_preset_names_its_neighbour() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown preset 'nanno'\. Did you mean 'nano'\?"):
         load_config("nanno")
     assert issubclass(UnknownNameError, ConfigError)
+
+
+# Hidden width, and parameters as the name says them.
+SPECTRA = {
+    "99m": (1280, 99e6),
+    "190m": (2048, 190e6),
+    "390m": (2560, 390e6),
+    "560m": (3072, 560e6),
+    "830m": (4096, 830e6),
+    "1.1b": (5120, 1.1e9),
+    "1.5b": (6144, 1.5e9),
+    "2.4b": (7680, 2.4e9),
+    "3.9b": (9216, 3.9e9),
+}
+
+
+@pytest.mark.parametrize("size", SPECTRA)
+def test_the_spectra_suite(size: str) -> None:
+    trilm, floatlm = load_config(f"trilm-{size}"), load_config(f"floatlm-{size}")
+    assert trilm.model == floatlm.model
+    model = trilm.model
+    assert isinstance(model, LlamaConfig)
+    hidden, named = SPECTRA[size]
+    linears = model.layers * model.width * (4 * model.width + 3 * model.hidden)
+    assert model.hidden == hidden
+    assert linears + 2 * 50_257 * model.width == pytest.approx(named, rel=0.05)
+    assert (trilm.weights.method, floatlm.weights.method) == ("trilm", "full-precision")
+    assert trilm.tokens == pytest.approx(300e9, rel=1e-5)
+    # Peak and weight decay: down at a half, off at two thirds.
+    half, third = trilm.steps // 2, round(trilm.steps * 2 / 3)
+    assert trilm.optimizer.lr > 4 * floatlm.optimizer.lr
+    drop = rate(trilm.schedule, half + 1, trilm.steps) / rate(trilm.schedule, half - 1, trilm.steps)
+    assert drop == pytest.approx(trilm.schedule.drop_to, rel=1e-3)
+    assert (decay(trilm.schedule, third - 100, trilm.steps), decay(trilm.schedule, third + 200, trilm.steps)) == (1, 0)
+    assert decay(floatlm.schedule, floatlm.steps - 1, floatlm.steps) == 1
+
+
+def test_rates_of_the_smallest_trilm() -> None:
+    config = load_config("trilm-99m")
+    assert config.optimizer.lr == 2.4e-3
+    assert config.optimizer.lr * config.schedule.drop_to == pytest.approx(1.5e-3)
+
+
+def test_bitnet_has_norms_without_gains() -> None:
+    config = load_config("nano-bitnet")
+    network = new_network(config, 300)
+    frozen = {name for name, p in network.named_parameters() if not p.requires_grad}
+    assert frozen == {name for name, _ in network.named_parameters() if "norm" in name and "layers" in name}
+    assert config.weights.used_activations == "int8"
+    assert (config.schedule.kind, config.schedule.decay_off) == ("two-stage", 0.5)
 
 
 @pytest.mark.parametrize(("name", "shape"), [("seed-124m", (12, 768, 12)), ("seed-345m", (24, 1024, 16))])

@@ -20,15 +20,20 @@ from pentanet.nn import WeightFactory, quantized_modules
 
 
 class RMSNorm(nn.Module):
-    """x / rms(x) * gain over the last dimension, in float32."""
+    """x / rms(x) * gain over the last dimension, in float32; the gain is stored even if it is not `learned`."""
 
-    def __init__(self, width: int, eps: float) -> None:
+    def __init__(self, width: int, eps: float, *, learned: bool = True) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
+        self.weight = nn.Parameter(torch.ones(width), requires_grad=learned)
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
         return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
+
+
+def block_norm(config: LlamaConfig, width: int) -> RMSNorm:
+    """A norm before linears of a block."""
+    return RMSNorm(width, config.norm_eps, learned=config.norm_gains)
 
 
 def window_mask(tokens: int, window: int, device: torch.device) -> Tensor:
@@ -49,7 +54,7 @@ class Attention(nn.Module):
         self.k_proj = make.linear(config.width, config.kv_heads * head)
         self.v_proj = make.linear(config.width, config.kv_heads * head)
         self.o_proj = make.linear(config.heads * head, config.width)
-        self.attn_sub_norm = RMSNorm(config.heads * head, config.norm_eps) if config.sub_norms else nn.Identity()
+        self.attn_sub_norm = block_norm(config, config.heads * head) if config.sub_norms else nn.Identity()
         self.q_norm = RMSNorm(head, config.norm_eps) if config.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(head, config.norm_eps) if config.qk_norm else nn.Identity()
 
@@ -73,7 +78,7 @@ class MLP(nn.Module):
         self.gate_proj = make.linear(config.width, config.hidden)
         self.up_proj = make.linear(config.width, config.hidden)
         self.down_proj = make.linear(config.hidden, config.width)
-        self.ffn_sub_norm = RMSNorm(config.hidden, config.norm_eps) if config.sub_norms else nn.Identity()
+        self.ffn_sub_norm = block_norm(config, config.hidden) if config.sub_norms else nn.Identity()
         self.squared = config.activation == "relu2"
 
     def forward(self, x_BTD: Tensor) -> Tensor:
@@ -87,9 +92,9 @@ class Block(nn.Module):
 
     def __init__(self, config: LlamaConfig, make: WeightFactory) -> None:
         super().__init__()
-        self.input_layernorm = RMSNorm(config.width, config.norm_eps)
+        self.input_layernorm = block_norm(config, config.width)
         self.self_attn = Attention(config, make)
-        self.post_attention_layernorm = RMSNorm(config.width, config.norm_eps)
+        self.post_attention_layernorm = block_norm(config, config.width)
         self.mlp = MLP(config, make)
 
     def forward(self, x_BTD: Tensor, cos_TE: Tensor, sin_TE: Tensor, mask_TT: Tensor | None) -> Tensor:

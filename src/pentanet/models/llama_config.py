@@ -43,6 +43,8 @@ class LlamaConfig:
     """Gate of the MLP: silu (SwiGLU) or relu squared."""
     sub_norms: bool = True
     """Norms before the output projections of attention and MLP."""
+    norm_gains: bool = True
+    """Learn the gains of the norms in the blocks; false leaves them at 1, like the norms inside of BitNet's linears."""
     head_dim: int = 0
     """Width of a head; 0 for `width` / `heads`."""
     qk_norm: bool = False

@@ -1,4 +1,4 @@
-"""Named configurations, as TOML files of the package."""
+"""Named configurations: TOML files of the package, and a table of the Spectra suite that makes eighteen more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pentanet.train.config import TrainConfig
 
 def preset_names() -> list[str]:
     """Every preset, sorted."""
-    return sorted(path.name.removesuffix(".toml") for path in files("pentanet.presets").iterdir() if _is_preset(path))
+    found = [path.name.removesuffix(".toml") for path in files("pentanet.presets").iterdir() if _is_preset(path)]
+    return sorted([*found, *_spectra()])
 
 
 def load_config(name: str, overrides: list[str] | None = None) -> TrainConfig:
@@ -42,7 +43,26 @@ def _tree(name: str) -> Tree:
         return read_toml(Path(name))
     if name not in preset_names():
         raise UnknownNameError("preset", name, preset_names())
+    if name in (suite := _spectra()):
+        return suite[name]
     return read_toml(Path(str(files("pentanet.presets") / f"{name}.toml")))
+
+
+def _spectra() -> dict[str, Tree]:
+    """A configuration for each arm and size of presets/tables/spectra.toml."""
+    table = read_toml(Path(str(files("pentanet.presets") / "tables/spectra.toml")))
+    found: dict[str, Tree] = {}
+    for size, row in table["sizes"].items():
+        shape = {key: row[key] for key in ("layers", "width", "hidden", "heads")}
+        for arm, changes in table["arms"].items():
+            rates = row[arm]["rates"]
+            pairs = {**{f"model.{key}": value for key, value in shape.items()}, "model.kv_heads": row["heads"]}
+            pairs["optimizer.lr"] = rates[0]
+            if len(rates) == 2:
+                pairs["schedule.drop_to"] = rates[1] / rates[0]
+            pairs |= {f"{part}.{key}": value for part in changes for key, value in changes[part].items()}
+            found[f"{arm}-{size}"] = with_overrides(table["common"], [f"{k}={json.dumps(v)}" for k, v in pairs.items()])
+    return found
 
 
 def _is_preset(path: object) -> bool:
