@@ -23,6 +23,12 @@ def test_the_main_job_has_the_published_arms_and_their_controls() -> None:
     assert {"full-precision", "ternary"} <= set(suite("nano").controls)
 
 
+def test_every_method_is_in_the_matrix_once() -> None:
+    names = suite("methods").methods
+    assert len(set(names)) == len(names)
+    assert set(METHODS) - set(names) == {"tbt-binary"}  # the rule of binary
+
+
 def test_an_unknown_suite_names_its_neighbour() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown suite 'nanoo'\. Did you mean 'nano'\?"):
         suite("nanoo")

@@ -72,6 +72,12 @@ def test_doctor(answer):
     assert [check["name"] for check in found["checks"]] == ["layouts", "methods", "road", "engine", "cache"]
 
 
+def test_list_of_methods(answer):
+    found = answer("bench", "methods", "--list")
+    assert {"name", "title", "grid", "granularity", "bits"} <= set(found[0])
+    assert [row["name"] for row in answer("bench", "--list", "--methods", "ternary,binary")] == ["ternary", "binary"]
+
+
 @pytest.mark.slow
 def test_bench_and_report(answer, tiny, tmp_path):
     sizes = ["layers=1", "width=16", "heads=2", "kv_heads=1", "hidden=24", "context=16"]

@@ -32,6 +32,36 @@ class Suite:
 
 FIVE_ARMS = ("full-precision", "bitnet-seed", "pentanet-seed", "ternary", "pentanary")
 CONTROLS = ("full-precision", "ternary", "bitnet-seed")
+# All of the registry, but for tbt-binary, which is binary under another name.
+EVERY_METHOD = (
+    *CONTROLS,
+    "pentanet-seed",
+    "pentanary",
+    "binary",
+    "septenary",
+    "ternary-row-absmean",
+    "ternary-tensor-optimum",
+    "pentanary-row-absmean",
+    "pentanary-tensor-optimum",
+    "pentanary-mix",
+    "bitnet-b158",
+    "trilm",
+    "tbt-ternary",
+    "tequila",
+    "sherry",
+    "sherry-mix",
+    "sherry-plain",
+    "lsq-ternary",
+    "lsq-quaternary",
+    "lsq-pentanary",
+    "lsq-septenary",
+    "paretoq-seq",
+    "paretoq-ternary",
+    "quest-ternary",
+    "quest-pentanary",
+    "hestia-ternary",
+    "hestia-pentanary",
+)
 
 SUITES: Mapping[str, Suite] = MappingProxyType(
     {
@@ -49,6 +79,13 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
                 title="The same methods under the published recipe",
                 preset="nano-seed",
                 methods=FIVE_ARMS,
+                controls=CONTROLS,
+            ),
+            Suite(
+                name="methods",
+                title="Every weight method under our recipe",
+                preset="nano",
+                methods=EVERY_METHOD,
                 controls=CONTROLS,
             ),
         )

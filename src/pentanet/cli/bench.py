@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ def bench(
     data: str = "",
     settings: Settings | None = None,
     workers: Count | None = None,
+    listing: Annotated[bool, Parameter("--list", negative=())] = False,
     json: Flag = False,
 ) -> None:
     """Train several weight methods alike, pack each, check that nothing was lost, and compare them.
@@ -31,7 +32,7 @@ def bench(
     Parameters
     ----------
     suite
-        nano (our recipe) or nano-seed (the published one).
+        nano (our recipe), nano-seed (the published one) or methods (every method under our recipe).
     out
         Directory for everything; runs/bench-SUITE by default.
     seeds
@@ -46,9 +47,12 @@ def bench(
         Any other setting as key=value, for all methods; may be repeated.
     workers
         Trainings side by side; one per core by default.
+    listing
+        Say what the methods are, with grid, granularity and bits, and train nothing.
     json
-        Print the summary as JSON.
+        Print the summary, or the list, as JSON.
     """
+    from pentanet.bench.catalogue import describe
     from pentanet.bench.run import JobProgress
     from pentanet.bench.run import bench as run
     from pentanet.bench.suites import suite as find
@@ -58,10 +62,14 @@ def bench(
     from pentanet.train.presets import load_config, short_overrides
 
     chosen = find(suite)
-    config = load_config(chosen.preset, short_overrides(source=data, steps=steps or 0) + (settings or []))
     names = tuple(name for item in methods or [] for name in item.split(",") if name)
     for name in names:
         method(name)  # a misspelt name is told before the text is prepared
+    if listing:
+        rows = describe(names or chosen.methods)
+        (console.print_json if json else _show)(rows)
+        return
+    config = load_config(chosen.preset, short_overrides(source=data, steps=steps or 0) + (settings or []))
     tokens = console.dataset(config.data.source, config.data.tokenizer, config.data.eos)
     folder = out or Path("runs") / f"bench-{suite}"
     with console.bars() as bars:
@@ -88,6 +96,17 @@ def bench(
         console.print_json(summary)
     else:
         console.show_bench(summary, page)
+
+
+def _show(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The list of methods, one per line however wide the terminal is."""
+    from pentanet.cli import console
+
+    console.out.print(f"{'method':24}  {'grid':10}  {'scale per':9}  {'bits':>6}  stored  what it is", style="bold")
+    for row in rows:
+        words = f"{row['name']:24}  {row['grid'] or '':10}  {row['granularity'] or '':9}"
+        bits = f"{row['bits']:6.3f}  {row['stored_bits']:6.3f}"
+        console.out.print(f"{words}  {bits}  {row['title']}", soft_wrap=True)
 
 
 def _outcome(result: Mapping[str, Any]) -> str:

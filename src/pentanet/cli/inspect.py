@@ -49,7 +49,7 @@ def show(found: Inspection) -> None:
         table.add_column(name, no_wrap=True)
     for name in ("shape", "bits", "entropy", "zero %"):
         table.add_column(name, justify="right", no_wrap=True)
-    vectors = [row for row in found.rows if len(row.shape) == 1]
+    vectors = [row for row in found.rows if len(row.shape) <= 1]
     for row in found.rows:
         if row not in vectors:
             entropy = "" if row.entropy is None else f"{row.entropy:.3f}"

@@ -50,6 +50,11 @@ class Layout:
         """Bytes of one group of 16 rows x KG inputs."""
         return self.coder.nbytes
 
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits that a weight takes where no padding is needed."""
+        return 8 * self.bytes_per_group / (TILE_ROWS * self.inputs_per_group)
+
     def accepts(self, grid: Grid) -> bool:
         """Whether matrices on `grid` can be stored."""
         return self.smallest <= grid.size <= self.largest
