@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from pentanet.activations import Activations
 
 SMALLEST = 1e-8
+LEAST_POSITIVE = 2.0**-149  # float32
 
 
 def input_quantizer(kind: Activations) -> nn.Module | None:
@@ -72,9 +73,9 @@ class _Int8(torch.autograd.Function):
         del ctx
         values = x.float()
         scale = values.abs().amax(-1, keepdim=True).div_(127)
-        levels = (values / scale).round_().clamp_(-127, 127)
-        # A scale of zero, of a token of zeros or of values too small for a scale, makes zeros.
-        return torch.where(scale > 0, levels.mul_(scale), 0.0).to(x.dtype)
+        # A token of zeros, or of values too small for a scale, has scale zero, and zero is what it becomes.
+        levels = values.div(scale.clamp(min=LEAST_POSITIVE)).round_().clamp_(-127, 127)
+        return levels.mul_(scale).add_(0.0).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:

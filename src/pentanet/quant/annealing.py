@@ -64,8 +64,9 @@ class _Soften(torch.autograd.Function):
         for level in grid.levels:
             odds = (u - level).square_().mul_(-1 / width).exp_()
             total += odds
-            first.add_(odds, alpha=level)
-            second.add_(odds, alpha=level**2)
+            if level:
+                first.add_(odds, alpha=level)
+                second.add_(odds, alpha=level**2)
         mean = first.div_(total)
         # The derivative of a softmax mean is the variance of the levels under the softmax, times 2 / T.
         variance = second.div_(total).addcmul_(mean, mean, value=-1)

@@ -9,7 +9,7 @@ import torch
 from pentanet.codes import Codes
 from pentanet.errors import ConfigError
 from pentanet.quant import ROW, group, quantizer
-from pentanet.quant.sparse import SparseTernaryQuantizer, smallest_of_four
+from pentanet.quant.sparse import SparseTernaryQuantizer, largest_three_of_four
 
 
 def export(weight: torch.Tensor) -> Codes:
@@ -31,10 +31,11 @@ def test_exactly_one_zero_of_four_whatever_the_weights() -> None:
 
 def test_the_smallest_is_dropped_and_the_first_of_equals() -> None:
     size = torch.rand(16, 64, generator=torch.Generator().manual_seed(0))
-    dropped = smallest_of_four(size).view(16, 16, 4)
-    assert torch.equal(dropped.int().argmax(-1), size.view(16, 16, 4).argmin(-1))
+    kept = largest_three_of_four(size).view(16, 16, 4)
+    assert torch.equal(kept.argmin(-1), size.view(16, 16, 4).argmin(-1))
+    assert (kept.sum(-1) == 3).all()
     ties = torch.tensor([[1.0, 0, 0, 1, 2, 2, 1, 1, 0, 1, 0, 0, 1, 1, 1, 1]])
-    assert smallest_of_four(ties).view(4, 4).int().argmax(-1).tolist() == [1, 2, 0, 0]
+    assert largest_three_of_four(ties).tolist() == [[1, 0, 1, 1, 1, 1, 0, 1, 0, 1, 1, 1, 0, 1, 1, 1]]
 
 
 def test_error_on_gaussian_weights() -> None:

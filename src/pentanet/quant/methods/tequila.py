@@ -5,6 +5,8 @@ output, whatever the input is; that sum is one constant per output, which the pa
 Source: TernaryQuant/models/utils_quant.py of Tencent/AngelSlim, branch tequila, method "ultraquantv2".
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -27,14 +29,30 @@ class TequilaQuantizer(UniformQuantizer):
         self.strength = strength
 
     def bias(self, weight: Tensor, used: Tensor) -> Tensor:
-        # Summed in float64: the order of the sum, which depends on threads and device, does not show in float32.
-        return torch.where(used == 0, weight, 0.0).sum(-1, dtype=torch.float64).mul(self.strength).float()
+        return _DeadSum.apply(weight, used, self.strength)  # pyright: ignore[reportReturnType]
 
     @torch.no_grad()
     def export(self, weight: Tensor) -> Codes:
         codes = super().export(weight)
-        bias = self.bias(weight, torch.from_numpy(codes.levels).to(weight.device))
+        bias = self.bias(weight, torch.from_numpy(codes.levels).to(weight))
         return Codes(codes.levels, codes.scales, codes.grid, bias.cpu().numpy())
+
+
+class _DeadSum(torch.autograd.Function):
+    """strength * the sum over each row of the weights that are used as zero, with its gradient to these."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, used: Tensor, strength: float) -> Tensor:
+        # 1 where dead, 0 elsewhere: arithmetic on floats takes a fifth of the time of a mask.
+        dead = used.abs().sign_().neg_().add_(1.0)
+        ctx.save_for_backward(dead)
+        ctx.strength = strength
+        # Summed in float64: the order of the sum, which depends on threads and device, does not show in float32.
+        return (weight * dead).sum(-1, dtype=torch.float64).mul_(strength).float()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return (grads[0] * ctx.strength).unsqueeze(-1) * ctx.saved_tensors[0], None, None
 
 
 METHOD = Method(
