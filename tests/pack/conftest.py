@@ -16,10 +16,14 @@ from pentanet.pack.tensors import Coded, Plain, Tensor
 CONFIG = {"model_type": "llama", "hidden_size": 24}
 
 
-def coded(grid: str, layout: str, shape: tuple[int, int], scales: tuple[int, int], seed: int = 0) -> Coded:
+def coded(
+    grid: str, layout: str, shape: tuple[int, int], scales: tuple[int, int], seed: int = 0, *, bias: bool = False
+) -> Coded:
     generator = np.random.default_rng(seed)
     levels = generator.choice(np.array(GRIDS[grid].levels, np.int8), shape)
-    return Coded(Codes(levels, generator.uniform(0.01, 1, scales).astype(np.float32), GRIDS[grid]), layout)
+    made = generator.uniform(0.01, 1, scales).astype(np.float32)
+    added = generator.normal(size=shape[0]).astype(np.float32) if bias else None
+    return Coded(Codes(levels, made, GRIDS[grid], added), layout)
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +33,7 @@ def tensors() -> dict[str, Tensor]:
         "embed.weight": coded("int8", "byte", (40, 24), (40, 1)),
         "norm.weight": Plain(ramp, "bfloat16"),
         "up.weight": coded("pentanary", "pentanary-7bit", (35, 24), (35, 1)),
-        "down.weight": coded("ternary", "ternary-5in8", (24, 35), (24, 5)),
+        "down.weight": coded("ternary", "ternary-5in8", (24, 35), (24, 5), bias=True),
         "gate.weight": coded("binary", "binary-1bit", (16, 8), (1, 1)),
         "bias": Plain(ramp.reshape(3, 7), "float32"),
         "one": Plain(np.full((), 3.25, np.float32), "float32"),

@@ -15,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pentanet.activations import ACTIVATIONS, Activations
 from pentanet.codes import Codes
 from pentanet.errors import (
+    BiasError,
     ChecksumError,
     CodeError,
     MissingFileError,
@@ -41,9 +43,23 @@ from pentanet.pack.tensors import Coded, Plain, PlainSpec, Tensor, from_bfloat16
 FILES = ["README.md", "config.json", "model.safetensors", "tokenizer.json"]
 
 
-def write(out: Path, tensors: dict[str, Tensor], *, overwrite: bool = False, **config: object) -> None:
+def write(
+    out: Path,
+    tensors: dict[str, Tensor],
+    *,
+    overwrite: bool = False,
+    activations: Activations = "none",
+    **config: object,
+) -> None:
     write_model(
-        out, config=config, tensors=tensors, method="pentanary", tokenizer=b"{}", card="# Card\n", overwrite=overwrite
+        out,
+        config=config,
+        tensors=tensors,
+        method="pentanary",
+        tokenizer=b"{}",
+        card="# Card\n",
+        activations=activations,
+        overwrite=overwrite,
     )
 
 
@@ -68,6 +84,8 @@ def test_round_trip(pristine: Path, tensors: dict[str, Tensor]) -> None:
         assert opened.shape(name) == tensor.spec.shape
         if isinstance(tensor, Coded):
             codes = opened.codes(name)
+            assert (codes.bias is None) == (tensor.codes.bias is None)
+            assert codes.bias is None or same(codes.bias, tensor.codes.bias)
             assert same(codes.levels, tensor.codes.levels)
             assert same(codes.scales, tensor.codes.scales)
             assert same(opened.rows(name, 0, codes.shape[0]), tensor.codes.dequantize())
@@ -204,8 +222,38 @@ BAD_CONFIGS: dict[str, tuple[Change, type[PentaNetError], str]] = {
         ShapeError,
         "'up.weight' is U8",
     ),
+    "a bias that is not there": (
+        lambda config: _tensor(config, "up.weight", {**_spec(config, "up.weight"), "bias": True}),
+        MissingTensorError,
+        "'up.weight_bias'",
+    ),
+    "a bias that is denied": (
+        lambda config: _tensor(config, "down.weight", _without_bias(_spec(config, "down.weight"))),
+        UnexpectedTensorError,
+        "'down.weight_bias' is not in config.json",
+    ),
+    "a bias that is no truth": (
+        lambda config: _tensor(config, "down.weight", {**_spec(config, "down.weight"), "bias": 1}),
+        ModelConfigError,
+        "'down.weight': bias is 1, not true",
+    ),
+    "a bias of plain values": (
+        lambda config: _tensor(config, "bias", {**_spec(config, "bias"), "bias": True}),
+        ModelConfigError,
+        "'bias': unknown key 'bias'",
+    ),
+    "unknown activations": (
+        lambda config: _quant(config, activations="int4"),
+        ModelConfigError,
+        "activations 'int4' are none that this release knows. Did you mean 'int8'",
+    ),
+    "activations in a list": (lambda config: _quant(config, activations=["int8"]), ModelConfigError, "activations"),
     "fewer tensors": (lambda config: _tensor(config, "bias"), UnexpectedTensorError, "'bias' is not in config.json"),
 }
+
+
+def _without_bias(spec: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in spec.items() if key != "bias"}
 
 
 def _quant(config: dict[str, Any], **fields: object) -> dict[str, Any]:
@@ -281,6 +329,28 @@ def test_bad_scale_with_a_good_checksum(
     write(tmp_path / "model", {"w": Coded(Codes(np.ones((2, 4), np.int8), scales, PENTANARY), "pentanary-7bit")})
     with pytest.raises(ScaleError, match=r"model.safetensors: w': scale \S+ of row 1, group 0"):
         open_model(tmp_path / "model", verify=verify)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_bad_bias(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: float) -> None:
+    """Refused by the writer, and by the reader of one who did not check."""
+    bias = np.array([0, bad], np.float32)
+    codes = Codes(np.ones((2, 4), np.int8), np.ones((2, 1), np.float32), PENTANARY, bias)
+    with pytest.raises(BiasError, match=r"'w': bias \S+ of row 1 is not finite"):
+        write(tmp_path / "model", {"w": Coded(codes, "pentanary-7bit")})
+    monkeypatch.setattr(Coded, "check", lambda self, name: None)
+    write(tmp_path / "model", {"w": Coded(codes, "pentanary-7bit")})
+    with pytest.raises(BiasError, match=r"model.safetensors: w': bias \S+ of row 1"):
+        open_model(tmp_path / "model", verify=False)
+
+
+def test_activations_are_kept_and_left_out_where_there_are_none(tmp_path: Path) -> None:
+    for kind in ACTIVATIONS:
+        write(tmp_path / kind, ONES, activations=kind)
+        assert open_model(tmp_path / kind).activations == kind
+        section = json.loads((tmp_path / kind / "config.json").read_text())["quantization_config"]
+        assert section.get("activations", "none") == kind
+        assert ("activations" in section) == (kind != "none")
 
 
 def test_bad_codes_with_a_good_checksum(model: Path) -> None:
