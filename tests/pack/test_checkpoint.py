@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from pentanet.activations import ACTIVATIONS
 from pentanet.data.dataset import Dataset
 from pentanet.errors import CheckpointError, MissingFileError, UnknownNameError, UnpackableError, WriteError
 from pentanet.evaluate.perplexity import evaluate
+from pentanet.extras import ACTIVATIONS
 from pentanet.models.loss import Precision, autocast
 from pentanet.nn import STORAGES, set_progress
 from pentanet.pack.checkpoint import export_tensors, pack

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentanet.activations import ACTIVATIONS, Activations
 from pentanet.codes import Codes
 from pentanet.errors import (
     BiasError,
@@ -34,6 +33,7 @@ from pentanet.errors import (
     VersionError,
     WriteError,
 )
+from pentanet.extras import ACTIVATIONS, Activations
 from pentanet.grid import PENTANARY
 from pentanet.pack import container, model_dir
 from pentanet.pack.header import Entry
@@ -245,8 +245,9 @@ BAD_CONFIGS: dict[str, tuple[Change, type[PentaNetError], str]] = {
     "unknown activations": (
         lambda config: _quant(config, activations="int4"),
         ModelConfigError,
-        "activations 'int4' are none that this release knows. Did you mean 'int8'",
+        "activations 'int4' is none that this release knows. Did you mean 'int8'",
     ),
+    "unknown low rank": (lambda config: _quant(config, low_rank="gate"), ModelConfigError, "Did you mean 'gated'"),
     "activations in a list": (lambda config: _quant(config, activations=["int8"]), ModelConfigError, "activations"),
     "fewer tensors": (lambda config: _tensor(config, "bias"), UnexpectedTensorError, "'bias' is not in config.json"),
 }

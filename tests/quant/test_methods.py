@@ -42,6 +42,8 @@ GAUSSIAN = {
     "paretoq-ternary": (1.2240, 0.1902),
     "pentanary-mix": (0.8430, 0.0822),
     "bitnet-b158": (0.7979, 0.2634),
+    "hgf": (0.7979, 0.2634),
+    "hgf-ungated": (0.7979, 0.2634),
     "hestia-ternary": (1.2240, 0.1902),
     "hestia-pentanary": (0.8430, 0.0822),
     "quest-ternary": (1.2240, 0.1902),

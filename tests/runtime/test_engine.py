@@ -16,8 +16,8 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
 from torch import Tensor
 
-from pentanet.activations import ACTIVATIONS
 from pentanet.errors import CodeError, ConfigError, EngineError, UnsupportedModelError
+from pentanet.extras import ACTIVATIONS, LowRank
 from pentanet.models import GPTConfig, LlamaConfig, ModelConfig, build
 from pentanet.models.rope import LinearRope, Llama3Rope, YarnRope
 from pentanet.nn import Trainable, quantized_modules
@@ -68,12 +68,12 @@ def tokenizer() -> Tokenizer:
     return made
 
 
-def write(path: Path, name: str) -> Path:
+def write(path: Path, name: str, low_rank: LowRank = "none") -> Path:
     """A model of MODELS; `NAME+int8` rounds the inputs of its linears."""
     sizes, _, suffix = name.partition("+")
     activations = next(kind for kind in ACTIVATIONS if kind == (suffix or "none"))
     config, method, embedding, head = MODELS[sizes]
-    network = build(config, VOCAB, Trainable(method, embedding, head, activations))
+    network = build(config, VOCAB, Trainable(method, embedding, head, activations, low_rank))
     generator = torch.Generator().manual_seed(0)
     network.initialize(generator)
     with torch.no_grad():
@@ -90,6 +90,7 @@ def write(path: Path, name: str) -> Path:
         tensors=export_tensors(network),
         method=method,
         activations=activations,
+        low_rank=low_rank,
         tokenizer=tokenizer().to_str().encode(),
         card="",
     )
@@ -298,6 +299,13 @@ def test_learned_steps_of_activations_run_with_torch(packed: Packed) -> None:
     with pytest.raises(UnsupportedModelError, match=r"learned steps \('elastic2'\).*--engine torch"):
         open_predictor(path, "native")
     assert isinstance(open_predictor(path, "auto"), Runtime)
+
+
+def test_a_path_of_low_rank_runs_with_torch(packed: Packed, tmp_path: Path) -> None:
+    write(tmp_path / "model", "bitnet", low_rank="gated")
+    with pytest.raises(UnsupportedModelError, match="path of low rank"):
+        Engine.open(tmp_path / "model")
+    assert isinstance(open_predictor(tmp_path / "model", "auto"), Runtime)
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

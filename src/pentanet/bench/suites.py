@@ -61,6 +61,8 @@ EVERY_METHOD = (
     "quest-pentanary",
     "hestia-ternary",
     "hestia-pentanary",
+    "hgf",
+    "hgf-ungated",
 )
 
 SUITES: Mapping[str, Suite] = MappingProxyType(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pentanet.errors import ConfigError
 from pentanet.models.hub import from_hub
-from pentanet.nn import WeightFactory, quantized_modules
+from pentanet.nn import WeightFactory, draw_low_rank, quantized_modules
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,3 +171,4 @@ class GPT(nn.Module):
             if name != "lm_head":  # shares the latent of wte, whose width is the head's number of inputs
                 module.draw(module.weight.shape[1] ** -0.5, generator)
             module.quantizer.initialize(module.weight)
+        draw_low_rank(self, generator)

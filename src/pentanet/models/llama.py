@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pentanet.models.llama_config import LlamaConfig
 from pentanet.models.rope import rotary_table, rotate
-from pentanet.nn import WeightFactory, quantized_modules
+from pentanet.nn import WeightFactory, draw_low_rank, quantized_modules
 
 
 class RMSNorm(nn.Module):
@@ -158,3 +158,4 @@ class Llama(nn.Module):
             if not (config.tie and name == "lm_head"):
                 module.draw(std, generator)
             module.quantizer.initialize(module.weight)
+        draw_low_rank(self, generator)

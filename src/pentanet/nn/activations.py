@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pentanet.activations import Activations
+from pentanet.extras import Activations
 
 SMALLEST = 1e-8
 LEAST_POSITIVE = 2.0**-149  # float32

@@ -10,8 +10,9 @@ from typing import Protocol
 
 from torch import nn
 
-from pentanet.activations import Activations
+from pentanet.extras import Activations, LowRank
 from pentanet.nn.activations import input_quantizer
+from pentanet.nn.low_rank import low_rank_path
 from pentanet.nn.modules import QuantEmbedding, QuantLinear
 from pentanet.nn.storage import storage_quantizer
 from pentanet.quant import quantizer
@@ -35,17 +36,25 @@ class Trainable:
         head: storage of the head.
         activations: how the linears round their inputs.  As in the native engine, int8 rounds in front of every matrix
             that is stored as codes, the head too; learned steps stand before the linears of the blocks alone.
+        low_rank: the path beside the linears of the blocks.
     """
 
     def __init__(
-        self, method: str, embedding: str = "int8", head: str = "int8", activations: Activations = "none"
+        self,
+        method: str,
+        embedding: str = "int8",
+        head: str = "int8",
+        activations: Activations = "none",
+        low_rank: LowRank = "none",
     ) -> None:
         self.method, self.embedding_storage, self.head_storage = method, embedding, head
         self.activations: Activations = activations
+        self.low_rank: LowRank = low_rank
 
     def linear(self, inputs: int, outputs: int) -> QuantLinear:
         made = quantizer(self.method)
-        return QuantLinear(outputs, inputs, made, None if isinstance(made, Cast) else input_quantizer(self.activations))
+        rounding = None if isinstance(made, Cast) else input_quantizer(self.activations)
+        return QuantLinear(outputs, inputs, made, rounding, low_rank_path(self.low_rank, inputs, outputs))
 
     def embedding(self, vocab: int, width: int) -> QuantEmbedding:
         storage = self.embedding_storage

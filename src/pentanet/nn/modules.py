@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pentanet.nn.low_rank import LowRankPath
 from pentanet.quant import Quantizer
 
 
@@ -45,19 +46,27 @@ class QuantLinear(_Quantized):
 
     Attributes:
         inputs: rounds x first, see `pentanet.nn.activations`; None leaves it alone.
+        low_rank: adds its own product of x, not rounded, see `pentanet.nn.low_rank`; or None.
     """
 
     def __init__(
-        self, rows: int, cols: int, quantizer: Quantizer, inputs: nn.Module | None = None, *, by_method: bool = True
+        self,
+        rows: int,
+        cols: int,
+        quantizer: Quantizer,
+        inputs: nn.Module | None = None,
+        low_rank: LowRankPath | None = None,
+        *,
+        by_method: bool = True,
     ) -> None:
         super().__init__(rows, cols, quantizer, by_method=by_method)
-        self.inputs = inputs
+        self.inputs, self.low_rank = inputs, low_rank
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.inputs is not None:
-            x = self.inputs(x)
         used = self.used_weight()
-        return F.linear(x, used, self.quantizer.bias(self.weight, used))
+        rounded = x if self.inputs is None else self.inputs(x)
+        y = F.linear(rounded, used, self.quantizer.bias(self.weight, used))
+        return y if self.low_rank is None else y + self.low_rank(x, self.progress)
 
 
 class QuantEmbedding(_Quantized):
@@ -87,6 +96,13 @@ def set_progress(model: nn.Module, progress: float) -> None:
     """Tell every quantizer how much of the training is done, 0 to 1."""
     for _, module in quantized_modules(model):
         module.progress = progress
+
+
+def draw_low_rank(model: nn.Module, generator: torch.Generator) -> None:
+    """Draw the paths beside the linears, after all else: the other weights are the same with them and without."""
+    for _, module in quantized_modules(model):
+        if isinstance(module, QuantLinear) and module.low_rank is not None:
+            module.low_rank.draw(generator)
 
 
 def learned_steps(model: nn.Module) -> Iterator[nn.Parameter]:

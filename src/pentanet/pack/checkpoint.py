@@ -70,6 +70,7 @@ def pack(
         tensors=tensors,
         method=config.weights.method,
         activations=config.weights.used_activations,
+        low_rank=method(config.weights.method).low_rank,
         tokenizer=(run / TOKENIZER).read_bytes(),
         card=model_card(_facts(config, data, run, checkpoint.step, tensors)),
         overwrite=overwrite,
@@ -96,7 +97,8 @@ def export_tensors(network: Network, layout: str | None = None) -> dict[str, Ten
             tensors[f"{name}.weight"] = Plain(exported, str(module.quantizer.dtype).removeprefix("torch."))
     for name, parameter in network.named_parameters():
         if name.rsplit(".", 1)[0] not in modules and ".quantizer." not in name:
-            tensors[name] = Plain(parameter.detach().cpu().float().numpy(), "float32")
+            dtype = "bfloat16" if ".low_rank." in name and parameter.ndim == 2 else "float32"  # as training uses it
+            tensors[name] = Plain(parameter.detach().cpu().float().numpy(), dtype)
     return tensors
 
 

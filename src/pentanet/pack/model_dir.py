@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pentanet import atomic
-from pentanet.activations import ACTIVATIONS, Activations
 from pentanet.errors import (
     HeaderError,
     MissingFileError,
@@ -29,6 +28,7 @@ from pentanet.errors import (
     WriteError,
     did_you_mean,
 )
+from pentanet.extras import ACTIVATIONS, LOW_RANK, Activations, LowRank
 from pentanet.pack import container
 from pentanet.pack.container import Container
 from pentanet.pack.header import FORMAT_VERSION, Entry, strict_json, valid_name
@@ -42,9 +42,10 @@ from pentanet.pack.tensors import (
     spec_from_json,
 )
 
+T = TypeVar("T")
 QUANT_METHOD = "pentanet"
 _QUANT_KEYS = ("quant_method", "format_version", "method", "tensors")
-_ACTIVATIONS = "activations"
+_EXTRAS = {"activations": ACTIVATIONS, "low_rank": LOW_RANK}  # left out where they are "none"
 _MAX_CONFIG = 1 << 24
 
 
@@ -66,6 +67,7 @@ def write_model(
     tokenizer: bytes | None,
     card: str,
     activations: Activations = "none",
+    low_rank: LowRank = "none",
     overwrite: bool = False,
 ) -> None:
     """Write a model directory, whole or not at all.
@@ -78,6 +80,7 @@ def write_model(
         tokenizer: content of tokenizer.json.
         card: content of README.md.
         activations: how linears round their inputs.
+        low_rank: what stands beside them.
         overwrite: replace a model directory that is there.
 
     Raises:
@@ -94,8 +97,8 @@ def write_model(
     quantization: dict[str, object] = dict(
         zip(_QUANT_KEYS, (QUANT_METHOD, FORMAT_VERSION, method, described), strict=True)
     )
-    if activations != "none":
-        quantization[_ACTIVATIONS] = activations
+    extras = zip(_EXTRAS, (activations, low_rank), strict=True)
+    quantization |= {key: value for key, value in extras if value != "none"}
     text = json.dumps({**config, "quantization_config": quantization}, indent=2, allow_nan=False) + "\n"
     try:
         _check_target(out, overwrite)
@@ -125,11 +128,17 @@ def open_model(path: Path, *, verify: bool = True) -> PackedModel:
         ScaleError, BiasError: a scale that is not positive and finite, a bias that is not finite.
     """
     config = read_config(path / CONFIG)
-    method, specs, activations = _quantization(config, path / CONFIG)
+    method, specs = _quantization(config, path / CONFIG)
     opened = container.open_tensors(path / TENSORS, verify=verify)
     _compare(_entries(specs, ModelConfigError), opened)
     model = PackedModel(
-        path=path, config=config, method=method, specs=specs, activations=activations, tensor_file=opened
+        path=path,
+        config=config,
+        method=method,
+        activations=_extra(config, "activations", ACTIVATIONS, path / CONFIG),
+        low_rank=_extra(config, "low_rank", LOW_RANK, path / CONFIG),
+        specs=specs,
+        tensor_file=opened,
     )
     for name, spec in specs.items():
         if isinstance(spec, CodedSpec):
@@ -161,7 +170,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ModelConfigError(str(error)) from None
 
 
-def _quantization(config: Mapping[str, Any], where: Path) -> tuple[str, dict[str, TensorSpec], Activations]:
+def _quantization(config: Mapping[str, Any], where: Path) -> tuple[str, dict[str, TensorSpec]]:
     section = config.get("quantization_config")
     if not isinstance(section, dict) or cast("dict[str, object]", section).get("quant_method") != QUANT_METHOD:
         raise ModelConfigError(f"{where}: not a model packed by pentanet (quantization_config.quant_method)")
@@ -173,9 +182,9 @@ def _quantization(config: Mapping[str, Any], where: Path) -> tuple[str, dict[str
             "Pack the model again, or use another release of pentanet."
         )
     for key in fields:
-        if key not in (*_QUANT_KEYS, _ACTIVATIONS):
+        if key not in (*_QUANT_KEYS, *_EXTRAS):
             raise ModelConfigError(
-                f"{where}: quantization_config: unknown key '{key}'.{did_you_mean(key, (*_QUANT_KEYS, _ACTIVATIONS))}"
+                f"{where}: quantization_config: unknown key '{key}'.{did_you_mean(key, (*_QUANT_KEYS, *_EXTRAS))}"
             )
     method, tensors = fields.get("method"), fields.get("tensors")
     if not isinstance(method, str) or not isinstance(tensors, dict) or not tensors:
@@ -183,16 +192,16 @@ def _quantization(config: Mapping[str, Any], where: Path) -> tuple[str, dict[str
             f"{where}: quantization_config needs 'method' (text) and 'tensors'. Pack the model again."
         )
     described = cast("dict[str, object]", tensors)
-    specs = {name: spec_from_json(name, value, str(where)) for name, value in described.items()}
-    return method, specs, _activations(fields.get(_ACTIVATIONS, "none"), where)
+    return method, {name: spec_from_json(name, value, str(where)) for name, value in described.items()}
 
 
-def _activations(found: object, where: Path) -> Activations:
-    for known in ACTIVATIONS:
-        if found == known:
-            return known
+def _extra(config: Mapping[str, Any], key: str, known: tuple[T, ...], where: Path) -> T:
+    found = config["quantization_config"].get(key, "none")
+    for value in known:
+        if found == value:
+            return value
     raise ModelConfigError(
-        f"{where}: activations {found!r:.40} are none that this release knows.{did_you_mean(str(found), ACTIVATIONS)}"
+        f"{where}: {key} {found!r:.40} is none that this release knows.{did_you_mean(str(found), map(str, known))}"
     )
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pentanet.activations import Activations
 from pentanet.codes import Codes
 from pentanet.errors import ModelConfigError, ShapeError, UnknownNameError
+from pentanet.extras import Activations, LowRank
 from pentanet.pack import layouts
 from pentanet.pack.container import Container
 from pentanet.pack.tensors import CodedSpec, PlainSpec, TensorSpec, bias_name, from_bfloat16, scale_name
@@ -29,6 +29,7 @@ class PackedModel:
         config: content of config.json.
         method: registry name of the weight method.
         activations: how linears round their inputs.
+        low_rank: what stands beside them.
         specs: how each tensor is stored, in the order of config.json.
         tensor_file: the open model.safetensors.
     """
@@ -37,6 +38,7 @@ class PackedModel:
     config: dict[str, Any]
     method: str
     activations: Activations
+    low_rank: LowRank
     specs: Mapping[str, TensorSpec]
     tensor_file: Container
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pentanet.activations import Activations
+from pentanet.extras import Activations, LowRank
 from pentanet.grid import Grid
 from pentanet.quant.base import Quantizer
 from pentanet.quant.granularity import Granularity
@@ -22,6 +22,7 @@ class Method:
         granularity: what shares a scale, or None for full precision.
         make: builds a fresh quantizer for one weight.
         activations: how it rounds the inputs of linears unless the configuration says otherwise.
+        low_rank: what stands beside the linears.
         multiple: the number of inputs of a matrix must be a multiple of this.
     """
 
@@ -31,4 +32,5 @@ class Method:
     granularity: Granularity | None
     make: Callable[[], Quantizer]
     activations: Activations = "none"
+    low_rank: LowRank = "none"
     multiple: int = 1

@@ -15,6 +15,8 @@ from pentanet.quant.methods import (
     full_precision,
     hestia_pentanary,
     hestia_ternary,
+    hgf,
+    hgf_ungated,
     lsq_pentanary,
     lsq_quaternary,
     lsq_septenary,
@@ -72,6 +74,8 @@ _MODULES = (
     quest_pentanary,
     hestia_ternary,
     hestia_pentanary,
+    hgf,
+    hgf_ungated,
 )
 
 METHODS: Mapping[str, Method] = MappingProxyType({m.METHOD.name: m.METHOD for m in _MODULES})

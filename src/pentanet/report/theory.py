@@ -32,6 +32,8 @@ RULES: dict[str, tuple[Grid, float | None]] = {
     "tbt-binary": (BINARY, ABSMEAN),
     "quest-ternary": (TERNARY, None),
     "quest-pentanary": (PENTANARY, None),
+    "hgf": (TERNARY, ABSMEAN),
+    "hgf-ungated": (TERNARY, ABSMEAN),
     "hestia-ternary": (TERNARY, None),
     "hestia-pentanary": (PENTANARY, None),
 }

@@ -66,7 +66,7 @@ class Engine:
 
         Raises:
             EngineError: the engine was not compiled, or PENTANET_ISA is wrong.
-            UnsupportedModelError: the linears round their inputs by learned steps.
+            UnsupportedModelError: the linears round their inputs by learned steps, or have a path of low rank.
             ConfigError: a negative number of threads.
             FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
         """
@@ -74,11 +74,7 @@ class Engine:
         if threads < 0:
             raise ConfigError(f"threads {threads}: must be 1 or more, or 0 for one on each core")
         packed, config, vocab = open_config(path, verify=verify)
-        if packed.activations not in ("none", "int8"):
-            raise UnsupportedModelError(
-                f"{path}: its linears round their inputs by learned steps ('{packed.activations}'), which the native "
-                "engine does not do. Use --engine torch."
-            )
+        _require_known(packed)
         tokenizer = read_tokenizer(packed, vocab)
         threads = threads or usable_cores()
         return cls(packed, config, tokenizer, assemble(packed, config, isa, threads), threads)
@@ -120,6 +116,18 @@ class Engine:
         out = self._session.forward(np.asarray(ids[keep:], np.int32).reshape(1, -1), every)
         self._ids = list(ids)
         return out
+
+
+def _require_known(packed: PackedModel) -> None:
+    what = ""
+    if packed.activations not in ("none", "int8"):
+        what = f"round their inputs by learned steps ('{packed.activations}')"
+    elif packed.low_rank != "none":
+        what = "have a path of low rank beside them"
+    if what:
+        raise UnsupportedModelError(
+            f"{packed.path}: its linears {what}, which the native engine does not do. Use --engine torch."
+        )
 
 
 def open_predictor(path: Path, choice: Choice, threads: int = 0) -> Engine | Runtime:

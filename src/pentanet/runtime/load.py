@@ -66,7 +66,7 @@ def load(path: Path, *, verify: bool = True) -> Runtime:
         TokenizerMismatchError: the tokenizer has more tokens than the model.
     """
     packed, config, vocab = open_config(path, verify=verify)
-    network = build(config, vocab, Packed(packed.activations))
+    network = build(config, vocab, Packed(packed.activations, packed.low_rank))
     _attach(network, packed)
     return Runtime(network=network.eval(), tokenizer=read_tokenizer(packed, vocab), packed=packed)
 
@@ -89,7 +89,7 @@ def open_config(path: Path, *, verify: bool = True) -> tuple[PackedModel, ModelC
         found = f"{config.layers} layers and a context of {config.context}"
         raise ModelConfigError(f"{path}/config.json: {found} are more than its tensors, or any network here, can have")
     _check(
-        packed, *_places(build(config, vocab, Packed(packed.activations), "meta"))
+        packed, *_places(build(config, vocab, Packed(packed.activations, packed.low_rank), "meta"))
     )  # before memory is taken for what config.json says
     return packed, config, vocab
 

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pentanet.activations import Activations
+from pentanet.extras import Activations, LowRank
 from pentanet.nn.activations import input_quantizer
+from pentanet.nn.low_rank import low_rank_path
 from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import CodedSpec
 
@@ -83,14 +84,15 @@ class PackedMatrix(nn.Module):
 class PackedLinear(PackedMatrix):
     """x [..., cols] -> [..., rows]; inputs are rounded as in training, in front of codes and not of plain values."""
 
-    def __init__(self, rows: int, cols: int, activations: Activations = "none") -> None:
+    def __init__(self, rows: int, cols: int, activations: Activations = "none", low_rank: LowRank = "none") -> None:
         super().__init__(rows, cols)
         self.inputs = input_quantizer(activations)
+        self.low_rank = low_rank_path(low_rank, cols, rows)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.inputs is not None and isinstance(self.matrix, Coded):
-            x = self.inputs(x)
-        return F.linear(x, self.matrix.all(), self.matrix.bias)
+        rounded = self.inputs(x) if self.inputs is not None and isinstance(self.matrix, Coded) else x
+        y = F.linear(rounded, self.matrix.all(), self.matrix.bias)
+        return y if self.low_rank is None else y + self.low_rank(x, progress=1.0)
 
 
 class PackedEmbedding(PackedMatrix):
@@ -101,13 +103,14 @@ class PackedEmbedding(PackedMatrix):
 
 
 class Packed:
-    """The weight factory of packed models; `activations` as in `pentanet.nn.Trainable`."""
+    """The weight factory of packed models; `activations` and `low_rank` as in `pentanet.nn.Trainable`."""
 
-    def __init__(self, activations: Activations = "none") -> None:
+    def __init__(self, activations: Activations = "none", low_rank: LowRank = "none") -> None:
         self.activations: Activations = activations
+        self.low_rank: LowRank = low_rank
 
     def linear(self, inputs: int, outputs: int) -> PackedLinear:
-        return PackedLinear(outputs, inputs, self.activations)
+        return PackedLinear(outputs, inputs, self.activations, self.low_rank)
 
     def embedding(self, vocab: int, width: int) -> PackedEmbedding:
         return PackedEmbedding(vocab, width)

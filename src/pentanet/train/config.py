@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pentanet.activations import Activations
 from pentanet.errors import ConfigError
+from pentanet.extras import Activations
 from pentanet.models import LlamaConfig, ModelConfig
 from pentanet.nn import Storage
 from pentanet.quant import method

@@ -19,6 +19,7 @@ from pentanet.machine import multiplies_bfloat16
 from pentanet.models import Network, build
 from pentanet.models.loss import Precision, autocast, mean_loss, token_losses, validation_batches
 from pentanet.nn import Trainable, set_progress
+from pentanet.quant import method
 from pentanet.train import watch
 from pentanet.train.checkpoint import CheckpointStore
 from pentanet.train.config import TrainConfig
@@ -47,7 +48,8 @@ class Progress:
 def new_network(config: TrainConfig, vocab: int, device: torch.device | str = "cpu") -> Network:
     """The network with its initial weights: drawn on the CPU, the same for every method and device."""
     weights = config.weights
-    make = Trainable(weights.method, weights.embedding, weights.head, weights.used_activations)
+    low_rank = method(weights.method).low_rank
+    make = Trainable(weights.method, weights.embedding, weights.head, weights.used_activations, low_rank)
     network = build(config.model, vocab, make)
     network.initialize(torch.Generator().manual_seed(config.seed))
     return network.to(device)

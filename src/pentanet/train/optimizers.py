@@ -76,7 +76,8 @@ class Optimizer:
 def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
     """Matrices of the blocks, other weights, and learned steps, each once and in the model's order."""
     modules = dict(quantized_modules(model))
-    inner = {id(m.weight) for name, m in modules.items() if isinstance(m, QuantLinear) and name != "lm_head"}
+    linears = [m for name, m in modules.items() if isinstance(m, QuantLinear) and name != "lm_head"]
+    inner = {id(m.weight) for m in linears} | {id(p) for m in linears if m.low_rank for p in m.low_rank.matrices()}
     own = {id(p) for p in learned_steps(model)}
     found: tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]] = ([], [], [])
     for parameter in model.parameters():

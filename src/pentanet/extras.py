@@ -1,0 +1,13 @@
+"""What a linear may have beside its quantized weight; `pentanet.nn.activations` and `pentanet.nn.low_rank` do it."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Activations = Literal["none", "int8", "elastic8", "elastic2", "elastic1"]
+"""How it rounds its inputs."""
+LowRank = Literal["none", "gated", "plain"]
+"""Whether a float path of low rank stands beside it, and whether a learned gate scales that."""
+
+ACTIVATIONS: tuple[Activations, ...] = get_args(Activations)
+LOW_RANK: tuple[LowRank, ...] = get_args(LowRank)
