@@ -249,6 +249,33 @@ Kernels kernels(Layout layout) {
     return reads<Layout::byte>();
 }
 
+std::uint64_t read(const std::uint8_t* bytes, std::size_t size) {
+    constexpr int sums = 8;
+    Vector sum[sums] = {};
+    for (std::size_t i = 0; i < size; i += sums * half)
+        repeat<sums>(PENTANET_EACH(s) {
+            const std::uint8_t* p = bytes + i + s * half;
+            if constexpr (s % 2 == 0) _mm_prefetch(reinterpret_cast<const char*>(p) + prefetch_ahead, _MM_HINT_T0);
+            sum[s] = _mm256_xor_si256(sum[s], load(p));
+        });
+    Vector all = sum[0];
+    for (int s = 1; s < sums; ++s) all = _mm256_xor_si256(all, sum[s]);
+    std::uint64_t word[4];
+    store(word, all);
+    return word[0] ^ word[1] ^ word[2] ^ word[3];
+}
+
+std::int64_t multiply(std::int64_t rounds) {
+    constexpr int sums = 12;  // hides the latency, and leaves registers for the operands
+    Vector sum[sums] = {}, digits = _mm256_set1_epi8(2), x = _mm256_set1_epi8(3);
+    for (std::int64_t round = 0; round < rounds; ++round)
+        repeat<sums>(PENTANET_EACH(s) {
+            asm volatile("" : "+x"(digits), "+x"(x));  // new values, for all that the compiler knows
+            accumulate(sum[s], digits, x);
+        });
+    return rounds * sums * half;
+}
+
 bool supported() {
 #if defined(PENTANET_EMULATE)
     return true;
@@ -260,6 +287,6 @@ bool supported() {
 }  // namespace
 
 extern const Isa avx2_isa;
-const Isa avx2_isa{"avx2", supported, kernels, 1, panel_dot, floats::all};
+const Isa avx2_isa{"avx2", supported, kernels, 1, panel_dot, floats::all, {read, multiply}};
 
 }  // namespace pentanet

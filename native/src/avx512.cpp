@@ -265,6 +265,32 @@ Kernels kernels(Layout layout) {
     }
 }
 
+std::uint64_t read(const std::uint8_t* data, std::size_t size) {
+    constexpr int sums = 8;
+    Vector sum[sums] = {};
+    for (std::size_t i = 0; i < size; i += sums * lanes)
+        repeat<sums>(PENTANET_EACH(s) {
+            const std::uint8_t* p = data + i + s * lanes;
+            _mm_prefetch(reinterpret_cast<const char*>(p) + prefetch_ahead, _MM_HINT_T0);
+            sum[s] = _mm512_xor_si512(sum[s], load(p));
+        });
+    Vector all = sum[0];
+    for (int s = 1; s < sums; ++s) all = _mm512_xor_si512(all, sum[s]);
+    std::uint64_t word[8];
+    store(word, all);
+    return word[0] ^ word[1] ^ word[2] ^ word[3] ^ word[4] ^ word[5] ^ word[6] ^ word[7];
+}
+
+std::int64_t multiply(std::int64_t rounds) {
+    Vector sum[enough_sums] = {}, digits = bytes(2), x = bytes(3);
+    for (std::int64_t round = 0; round < rounds; ++round)
+        repeat<enough_sums>(PENTANET_EACH(s) {
+            sum[s] = _mm512_dpbusd_epi32(sum[s], digits, x);
+            PENTANET_KEEP(sum[s]);
+        });
+    return rounds * enough_sums * lanes;
+}
+
 bool supported() {
 #if defined(PENTANET_EMULATE)
     return true;
@@ -277,6 +303,6 @@ bool supported() {
 }  // namespace
 
 extern const Isa avx512_isa;
-const Isa avx512_isa{"avx512", supported, kernels, panel_tiles, panel_dot, floats::all};
+const Isa avx512_isa{"avx512", supported, kernels, panel_tiles, panel_dot, floats::all, {read, multiply}};
 
 }  // namespace pentanet

@@ -68,6 +68,16 @@ int Model::hidden() const {
     return widest;
 }
 
+std::size_t Model::bytes_per_token() const {
+    std::size_t total = nbytes(*head);
+    for (const Layer& layer : layers) {
+        for (const auto& matrix : layer.qkv) total += nbytes(*matrix);
+        for (const auto& matrix : layer.up) total += nbytes(*matrix);
+        total += nbytes(*layer.attention_out) + nbytes(*layer.down);
+    }
+    return total;
+}
+
 void Model::check() const {
     require(width > 0 && heads > 0 && kv_heads > 0 && head_width > 0 && context > 0 && window >= 0, "a size below 1");
     require(heads % kv_heads == 0, "the number of heads");

@@ -1,6 +1,5 @@
 // pentanet._native: the engine for Python. Arrays are borrowed and kept alive; the interpreter runs on while it works.
 
-#include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -10,6 +9,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "module.h"
 #include "pentanet/session.h"
 
 namespace nb = nanobind;
@@ -45,12 +45,6 @@ int size_of(std::size_t n) {
     if (n > static_cast<std::size_t>(INT32_MAX)) throw std::invalid_argument("an array with more than 2^31 rows or columns");
     return static_cast<int>(n);
 }
-
-// A matrix and the arrays that it borrows.
-struct Held {
-    Matrix matrix;
-    nb::object bytes, scales, bias;
-};
 
 Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::optional<Floats>& bias, const std::string& layout,
            int lowest, int spacing, int rows, int cols, const std::string& isa, int threads) {
@@ -182,6 +176,11 @@ void bind_matrix(nb::module_& m) {
         .def_prop_ro("rows", [](const Held& held) { return rows(held.matrix); })
         .def_prop_ro("cols", [](const Held& held) { return cols(held.matrix); })
         .def_prop_ro("nbytes", [](const Held& held) { return nbytes(held.matrix); })
+        .def_prop_ro("layout_in_memory", [](const Held& held) {
+            const auto* matrix = std::get_if<CodedMatrix>(&held.matrix);
+            if (matrix == nullptr) throw std::invalid_argument("not a coded matrix");
+            return std::string(geometry(matrix->layout()).name);
+        })
         .def("apply", apply, "x"_a, "threads"_a = 1, "float32 [tokens, cols] -> [tokens, rows], through int8 where coded.")
         .def("sums", sums, "x"_a, "threads"_a = 1, "int8 [tokens, cols] -> exact int32 [slices, tokens, rows].");
 }
@@ -239,6 +238,7 @@ void bind_model(nb::module_& m) {
             "embedding"_a, "head"_a, "final_norm"_a, "positions"_a.none() = nb::none(), "cosines"_a.none() = nb::none(),
             "sines"_a.none() = nb::none(), "layers"_a, "isa"_a = "")
         .def_prop_ro("vocab", &Model::vocab)
+        .def_prop_ro("bytes_per_token", &Model::bytes_per_token)
         .def_prop_ro("isa", [](const Model& model) { return std::string(model.isa->name); });
 }
 
@@ -257,6 +257,11 @@ void bind_session(nb::module_& m) {
 
 NB_MODULE(_native, m) {
     using namespace pentanet;
+#if defined(__clang__)
+    m.attr("compiler") = __VERSION__;  // says "Clang" itself
+#else
+    m.attr("compiler") = "gcc " __VERSION__;
+#endif
     m.def("known_isas", [] { return names({known_isas().begin(), known_isas().end()}); });
     m.def("supported_isas", [] { return names(supported_isas()); });
     m.def("find_isa", [](const std::string& name) { return std::string(find_isa(name).name); }, "name"_a,
@@ -265,4 +270,5 @@ NB_MODULE(_native, m) {
     bind_layer(m);
     bind_model(m);
     bind_session(m);
+    bind_timing(m);
 }

@@ -183,6 +183,29 @@ Kernels kernels(Layout layout) {
     return reads<Layout::byte>();
 }
 
+std::uint64_t read(const std::uint8_t* bytes, std::size_t size) {
+    constexpr int sums = 8;
+    Bytes sum[sums] = {};
+    for (std::size_t i = 0; i < size; i += sums * vector_bytes)
+        repeat<sums>(PENTANET_EACH(s) { sum[s] ^= vld1q_u8(bytes + i + s * vector_bytes); });
+    for (int s = 1; s < sums; ++s) sum[0] ^= sum[s];
+    const uint64x2_t words = vreinterpretq_u64_u8(sum[0]);
+    return words[0] ^ words[1];
+}
+
+std::int64_t multiply(std::int64_t rounds) {
+    constexpr int sums = 16;
+    Sums sum[sums] = {};
+    int8x16_t digits = vdupq_n_s8(2), x = vdupq_n_s8(3);
+    for (std::int64_t round = 0; round < rounds; ++round)
+        repeat<sums>(PENTANET_EACH(s) {
+            asm volatile("" : "+w"(digits), "+w"(x));  // new values, for all that the compiler knows
+            sum[s] = vdotq_s32(sum[s], digits, x);
+            asm volatile("" : "+w"(sum[s]));
+        });
+    return rounds * sums * vector_bytes;
+}
+
 bool supported() {
 #if defined(__linux__)
     return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
@@ -198,6 +221,6 @@ bool supported() {
 }  // namespace
 
 extern const Isa neon_isa;
-const Isa neon_isa{"neon", supported, kernels, 1, panel_dot, floats::all};
+const Isa neon_isa{"neon", supported, kernels, 1, panel_dot, floats::all, {read, multiply}};
 
 }  // namespace pentanet

@@ -1,6 +1,7 @@
 // The oracle: no vectors, no tricks, on every machine.
 
 #include <algorithm>
+#include <cstring>
 
 #include "float_ops.h"
 #include "pentanet/isa.h"
@@ -46,11 +47,33 @@ Kernels kernels(Layout layout) {
     return with_layout(layout, []<Layout L>() { return Kernels{L, dot<L>, unpack<L>, nullptr}; });
 }
 
+std::uint64_t read(const std::uint8_t* bytes, std::size_t size) {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < size; i += sizeof sum) {
+        std::uint64_t word;
+        std::memcpy(&word, bytes + i, sizeof word);
+        sum ^= word;
+    }
+    return sum;
+}
+
+std::int64_t multiply(std::int64_t rounds) {
+    constexpr int sums = 8;
+    std::int32_t sum[sums] = {}, weight = 2, x = 3;
+    for (std::int64_t round = 0; round < rounds; ++round)
+        for (int i = 0; i < sums; ++i) {
+            asm volatile("" : "+r"(weight), "+r"(x));  // new values, for all that the compiler knows
+            sum[i] += weight * x;
+            asm volatile("" : "+r"(sum[i]));
+        }
+    return rounds * sums;
+}
+
 bool supported() { return true; }
 
 }  // namespace
 
 extern const Isa scalar_isa;
-const Isa scalar_isa{"scalar", supported, kernels, 1, panel_dot, floats::all};
+const Isa scalar_isa{"scalar", supported, kernels, 1, panel_dot, floats::all, {read, multiply}};
 
 }  // namespace pentanet

@@ -22,5 +22,6 @@ inline bool check(bool holds, const std::string& what) {
 void kernels();
 void floats();
 void pool();
+void timing();
 
 }  // namespace pentanet::test

@@ -6,6 +6,7 @@ int main() {
     test::kernels();
     test::floats();
     test::pool();
+    test::timing();
     std::string names;
     for (const Isa* isa : supported_isas()) names.append(" ").append(isa->name);
     std::printf("%ld checks, %ld failures, instruction sets:%s\n", test::outcome.checks, test::outcome.failures,

@@ -65,6 +65,15 @@ struct FloatOps {
     float (*quantize)(const float* x, std::int8_t* q, std::ptrdiff_t n);  // see quantize.h
 };
 
+// What this machine can do at most with these instructions: the limits that `pentanet speed` holds kernels against.
+struct Probes {
+    // Loads every byte, `size` a multiple of probe_block, and nothing else. The result only keeps the loads alive.
+    std::uint64_t (*read)(const std::uint8_t* bytes, std::size_t size);
+    // Independent dot products of int8 that stay in registers; returns how many multiply-adds they were.
+    std::int64_t (*multiply)(std::int64_t rounds);
+};
+inline constexpr std::size_t probe_block = 512;
+
 struct Isa {
     std::string_view name;
     bool (*supported)();
@@ -72,6 +81,7 @@ struct Isa {
     int panel_tiles;  // how many panel_dot likes to take at once
     PanelDot panel_dot;
     FloatOps ops;
+    Probes probes;
 };
 
 // All sets that were compiled, slowest first; the first one is the scalar oracle.

@@ -51,6 +51,8 @@ struct Model {
     int vocab() const;
     int hidden() const;  // inner width of the widest MLP
 
+    std::size_t bytes_per_token() const;  // of weights that the next token reads: all matrices but the embedding
+
     // Throws std::invalid_argument, naming the part, unless all shapes fit each other.
     void check() const;
 };
