@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentanet.report.picture import curves_svg, short, spread, ticks
+from pentanet.report.picture import curves_svg, ticks
+from pentanet.report.svg import short, spread
 
 Bench = tuple[Path, dict[str, Any]]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -24,6 +24,7 @@ COMMANDS = (
     ("eval", "evaluate:evaluate", "Measure a packed model on text."),
     ("report", "report:report", "Draw the page of a finished benchmark."),
     ("inspect", "inspect:inspect", "Show what a packed model directory holds."),
+    ("speed", "speed:speed", "Measure the engine beside what this machine can do at most."),
     ("doctor", "doctor:doctor", "Say what this machine offers, and test the installation."),
 )
 

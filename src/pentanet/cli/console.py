@@ -16,6 +16,7 @@ from rich.table import Table
 from pentanet.data.cache import open_or_prepare
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import Eos
+from pentanet.report.speed import speed_tables
 from pentanet.report.table import bench_table, comparison_lines, occupancy_lines, packing_line
 
 out = Console(highlight=False, markup=False)
@@ -90,6 +91,16 @@ def show_bench(summary: Mapping[str, Any], page: Path) -> None:
         out.print(f"\n{title}", style="bold")
         for line in lines:
             out.print(f"  {line}", soft_wrap=True)
+
+
+def show_speed(summary: Mapping[str, Any]) -> None:
+    """The tables of a measurement of speed, and what it was measured on."""
+    machine = summary["machine"]
+    pages = f"{machine['page_size'] >> 10} KiB pages, huge pages {machine['huge_pages'] or 'unknown'}"
+    out.print(f"{machine['cpu']}, {machine['instruction_set']}, {machine['compiler']}, {pages}", soft_wrap=True)
+    for title, table in speed_tables(summary):
+        out.print(f"\n{title}", style="bold")
+        print_table(table)
 
 
 def _shown(value: Any) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
+from pentanet.report import svg
 from pentanet.report.metrics import Series
 from pentanet.report.palette import MID, Style, styles
 from pentanet.report.records import Arm, parse
@@ -17,8 +17,6 @@ from pentanet.report.runs import Run, read_runs
 WIDTH, HEIGHT = 860, 430
 LEFT, TOP, BOTTOM = 58, 46, 48
 LABEL_GAP = 17
-TEXT = "#768390"
-FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
 POINTS = 120
 SKIPPED = 0.05
 
@@ -55,18 +53,8 @@ def curves_svg(summary: Mapping[str, Any], out_dir: Path) -> str:
     what = f"mean of {seeds} seeds and their range" if seeds > 1 else "one seed"
     title = f"{bench.suite}: validation loss, {what}"
     unit = "steps" if any(run.in_steps for run in runs) else "tokens"
-    drawing = _drawing(bands, unit) if bands else [_text(LEFT, TOP + 30, "No run has been evaluated.", "")]
-    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
-        f"<title>{escape(title)}</title>",
-        f'<g style="{FONT};font-size:13px" fill="{TEXT}">',
-        _text(LEFT, 22, title, 'style="font-size:15px;font-weight:600"'),
-        *drawing,
-        "</g>",
-        "</svg>",
-    ]
-    return "\n".join(parts) + "\n"
+    drawing = _drawing(bands, unit) if bands else [svg.text(LEFT, TOP + 30, "No run has been evaluated.", "")]
+    return svg.document(title, WIDTH, HEIGHT, LEFT, drawing)
 
 
 def _band(arm: Arm, style: Style, runs: Sequence[Run]) -> Band:
@@ -116,7 +104,7 @@ def _drawing(bands: Sequence[Band], unit: str) -> list[str]:
     pad = 0.04 * (high - low) or 0.1
     right = WIDTH - 72 - 7.4 * max(len(band.name) for band in late)
     frame = Frame(start=start, end=end, low=low - pad, high=high + pad, right=right)
-    places = spread([frame.y(b.points[-1][2]) for b in late], LABEL_GAP)
+    places = svg.spread([frame.y(b.points[-1][2]) for b in late], LABEL_GAP)
     curves = [part for band, place in zip(late, places, strict=True) for part in _curve(band, frame, place)]
     return [*_axes(frame, unit), *curves]
 
@@ -124,11 +112,11 @@ def _drawing(bands: Sequence[Band], unit: str) -> list[str]:
 def _axes(frame: Frame, unit: str) -> list[str]:
     marks = ticks(frame.low, frame.high, 6)
     decimals = max(len(f"{mark:g}".partition(".")[2]) for mark in marks)
-    rules = [_line(LEFT, frame.y(m), frame.right, frame.y(m), f'stroke="{TEXT}" stroke-opacity=".22"') for m in marks]
-    losses = [_text(LEFT - 9, frame.y(m) + 4.5, f"{m:.{decimals}f}", 'text-anchor="end"') for m in marks]
+    rules = [svg.rule(LEFT, frame.y(m), frame.right, frame.y(m)) for m in marks]
+    losses = [svg.text(LEFT - 9, frame.y(m) + 4.5, f"{m:.{decimals}f}", 'text-anchor="end"') for m in marks]
     middle, below = 'text-anchor="middle"', HEIGHT - BOTTOM + 20
-    tokens = [_text(frame.x(t), below, short(t), middle) for t in ticks(frame.start, frame.end, 6)]
-    return [*rules, *losses, *tokens, _text((LEFT + frame.right) / 2, HEIGHT - 8, f"training {unit}", middle)]
+    tokens = [svg.text(frame.x(t), below, svg.short(t), middle) for t in ticks(frame.start, frame.end, 6)]
+    return [*rules, *losses, *tokens, svg.text((LEFT + frame.right) / 2, HEIGHT - 8, f"training {unit}", middle)]
 
 
 def _curve(band: Band, frame: Frame, place: float) -> list[str]:
@@ -140,41 +128,11 @@ def _curve(band: Band, frame: Frame, place: float) -> list[str]:
     label = band.name if band.final is None else f"{band.name} {band.final:.3f}"
     x, y = mean[-1]
     return [
-        f'<polygon points="{_join(above + below)}" fill="{colour}" fill-opacity=".16"/>',
-        f'<polyline points="{_join(mean)}" fill="none" {stroke} stroke-width="2" stroke-linejoin="round"/>',
-        _line(x + 3, y, frame.right + 13, place, f'stroke="{colour}"'),
-        _text(frame.right + 17, place + 4.5, label, f'fill="{colour}" style="font-weight:600"'),
+        f'<polygon points="{svg.join(above + below)}" fill="{colour}" fill-opacity=".16"/>',
+        f'<polyline points="{svg.join(mean)}" fill="none" {stroke} stroke-width="2" stroke-linejoin="round"/>',
+        svg.line(x + 3, y, frame.right + 13, place, f'stroke="{colour}"'),
+        svg.text(frame.right + 17, place + 4.5, label, f'fill="{colour}" style="font-weight:600"'),
     ]
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, attributes: str) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {attributes}/>'
-
-
-def _text(x: float, y: float, words: str, attributes: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" {attributes}>{escape(words)}</text>'
-
-
-def _join(points: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
-
-
-def spread(places: Sequence[float], gap: float) -> list[float]:
-    """The same places moved apart to at least `gap`, in their order, staying around where they were."""
-    order = sorted(range(len(places)), key=places.__getitem__)
-    groups: list[tuple[list[int], float]] = []
-    for index in order:
-        members, centre = [index], places[index]
-        # A label that touches the group above joins it; the group is centred on the mean of its places.
-        while groups and groups[-1][1] + gap * (len(groups[-1][0]) + len(members)) / 2 > centre:
-            members = groups.pop()[0] + members
-            centre = sum(places[i] for i in members) / len(members)
-        groups.append((members, centre))
-    moved = [0.0] * len(places)
-    for members, centre in groups:
-        for rank, index in enumerate(members):
-            moved[index] = centre + gap * (rank - (len(members) - 1) / 2)
-    return moved
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:
@@ -186,11 +144,3 @@ def ticks(low: float, high: float, count: int) -> list[float]:
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(index * step, 12) for index in range(first, last + 1)]
-
-
-def short(value: float) -> str:
-    """A count with its thousands named: 1.5 M."""
-    for unit, step in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(value) >= step:
-            return f"{value / step:g} {unit}"
-    return f"{value:g}"

@@ -1,0 +1,143 @@
+"""The whole measurement, step by step, and its summary."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pentanet import __version__
+from pentanet.bench.speed import layouts, model
+from pentanet.bench.speed.rounds import Limits
+from pentanet.bench.speed.settings import Settings
+from pentanet.machine import commit, machine
+from pentanet.runtime import native
+
+if TYPE_CHECKING:
+    from pentanet._native import Timing
+
+_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """What is being measured, as step `step` of `steps`."""
+
+    note: str
+    step: int
+    steps: int
+
+
+Tell = Callable[[Progress], None]
+
+
+def speed(settings: Settings, tell: Tell = lambda _: None) -> dict[str, Any]:
+    """Measure this machine's limits, the layouts and a model.
+
+    Args:
+        settings: see `speed_settings`.
+        tell: is called before each step.
+
+    Returns:
+        The summary: `limits`, `decode`, `prefill`, `model` and `machine`; docs/commands/speed.md has all keys.
+
+    Raises:
+        EngineError: the engine was not compiled, or PENTANET_ISA is wrong.
+    """
+    isa = native.instruction_set()
+    return _Run(settings, isa, tell).summary()
+
+
+class _Run:
+    def __init__(self, settings: Settings, isa: str, tell: Tell) -> None:
+        from pentanet._native import Timing
+
+        self.settings, self.isa = settings, isa
+        self.limits = Limits()
+        self.timings = [Timing(threads=count, bytes=settings.buffer, isa=isa) for count in settings.threads]
+        self._tell, self._step = tell, 0
+        per_thread = len(settings.layouts) * (1 + len(settings.prompts)) + (4 if settings.model else 0)
+        self._steps = len(settings.threads) * per_thread + (1 if settings.model else 0)
+
+    def step(self, note: str) -> None:
+        """Say what comes next."""
+        self._tell(Progress(note=note, step=self._step, steps=self._steps))
+        self._step += 1
+
+    def summary(self) -> dict[str, Any]:
+        """Measure everything."""
+        found = {"decode": list[Any](), "prefill": list[Any]()}
+        spread: dict[str, list[float]] = {"decode": [], "prefill": []}
+        in_memory: dict[str, str] = {}
+        for name in self.settings.layouts:
+            in_memory[name] = self._layout(name, found, spread)
+        whole = self._model()
+        return {
+            "pentanet": __version__,
+            "commit": commit(),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": self._machine(),
+            "limits": self.limits.to_dict(),
+            **found,
+            "spread": spread,
+            "in_memory": in_memory,
+            "model": whole,
+        }
+
+    def _layout(self, name: str, found: dict[str, list[Any]], spread: dict[str, list[float]]) -> str:
+        matrices = layouts.make(name, self.settings, self.isa)
+
+        def keep(kind: str, measured: tuple[layouts.Row, float]) -> None:
+            found[kind].append(measured[0].to_dict())
+            spread[kind].append(measured[1])
+
+        for timing in self.timings:
+            self.step(f"{name}, decode, {_threads(timing)}")
+            keep("decode", matrices.decode(timing, self.limits))
+            for tokens in self.settings.prompts:
+                self.step(f"{name}, {tokens} tokens, {_threads(timing)}")
+                keep("prefill", matrices.prefill(timing, tokens, self.limits))
+        return matrices.in_memory
+
+    def _model(self) -> dict[str, Any] | None:
+        shape = self.settings.model
+        if shape is None:
+            return None
+        self.step(f"writing {shape.name}")
+        with ExitStack() as stack:
+            subject = stack.enter_context(model.subject(shape))
+            out = model.describe(subject)
+            for timing in self.timings:
+                for name, run in model.measures(subject, self.settings, timing, self.limits, out):
+                    self.step(f"{shape.name}, {name}, {_threads(timing)}")
+                    run()
+            return out
+
+    def _machine(self) -> dict[str, Any]:
+        from pentanet import _native
+
+        return {
+            **machine().to_dict(),
+            "instruction_set": self.isa,
+            "threads": list(self.settings.threads),
+            "page_size": mmap.PAGESIZE,
+            "huge_pages": _huge_pages(),
+            "compiler": _native.compiler,
+        }
+
+
+def _threads(timing: Timing) -> str:
+    return "1 thread" if timing.threads == 1 else f"{timing.threads} threads"
+
+
+def _huge_pages() -> str | None:
+    """How Linux hands out transparent huge pages: always, madvise or never; None elsewhere."""
+    try:
+        text = _HUGE_PAGES.read_text(encoding="ascii")
+    except OSError:
+        return None
+    return text.partition("[")[2].partition("]")[0] or None
