@@ -1,12 +1,14 @@
 """The Python functions behind the commands, under one roof.
 
-    from pentanet.api import bench, doctor, evaluate, generate, inspect, load, load_config, pack, prepare, report, train
+    from pentanet.api import bench, doctor, evaluate, generate, inspect, load, load_config, pack, prepare, report, speed
+    from pentanet.api import train
 
 Each has the name and the meaning of its command (`eval` is `evaluate`: the other is a builtin of Python).  A preset
 becomes a configuration with `load_config`, a packed directory becomes something that runs with `load`.
 """
 
 from pentanet.bench.run import bench
+from pentanet.bench.speed import speed, speed_settings
 from pentanet.bench.suites import suite
 from pentanet.data.cache import open_or_prepare
 from pentanet.data.prepare import prepare
@@ -35,6 +37,8 @@ __all__ = [
     "plan",
     "prepare",
     "report",
+    "speed",
+    "speed_settings",
     "suite",
     "train",
 ]

@@ -78,6 +78,15 @@ def test_list_of_methods(answer):
     assert [row["name"] for row in answer("bench", "--list", "--methods", "ternary,binary")] == ["ternary", "binary"]
 
 
+def test_speed(answer, tmp_path):
+    pytest.importorskip("pentanet._native", reason="the engine was not compiled")
+    found = answer("speed", "--quick", "--threads", 1, "--layouts", "byte", "nibble", "--out", tmp_path / "out")
+    assert [row["layout"] for row in found["decode"]] == ["byte", "nibble"]
+    assert found["machine"]["threads"] == [1]
+    assert found == json.loads((tmp_path / "out/speed.json").read_text())
+    assert (tmp_path / "out/roofline.svg").read_text().startswith("<svg")
+
+
 @pytest.mark.slow
 def test_bench_and_report(answer, tiny, tmp_path):
     sizes = ["layers=1", "width=16", "heads=2", "kv_heads=1", "hidden=24", "context=16"]

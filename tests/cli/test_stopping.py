@@ -86,6 +86,16 @@ def test_bench_saves_and_leaves(number, code, start, tiny, tmp_path):
     assert logged(run) == list(range(1, steps_done(run) + 1)), "it went on, and did not begin again"
 
 
+def test_speed_leaves_at_once(start, tmp_path, monkeypatch):
+    pytest.importorskip("pentanet._native", reason="the engine was not compiled")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process = start("speed", "--model", "smollm2-135m", "--layouts", "byte", "--threads", 1)
+    wait_for(lambda: list(tmp_path.glob("pentanet-speed-*/smollm2-135m/config.json")), process)
+    process.send_signal(signal.SIGINT)
+    assert end(process) == (130, "pentanet: stopped")
+    assert not list(tmp_path.glob("pentanet-speed-*"))
+
+
 # -- full disk ------------------------------------------------------------------------------------------------------
 
 

@@ -171,7 +171,18 @@ def test_page_runs(page, runner):
 def test_tutorial_and_every_command_run():
     """The rest of this file is only as good as what it finds: the road and each command are executed somewhere."""
     text = "\n".join(" ".join(arguments) for page in PAGES for _, arguments in steps((ROOT / page).read_text()))
-    for command in ("data prepare", "train", "bench", "pack", "generate", "eval", "report", "inspect", "doctor"):
+    for command in (
+        "data prepare",
+        "train",
+        "bench",
+        "pack",
+        "generate",
+        "eval",
+        "report",
+        "inspect",
+        "speed",
+        "doctor",
+    ):
         assert f"pentanet {command}" in text, command
     tutorial = steps((ROOT / "docs/tutorial.md").read_text())
     assert any("program.py" in arguments for _, arguments in tutorial)

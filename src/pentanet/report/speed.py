@@ -39,8 +39,8 @@ def speed_tables(summary: Json) -> list[tuple[str, Table]]:
     tables = [("Limits of this machine", _limits(summary)), ("Layouts", _layouts(summary))]
     if model := summary["model"]:
         tables.append((f"{model['name']}: {model['parameters'] / 1e6:.0f} M weights", _model(model)))
-    if against := summary.get("against"):
-        tables.append(("Beside llama.cpp, measured in turn", _against(against)))
+    if against := summary["against"]:
+        tables.append((f"{against['name']} ({against['version']}), in turn with ours", _against(against["results"])))
     return tables
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pentanet import __version__
-from pentanet.bench.speed import layouts, model
+from pentanet.bench.speed import against, layouts, model
 from pentanet.bench.speed.rounds import Limits
 from pentanet.bench.speed.settings import Settings
 from pentanet.machine import commit, machine
@@ -47,8 +46,11 @@ def speed(settings: Settings, tell: Tell = lambda _: None) -> dict[str, Any]:
 
     Raises:
         EngineError: the engine was not compiled, or PENTANET_ISA is wrong.
+        MissingExtraError: llama.cpp is asked for and not installed.
     """
     isa = native.instruction_set()
+    if settings.against:
+        against.require()  # before minutes are spent on the rest
     return _Run(settings, isa, tell).summary()
 
 
@@ -62,6 +64,7 @@ class _Run:
         self._tell, self._step = tell, 0
         per_thread = len(settings.layouts) * (1 + len(settings.prompts)) + (4 if settings.model else 0)
         self._steps = len(settings.threads) * per_thread + (1 if settings.model else 0)
+        self._steps += against.steps(settings) if settings.against else 0
 
     def step(self, note: str) -> None:
         """Say what comes next."""
@@ -75,7 +78,7 @@ class _Run:
         in_memory: dict[str, str] = {}
         for name in self.settings.layouts:
             in_memory[name] = self._layout(name, found, spread)
-        whole = self._model()
+        whole, peers = self._model()
         return {
             "pentanet": __version__,
             "commit": commit(),
@@ -86,6 +89,7 @@ class _Run:
             "spread": spread,
             "in_memory": in_memory,
             "model": whole,
+            "against": peers,
         }
 
     def _layout(self, name: str, found: dict[str, list[Any]], spread: dict[str, list[float]]) -> str:
@@ -103,19 +107,20 @@ class _Run:
                 keep("prefill", matrices.prefill(timing, tokens, self.limits))
         return matrices.in_memory
 
-    def _model(self) -> dict[str, Any] | None:
+    def _model(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """The model, and its peers where they are asked for."""
         shape = self.settings.model
         if shape is None:
-            return None
+            return None, None
         self.step(f"writing {shape.name}")
-        with ExitStack() as stack:
-            subject = stack.enter_context(model.subject(shape))
+        with model.subject(shape) as subject:
             out = model.describe(subject)
             for timing in self.timings:
                 for name, run in model.measures(subject, self.settings, timing, self.limits, out):
                     self.step(f"{shape.name}, {name}, {_threads(timing)}")
                     run()
-            return out
+            peers = against.against(subject, self.settings, self.step) if self.settings.against else None
+        return out, peers
 
     def _machine(self) -> dict[str, Any]:
         from pentanet import _native
