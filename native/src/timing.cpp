@@ -3,15 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
-#include <new>
 #include <optional>
 #include <stdexcept>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace pentanet {
 namespace {
@@ -84,17 +77,9 @@ void require_room(const Session& session, int tokens) {
 
 }  // namespace
 
-void Timing::Free::operator()(std::uint8_t* bytes) const { std::free(bytes); }
-
-Timing::Timing(const Isa& isa, int threads, std::size_t bytes) : isa_(&isa), pool_(std::max(threads, 1)) {
-    constexpr std::size_t huge_page = std::size_t{2} << 20;
-    bytes_ = (std::max(bytes, probe_block) + huge_page - 1) / huge_page * huge_page;
-    buffer_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(huge_page, bytes_)));
-    if (!buffer_) throw std::bad_alloc();
-#if defined(__linux__)
-    madvise(buffer_.get(), bytes_, MADV_HUGEPAGE);
-#endif
-    std::memset(buffer_.get(), 1, bytes_);  // a page that was never written is not in memory
+Timing::Timing(const Isa& isa, int threads, std::size_t bytes)
+    : isa_(&isa), pool_(std::max(threads, 1)), buffer_((bytes + probe_block - 1) / probe_block * probe_block) {
+    std::fill_n(buffer_.data(), buffer_.size(), std::uint8_t{1});  // a page that was never written is not in memory
     const auto probe = [&] { return seconds_of([&] { isa.probes.multiply(probe_rounds_); }); };
     while (std::min({probe(), probe(), probe()}) < probe_seconds) probe_rounds_ *= 2;  // the least: others may interrupt
 }
@@ -102,11 +87,11 @@ Timing::Timing(const Isa& isa, int threads, std::size_t bytes) : isa_(&isa), poo
 double Timing::read() {
     std::atomic<std::uint64_t> sum{0};
     const double seconds = seconds_of([&] {
-        pool_.run(bytes_ / probe_block, [&](std::size_t begin, std::size_t end) {
-            sum ^= isa_->probes.read(buffer_.get() + begin * probe_block, (end - begin) * probe_block);
+        pool_.run(buffer_.size() / probe_block, [&](std::size_t begin, std::size_t end) {
+            sum ^= isa_->probes.read(buffer_.data() + begin * probe_block, (end - begin) * probe_block);
         });
     });
-    return static_cast<double>(bytes_) / seconds;
+    return static_cast<double>(buffer_.size()) / seconds;
 }
 
 double Timing::multiply() {

@@ -6,10 +6,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
+#include "pentanet/buffer.h"
 #include "pentanet/session.h"
 
 namespace pentanet {
@@ -45,16 +45,12 @@ public:
     Prompt prompt(Session& session, int tokens, double seconds);
 
 private:
-    struct Free {
-        void operator()(std::uint8_t* bytes) const;
-    };
     double read();
     double multiply();
 
     const Isa* isa_;
     Pool pool_;
-    std::size_t bytes_;
-    std::unique_ptr<std::uint8_t, Free> buffer_;
+    Buffer buffer_;
     std::int64_t probe_rounds_ = 1;
 };
 
