@@ -22,6 +22,8 @@ from pentanet.report.table import bench_table, comparison_lines, occupancy_lines
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
 
+BUSY = 0.8  # processes that wanted to run in the minute before; our own start is some of it
+
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output, and nothing else."""
@@ -98,6 +100,8 @@ def show_speed(summary: Mapping[str, Any]) -> None:
     machine = summary["machine"]
     pages = f"{machine['page_size'] >> 10} KiB pages, huge pages {machine['huge_pages'] or 'unknown'}"
     out.print(f"{machine['cpu']}, {machine['instruction_set']}, {machine['compiler']}, {pages}", soft_wrap=True)
+    if machine["load"] > BUSY:
+        out.print(f"The machine was busy (load {machine['load']:.1f}): the numbers are too low.", style="yellow")
     for title, table in speed_tables(summary):
         out.print(f"\n{title}", style="bold")
         print_table(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,6 +60,7 @@ class _Run:
         from pentanet._native import Timing
 
         self.settings, self.isa = settings, isa
+        self.load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
         self.limits = Limits()
         self.timings = [Timing(threads=count, bytes=settings.buffer, isa=isa) for count in settings.threads]
         self._tell, self._step = tell, 0
@@ -132,6 +134,7 @@ class _Run:
             "page_size": mmap.PAGESIZE,
             "huge_pages": _huge_pages(),
             "compiler": _native.compiler,
+            "load": self.load,
         }
 
 
