@@ -10,7 +10,7 @@ namespace pentanet {
 // A matrix and the arrays that it borrows.
 struct Held {
     Matrix matrix;
-    nanobind::object bytes, scales;
+    nanobind::object bytes, scales, bias;
 };
 
 void bind_timing(nanobind::module_& m);

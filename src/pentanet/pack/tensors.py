@@ -256,20 +256,22 @@ def spec_from_json(name: str, value: object, where: str) -> TensorSpec:
     if plain:
         return PlainSpec(shape, storage)
     try:
-        grid, layout = grids.grid(str(fields["grid"])), layouts.layout(storage)
-    except UnknownNameError as error:
+        return _coded_spec(name, fields, shape)
+    except (UnknownNameError, ModelConfigError) as error:
         raise ModelConfigError(f"{where}: {error}") from None
-    scales = _shape(fields["scales"], where)
-    if len(shape) != 2 or not _scales_fit(scales, shape):
-        raise ModelConfigError(f"{where}: scales {list(scales)} do not fit the shape {list(shape)}. Pack it again.")
-    try:
-        layout.check(grid, shape[1], name)
-    except UnpackableError as error:
+    except UnpackableError as error:  # names the tensor itself
         raise ModelConfigError(f"{file}: {error}") from None
+
+
+def _coded_spec(name: str, fields: dict[str, object], shape: tuple[int, ...]) -> CodedSpec:
+    grid, storage = grids.grid(str(fields["grid"])), str(fields["storage"])
+    layout = layouts.layout(storage)
+    scales = _shape(fields["scales"], "scales")
+    if len(shape) != 2 or not _scales_fit(scales, shape):
+        raise ModelConfigError(f"scales {list(scales)} do not fit the shape {list(shape)}. Pack it again.")
+    layout.check(grid, shape[1], name)
     if fields.get("bias", True) is not True:
-        raise ModelConfigError(
-            f"{where}: bias is {fields['bias']!r:.40}, not true; leave the key out where there is none"
-        )
+        raise ModelConfigError(f"bias is {fields['bias']!r:.40}, not true; leave the key out where there is none")
     return CodedSpec((shape[0], shape[1]), grid, storage, (scales[0], scales[1]), "bias" in fields)
 
 
