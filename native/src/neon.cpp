@@ -184,13 +184,16 @@ Kernels kernels(Layout layout) {
 }
 
 std::uint64_t read(const std::uint8_t* bytes, std::size_t size) {
-    constexpr int sums = 8;
+    constexpr int sums = 8, prefetch_ahead = 8192;
     Bytes sum[sums] = {};
-    for (std::size_t i = 0; i < size; i += sums * vector_bytes)
-        repeat<sums>(PENTANET_EACH(s) { sum[s] ^= vld1q_u8(bytes + i + s * vector_bytes); });
-    for (int s = 1; s < sums; ++s) sum[0] ^= sum[s];
+    for (std::size_t i = 0; i < size; i += sums * vector_bytes) {
+        __builtin_prefetch(bytes + i + prefetch_ahead);
+        __builtin_prefetch(bytes + i + prefetch_ahead + lanes);
+        repeat<sums>(PENTANET_EACH(s) { sum[s] = veorq_u8(sum[s], vld1q_u8(bytes + i + s * vector_bytes)); });
+    }
+    for (int s = 1; s < sums; ++s) sum[0] = veorq_u8(sum[0], sum[s]);
     const uint64x2_t words = vreinterpretq_u64_u8(sum[0]);
-    return words[0] ^ words[1];
+    return vgetq_lane_u64(words, 0) ^ vgetq_lane_u64(words, 1);
 }
 
 std::int64_t multiply(std::int64_t rounds) {

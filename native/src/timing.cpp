@@ -133,8 +133,9 @@ Timing::Decoding Timing::decode(Session& session, int past, int tokens, double s
         return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
     };
     const std::int32_t first = choose();
-    const std::vector<float> x = ramp(static_cast<std::size_t>(std::max(model.width, model.hidden())));
-    std::vector<float> y(static_cast<std::size_t>(std::max({model.vocab(), model.hidden(), 3 * model.width})));
+    const std::vector<float> x = ramp(static_cast<std::size_t>(std::max({model.width, model.hidden(), model.query_width()})));
+    const int widest = std::max({model.vocab(), model.width, model.hidden(), model.query_width() + 2 * model.kv_width()});
+    std::vector<float> y(static_cast<std::size_t>(widest));
     return repeat<Decoding>(seconds, [&](Decoding& record) {
         record.read.push_back(read());
         session.truncate(past);
