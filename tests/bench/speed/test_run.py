@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pentanet.bench.speed import speed, speed_settings
+from pentanet.bench.speed import layouts, speed, speed_settings
+from pentanet.bench.speed.rounds import Limits
 from pentanet.errors import EngineError
 from pentanet.pack.layouts import LAYOUTS
 
@@ -91,6 +92,20 @@ def test_model_is_by_thread_count(summary):
 def test_progress_counts_every_step(summary, told):
     assert [progress.step for progress in told] == list(range(told[0].steps))
     assert len({progress.note for progress in told}) == len(told)
+
+
+def test_rows_time_as_many_tokens_as_they_say():
+    class Clock:
+        threads, asked = 1, list[tuple[int, bool]]()
+
+        def products(self, matrices, *, tokens, read, seconds):
+            self.asked.append((tokens, read))
+            return [1.0], [1.0]
+
+    clock, matrices = Clock(), layouts.make("byte", SETTINGS, "scalar")
+    assert matrices.decode(clock, Limits())[0].tokens == 1
+    assert matrices.prefill(clock, 128, Limits())[0].tokens == 128
+    assert clock.asked == [(1, True), (128, False)]
 
 
 def test_nothing_but_what_was_asked_for():
