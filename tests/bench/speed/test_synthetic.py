@@ -19,7 +19,7 @@ def test_rows_repeat_a_tile_of_levels(layout, isa):
     assert sum(matrix.nbytes for matrix in found) >= 3000
     assert len(found) > 1
     grid = max(filter(layout.accepts, synthetic.GRIDS.values()), key=lambda grid: grid.size)
-    levels = np.resize(synthetic._levels(grid, 16, 36), (50, 36))
+    levels = np.resize(synthetic._levels(layout, grid, 16, 36), (50, 36))
     x = np.arange(36, dtype=np.int8)[None]
     for matrix in found:
         assert (matrix.sums(x)[0, 0] == levels.astype(np.int32) @ x[0].astype(np.int32)).all()

@@ -12,14 +12,14 @@ from pentanet.bench.speed.settings import Shape
 from pentanet.codes import Codes
 from pentanet.data.tokenizer import SMALLEST_VOCAB, train_bpe
 from pentanet.grid import GRIDS, PENTANARY, Grid
-from pentanet.pack.layouts import TILE_ROWS, Layout, default_layout
+from pentanet.pack.layouts import LAYOUTS, TILE_ROWS, Layout, default_layout
 from pentanet.pack.model_dir import write_model
 from pentanet.pack.tensors import Coded, Plain, Tensor
 
 if TYPE_CHECKING:
     from pentanet._native import Matrix
 
-_POOL = 1 << 20  # random levels that are repeated
+_DRAWN = 256  # rows of random levels that are repeated
 
 
 def matrices(layout: Layout, rows: int, cols: int, nbytes: int, isa: str) -> list[Matrix]:
@@ -30,7 +30,7 @@ def matrices(layout: Layout, rows: int, cols: int, nbytes: int, isa: str) -> lis
     from pentanet._native import Matrix
 
     grid = _grid_of(layout)
-    tile = layout.encode(_levels(grid, TILE_ROWS, cols), grid)
+    tile = layout.encode(_levels(layout, grid, TILE_ROWS, cols), grid)
     tiles = -(-rows // TILE_ROWS)
     used = layout.packed_size(TILE_ROWS * 64, cols) // 64  # 64 tiles have no padding behind them
     one = np.zeros(layout.packed_size(rows, cols), np.uint8)
@@ -90,12 +90,12 @@ def _grid_of(layout: Layout) -> Grid:
     return max(filter(layout.accepts, GRIDS.values()), key=lambda grid: grid.size)
 
 
-def _levels(grid: Grid, rows: int, cols: int) -> NDArray[np.int8]:
-    random = np.random.default_rng(0)
-    return np.resize(random.choice(np.array(grid.levels, np.int8), min(_POOL, rows * cols)), (rows, cols))
+def _levels(layout: Layout, grid: Grid, rows: int, cols: int) -> NDArray[np.int8]:
+    return np.resize(layout.draw(np.random.default_rng(0), grid, min(_DRAWN, rows), cols), (rows, cols))
 
 
 def _coded(grid: Grid, rows: int, cols: int) -> Coded:
     deviation = float(np.std(np.array(grid.levels))) * cols**0.5
     scales = np.full((rows, 1), 1 / deviation, np.float32)
-    return Coded(Codes(_levels(grid, rows, cols), scales, grid), default_layout(grid))
+    name = default_layout(grid)
+    return Coded(Codes(_levels(LAYOUTS[name], grid, rows, cols), scales, grid), name)
