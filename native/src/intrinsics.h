@@ -35,6 +35,16 @@ static inline simde__m512i pentanet_maskz_loadu_epi64(unsigned mask, const void*
 #define _mm512_maskz_loadu_epi64(mask, p) pentanet_maskz_loadu_epi64(mask, p)
 #endif
 
+// One that it gets wrong: it asks whether either half is zero, not both.
+#undef _mm256_testz_si256
+static inline int pentanet_testz_si256(simde__m256i a, simde__m256i b) {
+    std::uint64_t words[4], any = 0;
+    simde_mm256_storeu_si256(reinterpret_cast<simde__m256i*>(words), simde_mm256_and_si256(a, b));
+    for (const std::uint64_t word : words) any |= word;
+    return any == 0;
+}
+#define _mm256_testz_si256(a, b) pentanet_testz_si256(a, b)
+
 #define PENTANET_KEEP(vector) static_cast<void>(vector)
 
 #else

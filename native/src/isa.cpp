@@ -7,7 +7,7 @@ namespace pentanet {
 
 extern const Isa scalar_isa;
 #if defined(PENTANET_X86)
-extern const Isa avx2_isa, avx512_isa;
+extern const Isa avx2_isa, avx_vnni_isa, avx512_isa;
 #endif
 #if defined(PENTANET_NEON)
 extern const Isa neon_isa;
@@ -17,7 +17,7 @@ std::span<const Isa* const> known_isas() {
     static constexpr std::array known{
         &scalar_isa,
 #if defined(PENTANET_X86)
-        &avx2_isa, &avx512_isa,
+        &avx2_isa, &avx_vnni_isa, &avx512_isa,
 #endif
 #if defined(PENTANET_NEON)
         &neon_isa,

@@ -1,0 +1,41 @@
+// AVX-VNNI, the vpdpbusd of machines without AVX-512: it adds four products to a sum of 32 bits, so nothing is widened.
+// Five trits to a byte could be read in place as avx512.cpp does, but in half as wide vectors that costs more than the 2-bit
+// fields that they are repacked to.
+
+#if !defined(PENTANET_EMULATE)
+#include <cpuid.h>
+#endif
+
+#include "avx2_kernels.h"
+
+namespace pentanet {
+namespace {
+
+struct Wide {
+    static constexpr bool signed_levels = false;
+
+    static constexpr int room(int) { return INT32_MAX; }
+
+    static void add(Vector& sums, Vector digits, Vector activations) {
+        sums = _mm256_dpbusd_avx_epi32(sums, digits, activations);
+    }
+
+    static Vector widen(Vector sums) { return sums; }
+};
+
+bool supported() {
+#if defined(PENTANET_EMULATE)
+    return true;
+#else
+    // __builtin_cpu_supports knows "avxvnni" only in the newest compilers; for AVX2 it asks the operating system too.
+    unsigned eax = 0, ebx, ecx, edx;
+    return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 4 & 1) != 0;
+#endif
+}
+
+}  // namespace
+
+extern const Isa avx_vnni_isa;
+const Isa avx_vnni_isa{"avx-vnni", supported, kernels<Wide>, 1, panel_dot<Wide>, floats::all, {read, multiply<Wide>}};
+
+}  // namespace pentanet
