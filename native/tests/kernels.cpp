@@ -198,6 +198,43 @@ void refusals(const Isa& isa, Pool& pool) {
     check(!refused(c.codes(), isa, pool), "nothing wrong");
 }
 
+std::vector<std::int32_t> sums_of(const Codes& codes, const Isa& isa, const Activations& x, Pool& pool) {
+    std::vector<std::int32_t> sums(static_cast<std::size_t>(x.tokens() * codes.rows * codes.scale_groups));
+    integer_sums(CodedMatrix(codes, isa, pool), x, sums.data(), pool);
+    return sums;
+}
+
+// Bytes that no encoder writes, where they are read in place: every set takes them for the same digits.
+void any_bytes(std::mt19937& random, Pool& pool) {
+    const Isa& oracle = find_isa("scalar");
+    for (const Grid& grid : grids) {
+        Case c(grid, {33, 1536, 1}, Fill::random, random);
+        for (auto& byte : c.bytes) byte = static_cast<std::uint8_t>(random());
+        for (int tokens = 1; tokens <= 9; ++tokens) {
+            const auto values = activations(Fill::random, tokens * c.shape.cols, random);
+            const Activations x = Activations::exactly(values.data(), tokens, c.shape.cols);
+            const auto right = sums_of(c.codes(), oracle, x, pool);
+            for (const Isa* isa : supported_isas())
+                if (isa->kernels(grid.layout).repack == nullptr)
+                    check(sums_of(c.codes(), *isa, x, pool) == right, c.name(*isa, tokens, 3) + " any bytes");
+        }
+    }
+}
+
+// The largest sums that there are.
+void longest_rows(std::mt19937& random, Pool& pool) {
+    for (const Grid& grid : grids) {
+        const Case c(grid, {2, max_cols, 1}, Fill::largest, random);
+        for (const int tokens : {1, 4, 9}) {
+            const std::vector<std::int8_t> values(static_cast<std::size_t>(tokens * max_cols), tokens == 4 ? -127 : 127);
+            const Activations x = Activations::exactly(values.data(), tokens, max_cols);
+            const auto right = expected(c, values, tokens);
+            for (const Isa* isa : supported_isas())
+                check(sums_of(c.codes(), *isa, x, pool) == right, c.name(*isa, tokens, 3));
+        }
+    }
+}
+
 }  // namespace
 
 void kernels() {
@@ -219,6 +256,8 @@ void kernels() {
             }
         }
     for (const Isa* isa : supported_isas()) refusals(*isa, three);
+    any_bytes(random, three);
+    longest_rows(random, three);
 }
 
 }  // namespace pentanet::test

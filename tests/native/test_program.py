@@ -1,4 +1,4 @@
-"""The native test program: compiled with the compiler of this machine, plainly and under the sanitizers."""
+"""The native test program: compiled with the compiler of this machine, plainly, under the sanitizers, and emulated."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ pytestmark = [
 ]
 
 
-def build(folder: Path, sanitizers: str) -> Path:
-    configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), f"-DPENTANET_SANITIZE={sanitizers}"]
+def build(folder: Path, *settings: str) -> Path:
+    configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), *settings]
     options = ["-DPENTANET_MODULE=OFF", "-DPENTANET_TESTS=ON", "-DPENTANET_WERROR=ON"]
     for command in ([*configure, *options], ["cmake", "--build", str(folder), "--parallel", "2"]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -26,10 +26,30 @@ def build(folder: Path, sanitizers: str) -> Path:
     return folder / "pentanet_tests"
 
 
+def output(program: Path) -> str:
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
+    assert " 0 failures" in done.stdout
+    return done.stdout
+
+
+def has_header(name: str) -> bool:
+    if shutil.which("c++") is None:
+        return False
+    source = f"#include <{name}>"
+    done = subprocess.run(["c++", "-E", "-x", "c++", "-"], input=source, capture_output=True, text=True, check=False)
+    return done.returncode == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sanitizers", ["", "address,undefined", "thread"])
 def test_the_program_finds_no_fault(tmp_path: Path, sanitizers: str) -> None:
-    program = build(tmp_path / "build", sanitizers)
-    done = subprocess.run([program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
-    assert "0 failures" in done.stdout
+    output(build(tmp_path / "build", f"-DPENTANET_SANITIZE={sanitizers}"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_header("simde/x86/avx512.h"), reason="no SIMDe (Debian: libsimde-dev)")
+def test_instruction_sets_that_the_machine_lacks(tmp_path: Path) -> None:
+    # With addresses checked: the shortest group of AVX-512 is smaller than its vector.
+    printed = output(build(tmp_path / "build", "-DPENTANET_EMULATE=ON", "-DPENTANET_SANITIZE=address"))
+    assert "instruction sets: scalar avx2 avx-vnni avx512" in printed
