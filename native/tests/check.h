@@ -19,7 +19,7 @@ inline bool check(bool holds, const std::string& what) {
     return holds;
 }
 
-void kernels();
+void kernels(int every);
 void floats();
 void pool();
 void timing();

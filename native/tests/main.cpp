@@ -1,9 +1,13 @@
+#include <algorithm>
+#include <cstdlib>
+
 #include "check.h"
 #include "pentanet/isa.h"
 
-int main() {
+// An argument n runs every n-th product only, for machines that are simulated.
+int main(int count, char** arguments) {
     using namespace pentanet;
-    test::kernels();
+    test::kernels(count > 1 ? std::max(1, std::atoi(arguments[1])) : 1);
     test::floats();
     test::pool();
     test::timing();
