@@ -1,10 +1,12 @@
 // Kernels for AVX-512 with VNNI and VBMI. A group is one vector, 16 rows x 4 inputs; vpdpbusd multiplies it by four
-// broadcast activations and adds the products to sums of 32 bits, one for each row. Every layout is read in place.
+// broadcast activations and adds the products to sums of 32 bits, one for each row. Every layout but the sparse one is read
+// in place.
 
 #include "float_ops.h"
 #include "intrinsics.h"
 #include "pentanet/isa.h"
 #include "pentanet/lanes.h"
+#include "repack.h"
 #include "repeat.h"
 
 namespace pentanet {
@@ -250,8 +252,8 @@ void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
 }
 
 template <Layout L>
-constexpr Kernels reads() {
-    return {L, dot<L>, unpack<L>, nullptr, geometry(L).is_signed() ? 128 : 0};
+constexpr Kernels reads(Repack repack = nullptr) {
+    return {L, dot<L>, unpack<L>, repack, geometry(L).is_signed() ? 128 : 0};
 }
 
 Kernels kernels(Layout layout) {
@@ -259,6 +261,7 @@ Kernels kernels(Layout layout) {
         case Layout::pentanary_7bit: return reads<Layout::pentanary_7bit>();
         case Layout::ternary_5in8: return reads<Layout::ternary_5in8>();
         case Layout::ternary_2bit: return reads<Layout::ternary_2bit>();
+        case Layout::sparse_ternary_5bit: return reads<Layout::ternary_2bit>(repack_sparse);
         case Layout::binary_1bit: return reads<Layout::binary_1bit>();
         case Layout::nibble: return reads<Layout::nibble>();
         default: return reads<Layout::byte>();
