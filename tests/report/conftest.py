@@ -27,6 +27,7 @@ ARMS = {
 }
 DEFAULT = tuple(name for name in ARMS if name != "lsq-pentanary")
 PARAMETERS = 1_839_616
+BLOCKS = 4
 SAMPLE = (
     "And it came to pass in the third year of the king, that the men of the city went up to the mountain, and said "
     "to him, Behold, thy servants are come out of the land of the south; for the word of the king was upon them."
@@ -53,11 +54,31 @@ def _write_run(folder: Path, floor: float, steps: int, every: int, grid: str | N
             share = 0.06 * (1 + 0.1 * len(folder.parent.name) / 13) * math.exp(-4 * step / steps) + 0.001
             flip = None if grid is None else share
             evaluations.append({"step": step, "val_loss": loss, "flip_rate": flip, "moved": flip, "kurtosis": 0.1})
+            evaluations[-1] |= _inside(step / steps, flip if step else None, grid)
             rows.append(evaluations[-1])
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "record.json").write_text(json.dumps({"commit": "0123456789abcdef0123", "seed": seed}))
     (folder / "config.toml").write_text("[train]\nsteps = 400\nlearning_rate = 0.003\n")
     return evaluations
+
+
+def _inside(progress: float, flip: float | None, grid: str | None) -> dict[str, Any]:
+    """What training measures in each block; the deepest flips most, and the residual doubles over four blocks."""
+    per_block = [1 + 0.2 * block for block in range(BLOCKS)]
+    on_grid = {
+        "flip_rate": [None if flip is None else flip * factor for factor in per_block],
+        "dead": [0.2 * progress * factor for factor in per_block],
+        "saturation": [0.01] * BLOCKS,
+        "variance_ratio": [0.8 + 0.05 * progress] * BLOCKS,
+    }
+    columns = {key: values if grid else [None] * BLOCKS for key, values in on_grid.items()}
+    columns["kurtosis"] = [0.1 * progress * factor for factor in per_block]
+    ranks = {f"blocks.{block}.attention.q": 40 - 10 * progress for block in (0, BLOCKS - 1)} if progress else {}
+    return {
+        "layers": {"name": [str(block) for block in range(BLOCKS)], **columns},
+        "gradient_rank": ranks,
+        "residual": [0.5 * 2 ** (progress * block / BLOCKS) for block in range(BLOCKS + 1)],
+    }
 
 
 def _occupancy(name: str, grid: str | None, seed: int) -> dict[str, float]:
@@ -134,6 +155,28 @@ def make(
     return summary
 
 
+def make_depth(out: Path, *, methods: tuple[str, ...] = ("ternary", "pentanary"), seeds: int = 3) -> dict[str, Any]:
+    """Write a suite over depths, each arm `METHOD-LAYERS` with its place in the summary."""
+    depths = (4, 12, 24)
+    summary = make(out, methods=methods, seeds=seeds, steps=40, every=10)
+    made: dict[str, Any] = {}
+    for layers in depths:
+        for name, arm in summary["methods"].items():
+            shifted = json.loads(json.dumps(arm)) | {"method": name}
+            # Five levels lead at four layers and fall behind at twenty-four.
+            shift = 0.01 * layers * (1 + 0.3 * (name == "pentanary"))
+            for result in shifted["seeds"].values():
+                result["val_loss"] += shift
+            shifted["mean"]["val_loss"] += shift
+            made[f"{name}-{layers}"] = shifted
+    loss = {n: {s: r["val_loss"] for s, r in m["seeds"].items()} for n, m in made.items()}
+    pairs = [(f"{m}-{d}", f"ternary-{d}") for d in depths for m in methods if m != "ternary"]
+    found = with_holm([compare(m, c, "val_loss", loss[m], loss[c]) for m, c in pairs])
+    summary |= {"suite": "depth", "methods": made, "comparisons": [asdict(c) for c in found]}
+    (out / "summary.json").write_text(json.dumps(summary, indent=1))
+    return summary
+
+
 def comparisons(summary: dict[str, Any]) -> list[dict[str, Any]]:
     """Every method against full precision, and every pentanary one against the ternary ones."""
     loss = {n: {s: r["val_loss"] for s, r in m["seeds"].items()} for n, m in summary["methods"].items()}
@@ -153,3 +196,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     """The five default arms with three seeds; not to be written to."""
     out = tmp_path_factory.mktemp("bench")
     return out, make(out)
+
+
+@pytest.fixture(scope="session")
+def depth_bench(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Two methods at three depths with three seeds; not to be written to."""
+    out = tmp_path_factory.mktemp("depth")
+    return out, make_depth(out)

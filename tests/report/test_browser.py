@@ -57,7 +57,8 @@ def clicked(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 def test_it_draws_without_a_complaint(bench: Bench, tmp_path: Path) -> None:
     document, console = browse(report(bench[0]), tmp_path)
     assert console == ""
-    assert document.count('class="curve"') == 5 + 4  # a loss each, and a flip rate of those on a grid
+    # A loss each; of those on a grid the flip rate, and the first measure over time and by block.
+    assert document.count('class="curve"') == 5 + 4 + 2 * 4
     assert document.count('class="bar"') == 2 * 3 + 2 * 5 == document.count('class="expected"')
     assert "NaN" not in document.split("</main>")[0]
 
@@ -69,7 +70,7 @@ def test_little_draws_without_a_complaint(make_bench: Callable[..., dict[str, An
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     document, console = browse(report(tmp_path), tmp_path / "profile")
     assert console == "" and "NaN" not in document.split("</main>")[0]
-    assert document.count('class="curve"') == 2 + 1 and "one seed" in document
+    assert document.count('class="curve"') == 2 + 1 + 2 * 1 and "one seed" in document
 
 
 def test_it_loads_nothing_and_is_no_wider_than_the_window(clicked: Callable[[str], Any]) -> None:
@@ -144,3 +145,31 @@ def test_samples_of_another_seed(clicked: Callable[[str], Any]) -> None:
     shown = "all('#samples .card p').filter((p) => !p.hidden).map((p) => p.dataset.seed)"
     result = clicked(f"result = [{shown}]; all('#samples [data-value=\"2\"]')[0].click(); result.push({shown});")
     assert result == [["0"] * 5, ["2"] * 5]
+
+
+def test_a_measure_inside_the_blocks_can_be_chosen(clicked: Callable[[str], Any]) -> None:
+    result = clicked(
+        "const seen = () => [names('#over-time .curve').length, names('#by-block .curve').length,"
+        " all('#heat .cell').length, all('#measure-note')[0].innerText.slice(0, 22)];"
+        "result = [seen()]; all('#inside [data-value=residual]')[0].click(); result.push(seen());"
+        "const heat = all('#heat-method')[0]; heat.value = 'full-precision'; heat.dispatchEvent(new Event('change'));"
+        "result.push(seen()); all('#inside [data-value=dead]')[0].click(); result.push(seen());"
+        "all('.chip[data-method=ternary]')[0].click(); result.push(seen()); all('.reset')[0].click();"
+    )
+    assert result[0][:3] == [4, 4, 4 * 10] and result[0][3].startswith("Share of the quantized")
+    assert result[1][:3] == [5, 5, 4 * 11] == result[2][:3] and result[1][3] == "Root mean square of the"[:22]
+    assert result[3][:3] == [4, 4, 0] and result[4][:3] == [3, 3, 0]
+
+
+def test_depths_have_a_line_per_method_and_a_row_per_depth(
+    depth_bench: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    document, console = browse(report(depth_bench[0]), tmp_path)
+    assert console == "" and "NaN" not in document.split("</main>")[0]
+    plot = document.split('id="depth-plot"')[1].split("<figcaption")[0]
+    assert plot.count('class="curve"') == 2 and plot.count('class="fill"') == 2 * 3
+    forest = document.split('id="forest"')[1].split("</figure>")[0]
+    assert re.findall(r">(\d+ layers)<", forest) == ["4 layers", "12 layers", "24 layers"]
+    # Three sizes of two methods: the file size comes first, and a line joins the sizes of each.
+    scatter = document.split('id="scatter"')[1].split("<figcaption")[0]
+    assert "size of the file" in scatter and scatter.count('class="curve"') == 2

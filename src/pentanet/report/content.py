@@ -7,12 +7,14 @@ from functools import partial
 from typing import Any
 
 from pentanet import __version__
+from pentanet.report.data import data
 from pentanet.report.facts import facts, moment
-from pentanet.report.formats import duration, percent, signed, size, tidy
-from pentanet.report.metrics import Series, average, finite, thin
-from pentanet.report.palette import Style, styles
+from pentanet.report.formats import duration, finite, percent, signed, size
+from pentanet.report.palette import Style
 from pentanet.report.records import Arm, Bench
 from pentanet.report.runs import Run
+from pentanet.report.sizes import arm_styles, differences
+from pentanet.report.sizes import sentence as at_sizes
 from pentanet.report.theory import gaussian_occupancy
 from pentanet.report.verdicts import by_control, caveat, evidence, headline, interval, mean_sd, sentence
 
@@ -33,15 +35,17 @@ COLUMNS: tuple[tuple[str, str, str, Any], ...] = (
 
 def content(bench: Bench, runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the template needs and what the script needs."""
-    style = styles(arm.name for arm in bench.arms)
-    top = headline(bench)
+    style = arm_styles(bench)
+    top, numbers = headline(bench), data(bench, runs, style)
+    pairs = [at_sizes(pair, rows) for pair, rows in differences(bench).items()]
     view: dict[str, Any] = {
         "suite": bench.suite,
         "created": moment(bench.facts.get("created")),
         "version": __version__,
-        "verdict": sentence(top) if top else "No two methods were compared.",
-        "evidence": evidence(top) if top else "",
-        "endings": by_control(bench),
+        "verdict": pairs[0] if pairs else sentence(top) if top else "No two methods were compared.",
+        "evidence": "" if pairs else evidence(top) if top else "",
+        "endings": [] if pairs else by_control(bench),
+        "pairs": pairs[1:],
         "facts": facts(bench, runs),
         "columns": _columns(bench),
         "rows": [_row(bench, arm, style[arm.name]) for arm in bench.arms],
@@ -58,91 +62,25 @@ def content(bench: Bench, runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str
         "has_flips": any(run.curves.flips for run in runs),
         "uncorrected": any(caveat(d) for d in bench.losses),
         "has_differences": any(d.difference is not None for d in bench.losses),
-        "learned": [arm.name for arm in bench.arms if arm.occupancy() and not gaussian_occupancy(arm.name)],
+        "costs": _costs(bench),
+        "has_sizes": _has_sizes(bench),
+        "shown_first": top.method if top else "",
+        "has_depth": bool(numbers["depth"]["lines"]),
+        "measures": [(m["key"], m["name"]) for m in numbers["measures"]],
+        "learned": [arm.name for arm in bench.arms if arm.occupancy() and not gaussian_occupancy(arm.method)],
     }
-    return view, _data(bench, runs, style)
-
-
-def _data(bench: Bench, runs: Sequence[Run], style: dict[str, Style]) -> dict[str, Any]:
-    return {
-        "unit": "steps" if any(run.in_steps for run in runs) else "tokens",
-        "seeds": bench.seeds,
-        "controls": bench.controls,
-        "methods": [_method(arm, style[arm.name]) for arm in bench.arms],
-        "runs": _curves(runs),
-        "differences": [
-            {
-                "method": d.method,
-                "control": d.control,
-                "d": d.difference,
-                "low": d.low,
-                "high": d.high,
-                "n": d.n,
-                "verdict": d.verdict + ("*" if caveat(d) else ""),
-            }
-            for d in bench.losses
-            if d.difference is not None
-        ],
-    }
-
-
-def _method(arm: Arm, style: Style) -> dict[str, Any]:
-    measured, expected = arm.occupancy(), gaussian_occupancy(arm.name)
-    if measured and measured.keys() <= expected.keys():
-        measured = {level: measured.get(level, 0.0) for level in expected}
-    return {
-        "name": arm.name,
-        "colour": style.colour,
-        "dash": style.dash,
-        "marker": style.marker,
-        "levels": list(measured),
-        "measured": [tidy(share) for share in measured.values()],
-        "expected": [tidy(expected[level]) for level in measured] if expected.keys() == measured.keys() else [],
-        "kurtosis": arm.mean.get("kurtosis"),
-        "moved": arm.mean.get("moved"),
-        "loss": arm.mean.get("val_loss"),
-        "sd": arm.sd.get("val_loss"),
-        "fileBits": arm.mean.get("file_bits_per_weight"),
-        "gridBits": arm.mean.get("quantized_bits_per_weight"),
-    }
-
-
-def _curves(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    def longest(name: str) -> int:
-        return max((len(getattr(run.curves, name)) for run in runs), default=0)
-
-    lengths = {name: longest(name) for name in ("train", "valid", "flips")}
-
-    def column(run: Run, name: str, series: Series) -> dict[str, list[float]]:
-        x, y = (average if name == "train" else thin)(series, lengths[name])
-        return {"x": [round(step * run.tokens_per_step) for step in x], "y": y}
-
-    return [
-        {
-            "method": run.method,
-            "seed": run.seed,
-            **{
-                name: column(run, name, series)
-                for name, series in (
-                    ("valid", run.curves.valid),
-                    ("train", run.curves.train),
-                    ("flips", run.curves.flips),
-                )
-            },
-        }
-        for run in runs
-    ]
+    return view, numbers
 
 
 def _columns(bench: Bench) -> list[tuple[str, str]]:
     heads = [(heading, note) for _, heading, note, _ in COLUMNS]
-    differences = [(f"\u2212 {control}", "nats, with 95 % interval") for control in bench.controls]
+    differences = [(f"\u2212 {control}", "nats, with 95 % interval") for control in bench.control_methods]
     return [*heads[:2], *differences, *heads[2:]]
 
 
 def _row(bench: Bench, arm: Arm, style: Style) -> dict[str, Any]:
     cells = [_measure(arm, key, form) for key, _, _, form in COLUMNS]
-    differences = [_difference(bench, arm, control) for control in bench.controls]
+    differences = [_difference(bench, arm, control) for control in bench.control_methods]
     return {
         "name": arm.name,
         "title": arm.title if arm.title != arm.name else "",
@@ -160,10 +98,22 @@ def _measure(arm: Arm, key: str, form: Any) -> Cell:
 
 
 def _difference(bench: Bench, arm: Arm, control: str) -> Cell:
-    d = next((d for d in bench.losses if (d.method, d.control) == (arm.name, control)), None)
+    """The cell under a control: at one of several sizes, the control of that size."""
+    d = bench.against(arm.name, control)
     if d is None:
-        return {"text": "", "sub": "", "sort": 0.0 if arm.name == control else None}
+        return {"text": "", "sub": "", "sort": 0.0 if arm.method == control else None}
     return {"text": signed(d.difference, 3), "sub": interval(d), "sort": d.difference}
+
+
+def _has_sizes(bench: Bench) -> bool:
+    return len({arm.series for arm in bench.arms}) < len(bench.arms)
+
+
+def _costs(bench: Bench) -> list[tuple[str, str]]:
+    """What the loss can be drawn against; first what the suite is about."""
+    options = [("file", "bits, whole file"), ("grid", "bits, quantized weights")]
+    size = ("bytes", "file size")
+    return [size, *options] if _has_sizes(bench) else [*options, size]
 
 
 def _packing(bench: Bench) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from pentanet.report.formats import number, percent
-from pentanet.report.metrics import finite
+from pentanet.report.formats import finite, number, percent
 from pentanet.report.records import Bench
 from pentanet.report.runs import Run
 

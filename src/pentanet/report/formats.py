@@ -1,4 +1,4 @@
-"""Numbers as the page prints them."""
+"""Numbers as they are read from records, and as the page prints them."""
 
 from __future__ import annotations
 
@@ -68,3 +68,10 @@ def p_value(value: float | None) -> str:
 def tidy(value: float) -> float:
     """Six significant digits: what a picture can show, in few bytes."""
     return float(f"{value:.6g}")
+
+
+def finite(value: object) -> float | None:
+    """The value as a float, or None if it is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None

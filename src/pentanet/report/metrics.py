@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from pentanet.errors import RecordError
-from pentanet.report.formats import tidy
+from pentanet.report.formats import finite, tidy
+from pentanet.report.inside import Inside, Series, read_inside
 
 MAX_POINTS = 400
-
-Series = list[tuple[int, float]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +28,7 @@ class Curves:
         tokens: tokens seen at `last_step`; None if the run did not count them.
         diverged: the first step with a loss that is not finite, or None.
         last: the last evaluation as it was written.
+        inside: what was measured in each block.
     """
 
     train: Series
@@ -38,6 +38,7 @@ class Curves:
     tokens: int | None
     diverged: int | None
     last: dict[str, Any]
+    inside: Inside
 
 
 def read_curves(path: Path) -> Curves:
@@ -52,7 +53,8 @@ def read_curves(path: Path) -> Curves:
     bad: list[int] = []
     tokens: dict[int, int] = {}
     last_step, last = 0, dict[str, Any]()
-    for row in _rows(path):
+    rows = _rows(path)
+    for row in rows:
         step = row["step"]
         last_step = max(last_step, step)
         if isinstance(row.get("tokens"), int):
@@ -75,6 +77,7 @@ def read_curves(path: Path) -> Curves:
         tokens=round(tokens[counted] * last_step / counted) if counted else None,
         diverged=min(bad, default=None),
         last=last,
+        inside=read_inside(rows),
     )
 
 
@@ -99,16 +102,9 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def finite(value: object) -> float | None:
-    """The value as a float, or None if it is no finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) else None
-
-
-def thin(series: Series, longest: int) -> tuple[list[int], list[float]]:
+def thin(series: Series, longest: int, points: int = MAX_POINTS) -> tuple[list[int], list[float]]:
     """Every k-th point and the last one; k from `longest`, so that runs of one bench keep the same steps."""
-    stride = max(1, math.ceil(longest / (MAX_POINTS - 1)))
+    stride = max(1, math.ceil(longest / (points - 1)))
     kept = series[::stride]
     if series and kept[-1] != series[-1]:
         kept.append(series[-1])

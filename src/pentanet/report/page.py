@@ -20,7 +20,10 @@ from pentanet.report.records import parse, read_summary
 from pentanet.report.runs import read_runs
 
 # In this order inside one function: later files use what earlier ones define.
-SCRIPTS = ("dom", "scale", "lineplot", "curves", "forest", "occupancy", "bits", "table", "main")
+SCRIPTS = (
+    *("dom", "scale", "lineplot", "filters", "curves", "inside", "depth"),
+    *("forest", "occupancy", "bits", "table", "main"),
+)
 
 
 def report(out: Path) -> Path:

@@ -104,7 +104,7 @@ def _drawing(bands: Sequence[Band], unit: str) -> list[str]:
     pad = 0.04 * (high - low) or 0.1
     right = WIDTH - 72 - 7.4 * max(len(band.name) for band in late)
     frame = Frame(start=start, end=end, low=low - pad, high=high + pad, right=right)
-    places = svg.spread([frame.y(b.points[-1][2]) for b in late], LABEL_GAP)
+    places = svg.spread([frame.y(b.points[-1][2]) for b in late], min(LABEL_GAP, (HEIGHT - TOP - 10) / len(late)))
     curves = [part for band, place in zip(late, places, strict=True) for part in _curve(band, frame, place)]
     return [*_axes(frame, unit), *curves]
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from pentanet.errors import MissingFileError, RecordError
-from pentanet.report.metrics import finite
+from pentanet.report.formats import finite
 
+SIZE = re.compile(r"-(\d+|[sml])$")  # how the suites of bench name the sizes of a method
 AGAIN = "Run the bench again: it keeps the runs that are finished and writes the summary anew."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arm:
-    """One method of a bench.
+    """One method of a bench, or one of its sizes where a suite trains a method more than once.
 
     Attributes:
-        name: registry name of the method.
+        name: unique in the bench; the registry name of the method unless a suite trains it more than once.
         title: one line that says what it is.
+        method: registry name of the method.
+        series: the name without the size: what is one line in a picture over sizes.
+        size: the end of the name that says the size, "24" layers or "m"; empty in a suite of one size.
         mean: means over the seeds by metric.
         sd: sample standard deviations by metric; a metric with one seed has none.
         seeds: what each run measured, by seed, in the order of the summary.
@@ -28,9 +33,22 @@ class Arm:
 
     name: str
     title: str
+    method: str
+    series: str
+    size: str
     mean: Mapping[str, float]
     sd: Mapping[str, float]
     seeds: Mapping[str, dict[str, Any]]
+
+    @property
+    def layers(self) -> int | None:
+        """The depth, where the size is one."""
+        return int(self.size) if self.size.isdecimal() else None
+
+    def values(self, metric: str) -> dict[str, float]:
+        """A metric by seed, without the runs that have none."""
+        found = {seed: finite(result.get(metric)) for seed, result in self.seeds.items()}
+        return {seed: value for seed, value in found.items() if value is not None}
 
     def occupancy(self) -> dict[int, float]:
         """Mean share of the quantized weights at each level that occurs; empty without a grid."""
@@ -88,6 +106,17 @@ class Bench:
     def controls(self) -> tuple[str, ...]:
         """Methods that others are compared with on validation loss, in order of appearance."""
         return tuple(dict.fromkeys(d.control for d in self.losses))
+
+    @property
+    def control_methods(self) -> tuple[str, ...]:
+        """The controls without their sizes: one for each column of the table."""
+        arms = filter(None, (self.arm(name) for name in self.controls))
+        return tuple(dict.fromkeys(arm.method for arm in arms))
+
+    def against(self, name: str, method: str) -> Difference | None:
+        """The first comparison of an arm with a control of this method."""
+        named = {arm.name for arm in self.arms if arm.method == method}
+        return next((d for d in self.losses if d.method == name and d.control in named), None)
 
     def arm(self, name: str) -> Arm | None:
         """The method of that name."""
@@ -165,9 +194,14 @@ def _arm(name: str, value: Any, where: str) -> Arm:
     seeds = {
         seed: _result(row, f"{where}.seeds.{seed}") for seed, row in _object(arm.get("seeds"), f"{where}.seeds").items()
     }
+    size = SIZE.search(name)
+    series = name[: size.start()] if size else name
     return Arm(
         name=name,
         title=str(arm.get("title") or name),
+        method=str(arm.get("method") or series),
+        series=series,
+        size=size[1] if size else "",
         mean=_numbers(arm.get("mean"), f"{where}.mean"),
         sd=_numbers(arm.get("sd") or {}, f"{where}.sd"),
         seeds=seeds,

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pentanet.errors import MissingFileError, RecordError
-from pentanet.report.metrics import Curves, finite, read_curves
+from pentanet.report.formats import finite
+from pentanet.report.metrics import Curves, read_curves
 from pentanet.report.records import AGAIN, Bench, read_json
 
 MAX_CONFIG = 20_000

@@ -60,10 +60,11 @@ def _endings(differences: Sequence[Difference]) -> str:
     for d in differences:
         ending = ENDINGS.get(d.verdict, d.verdict)
         groups.setdefault(f"{ending} ({UNCORRECTED})" if caveat(d) else ending, []).append(d.method)
-    return "; ".join(f"{_and(methods)} {ending}" for ending, methods in groups.items())
+    return "; ".join(f"{listed(methods)} {ending}" for ending, methods in groups.items())
 
 
-def _and(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """Words with commas, and "and" before the last."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 

@@ -1,26 +1,25 @@
-// Paired differences with their intervals, one group of rows per control, on one common axis.
+// Paired differences with their intervals, one group of rows per control or pair, on one common axis.
 function forest(data) {
   const host = document.getElementById("forest");
   if (!host) return () => {};
   return () => {
     const width = host.clientWidth || 900, wide = width > 700;
-    const ends = data.differences.flatMap((d) => [d.low ?? d.d, d.high ?? d.d, 0]);
+    const ends = data.forest.flatMap((g) => g.rows).flatMap((d) => [d.low ?? d.d, d.high ?? d.d, 0]);
     const low = Math.min(...ends), high = Math.max(...ends), pad = 0.06 * (high - low) || 0.1;
-    const left = wide ? 150 : 10, right = wide ? width - 320 : width - 10, row = wide ? 30 : 48;
+    const names = data.forest.flatMap((g) => g.rows.map((d) => d.name.length));
+    const left = wide ? 14 + 7.4 * Math.max(12, ...names) : 10, right = wide ? width - 320 : width - 10, row = wide ? 30 : 48;
     const x = axis(low - pad, high + pad, left, right, false);
     const parts = [];
     let y = 6;
-    for (const control of data.controls) {
-      const rows = data.differences.filter((d) => d.control === control);
+    for (const { title, rows } of data.forest) {
       if (!rows.length) continue;
-      parts.push(text(0, (y += 20), `minus ${control}`, { class: "strong" }));
+      parts.push(text(0, (y += 20), title, { class: "strong" }));
       y += 8;
       for (const d of rows) {
-        const method = data.methods.find((m) => m.name === d.method) || { colour: 0, marker: "circle" };
-        const own = { c: method.colour }, middle = y + (wide ? row / 2 : row - 12);
+        const own = { c: d.colour }, middle = y + (wide ? row / 2 : row - 12);
         const interval = d.low === null ? "" : ` [${signed(d.low, 3)}, ${signed(d.high, 3)}]`;
         const numbers = `${signed(d.d, 3)}${interval}`;
-        const name = text(wide ? 0 : 10, wide ? middle + 4 : y + 16, d.method, {});
+        const name = text(wide ? 0 : 10, wide ? middle + 4 : y + 16, d.name, {});
         const verdict = svg("tspan", /^(better|worse)/.test(d.verdict) ? { class: "strong" } : {}, d.verdict);
         if (wide) {
           parts.push(name, text(right + 16, middle + 4, numbers, {}), svg("text", { x: width, y: middle + 4, "text-anchor": "end" }, verdict));
@@ -28,7 +27,7 @@ function forest(data) {
           parts.push(name, svg("text", { x: width - 10, y: y + 16, "text-anchor": "end" }, numbers + (d.verdict.endsWith("*") ? "*" : "")));
         }
         if (d.low !== null) parts.push(line(x(d.low), middle, x(d.high), middle, { ...own, class: "stroke" }));
-        parts.push(marker(method.marker, x(d.d), middle, 5, { ...own, class: "fill" }));
+        parts.push(marker(d.marker, x(d.d), middle, 5, { ...own, class: "fill" }));
         y += row;
       }
     }

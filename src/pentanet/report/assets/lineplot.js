@@ -1,7 +1,8 @@
 // A line chart over tokens: mean lines, seed bands, labels at the ends, and a cursor that reads all lines at once.
-// series: [{method, x, low, mean, high}]; options: {label, unit, from, xlog, ylog, value(v), tick(v, step), zero}
+// series: [{method, x, low, mean, high}]; options: {label, unit, from, xlog, ylog, value(v), tick(v, step), zero,
+// points: mark every point, at: places of the marks on the horizontal axis}
 function lineplot(host, series, options) {
-  const width = host.clientWidth || 900, wide = width > 640, height = wide ? 400 : 300;
+  const width = host.clientWidth || 900, wide = width > 640;
   series = series
     .map((s) => {
       const from = s.x.findIndex((x) => x >= options.from && (!options.xlog || x > 0));
@@ -11,6 +12,7 @@ function lineplot(host, series, options) {
     .filter((s) => s.x.length);
   if (!series.length) return host.replaceChildren(html("p", { class: "empty" }, "Nothing chosen, or nothing logged."));
 
+  const height = wide ? Math.max(400, 70 + 17 * series.length) : 300;  // room for a label each
   const all = (key) => series.flatMap((s) => s[key]);
   const lowest = Math.min(...all("low")), highest = Math.max(...all("high"));
   const pad = options.ylog ? 0 : 0.05 * (highest - lowest);
@@ -20,7 +22,7 @@ function lineplot(host, series, options) {
   const y = axis(options.zero && !options.ylog ? 0 : lowest - pad, highest + pad, box.bottom, box.top, options.ylog);
 
   const parts = [];
-  const yt = y.ticks(wide ? 7 : 5), xt = x.ticks(wide ? 8 : 4);
+  const yt = y.ticks(wide ? 7 : 5), xt = options.at ? { at: options.at } : x.ticks(wide ? 8 : 4);
   for (const v of yt.at) {
     parts.push(line(box.left, y(v), box.right, y(v), { class: "grid" }));
     parts.push(text(box.left - 8, y(v) + 4, options.tick(v, yt.step), { "text-anchor": "end" }));
@@ -38,7 +40,8 @@ function lineplot(host, series, options) {
       parts.push(svg("path", { ...own, class: "band", d: "M" + [...at(s.high), ...at(s.low).reverse()].join("L") + "Z" }));
     parts.push(svg("path", { ...own, class: "curve", d: "M" + at(s.mean).join("L"), "stroke-dasharray": s.method.dash || null }));
     const [ex, ey] = [x(last(s.x)), y(last(s.mean))];
-    parts.push(marker(s.method.marker, ex, ey, 4, { ...own, class: "fill" }));
+    const marked = options.points ? s.x.map((v, k) => [x(v), y(s.mean[k])]) : [[ex, ey]];
+    for (const [px, py] of marked) parts.push(marker(s.method.marker, px, py, 4, { ...own, class: "fill" }));
     if (!wide) return;
     parts.push(line(ex + 6, ey, box.right + 14, places[i], { ...own, class: "leader" }));
     parts.push(text(box.right + 18, places[i] + 4, s.method.name, { ...own, class: "own" }));

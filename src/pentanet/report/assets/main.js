@@ -8,7 +8,10 @@ if (samples) {
   });
 }
 
-const figures = [forest(data), curves(data), bits(data), occupancy(data)];
+let chosen = null;
+const figures = [forest(data), depth(data), curves(data, () => chosen), inside(data, () => chosen), bits(data), occupancy(data)];
+const overRuns = document.getElementById("curves");
+if (overRuns) chosen = filters(overRuns, data, () => [figures[2], figures[3]].forEach((draw) => draw()));
 const drawAll = () => figures.forEach((draw) => draw());
 drawAll();
 // Figures are drawn for the width they have, so that text keeps its size on a phone.
