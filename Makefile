@@ -30,8 +30,8 @@ nano: $(STAMP)-package  ## install, then run the main job: the nano benchmark
 test: $(STAMP)-test  ## install, then run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-sanitize: $(STAMP)-test  ## build the native tests plainly and under the sanitizers, and run them
-	$(BIN)/python -m pytest tests/native/test_program.py $(PYTEST_ARGS)
+sanitize: $(STAMP)-test  ## run the native tests: each compiler, sanitizers, simulated processors
+	$(BIN)/python -m pytest tests/native/test_program.py tests/native/test_emulated.py $(PYTEST_ARGS)
 
 check: $(STAMP)-lint  ## formatting, lint, strict types
 	$(BIN)/ruff format --check .

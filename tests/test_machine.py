@@ -12,7 +12,7 @@ from pentanet import machine as room
 
 INTEL = """processor : 0
 model name : Some CPU @ 3 GHz
-flags : fpu avx2 avx512f avx512_bf16
+flags : fpu avx2 avx512f avx512vbmi avx512_vnni avx512_bf16
 
 processor : 1
 model name : Other
@@ -37,7 +37,7 @@ def cpuinfo(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("text", "name", "isa", "bfloat16"),
     [
-        (INTEL, "Some CPU @ 3 GHz", ["avx2", "avx512f", "avx512_bf16"], True),
+        (INTEL, "Some CPU @ 3 GHz", ["avx2", "avx512f", "avx512_vnni", "avx512vbmi", "avx512_bf16"], True),
         (ARM, None, ["asimd", "asimddp", "bf16"], True),
         (OLD, "Old", [], False),
         (None, None, [], False),

@@ -24,11 +24,7 @@ struct Narrow {
 };
 
 bool supported() {
-#if defined(PENTANET_EMULATE)
-    return true;
-#else
     return __builtin_cpu_supports("avx2") != 0;
-#endif
 }
 
 }  // namespace

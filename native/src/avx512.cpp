@@ -295,12 +295,8 @@ std::int64_t multiply(std::int64_t rounds) {
 }
 
 bool supported() {
-#if defined(PENTANET_EMULATE)
-    return true;
-#else
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
-#endif
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 // AVX-VNNI, the vpdpbusd of machines without AVX-512: it adds four products to a sum of 32 bits, so nothing is widened.
 // Five trits to a byte could be read in place as avx512.cpp does, but in half as wide vectors that costs more than the 2-bit
 // fields that they are repacked to.
+//
+// With PENTANET_VNNI_EVEX, for tests, the instruction has the encoding that AVX-512 gives it.
 
-#if !defined(PENTANET_EMULATE)
 #include <cpuid.h>
-#endif
 
 #include "avx2_kernels.h"
 
@@ -17,15 +17,19 @@ struct Wide {
     static constexpr int room(int) { return INT32_MAX; }
 
     static void add(Vector& sums, Vector digits, Vector activations) {
+#if defined(PENTANET_VNNI_EVEX)
+        sums = _mm256_dpbusd_epi32(sums, digits, activations);
+#else
         sums = _mm256_dpbusd_avx_epi32(sums, digits, activations);
+#endif
     }
 
     static Vector widen(Vector sums) { return sums; }
 };
 
 bool supported() {
-#if defined(PENTANET_EMULATE)
-    return true;
+#if defined(PENTANET_VNNI_EVEX)
+    return __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 #else
     // __builtin_cpu_supports knows "avxvnni" only in the newest compilers; for AVX2 it asks the operating system too.
     unsigned eax = 0, ebx, ecx, edx;

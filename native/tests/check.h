@@ -1,7 +1,9 @@
 // A test is a function that calls CHECK; the program fails if any check did.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <string>
 
 namespace pentanet::test {
@@ -19,6 +21,17 @@ inline bool check(bool holds, const std::string& what) {
     return holds;
 }
 
+// FNV-1a over the bits of results that must be the same on every machine and with every compiler; the program prints it.
+inline std::uint64_t digest = 0xcbf29ce484222325;
+
+template <class T>
+void add_to_digest(const T* values, std::size_t n) {
+    std::string bytes(n * sizeof(T), '\0');
+    std::memcpy(bytes.data(), values, bytes.size());
+    for (const char byte : bytes) digest = (digest ^ static_cast<std::uint8_t>(byte)) * 0x100000001b3;
+}
+
+void isas();
 void kernels(int every);
 void floats();
 void pool();
