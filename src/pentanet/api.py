@@ -1,7 +1,7 @@
 """The Python functions behind the commands, under one roof.
 
-    from pentanet.api import bench, doctor, evaluate, generate, inspect, load, load_config, pack, prepare, report, speed
-    from pentanet.api import train
+    from pentanet.api import bench, doctor, evaluate, generate, inspect, load, load_config, pack, prepare, quantize
+    from pentanet.api import report, speed, train
 
 Each has the name and the meaning of its command (`eval` is `evaluate`: the other is a builtin of Python).  A preset
 becomes a configuration with `load_config`, a packed directory becomes something that runs with `load`.
@@ -14,9 +14,13 @@ from pentanet.data.cache import open_or_prepare
 from pentanet.data.prepare import prepare
 from pentanet.doctor import doctor
 from pentanet.evaluate.perplexity import evaluate
+from pentanet.evaluate.sliding import evaluate_text, read_text
 from pentanet.pack.checkpoint import pack
 from pentanet.pack.inspect import inspect
 from pentanet.pack.plan import plan
+from pentanet.ptq.config import QuantizeConfig
+from pentanet.ptq.run import quantize
+from pentanet.ptq.source import open_source
 from pentanet.report import report
 from pentanet.runtime.generate import Sampling, generate
 from pentanet.runtime.load import load
@@ -24,18 +28,23 @@ from pentanet.train.presets import load_config
 from pentanet.train.run import train
 
 __all__ = [
+    "QuantizeConfig",
     "Sampling",
     "bench",
     "doctor",
     "evaluate",
+    "evaluate_text",
     "generate",
     "inspect",
     "load",
     "load_config",
     "open_or_prepare",
+    "open_source",
     "pack",
     "plan",
     "prepare",
+    "quantize",
+    "read_text",
     "report",
     "speed",
     "speed_settings",

@@ -141,6 +141,14 @@ class VersionError(FormatError):
     """A file of a format version that this release does not read."""
 
 
+class UnsupportedArchitectureError(FormatError):
+    """A pretrained network that no code here runs."""
+
+
+class UnsafeFileError(FormatError):
+    """A file that can run code when it is opened (pickle), and that was not asked for explicitly."""
+
+
 class WriteError(PentaNetError):
     """A file or directory that could not be written, or must not be replaced; what was there before is untouched."""
 

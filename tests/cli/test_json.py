@@ -100,3 +100,30 @@ def test_bench_and_report(answer, tiny, tmp_path):
     page = answer("report", tmp_path / "bench")
     assert page["page"] == str(tmp_path / "bench/report/index.html")
     assert page["methods"] == found["methods"]
+
+
+def test_quantize_and_eval_a_whole_text(answer, packed, tmp_path):
+    """The packed model of a run is no source: a pretrained one is written with the same tokenizer."""
+    import torch
+    from safetensors.torch import save_file
+
+    from pentanet.models import config_from_hub
+    from pentanet.ptq.network import expected_shapes
+
+    sizes = json.loads((packed / "config.json").read_text())
+    del sizes["quantization_config"]
+    config = {**sizes, "model_type": "llama"}
+    shapes = expected_shapes(config_from_hub(config), config["vocab_size"])
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/config.json").write_text(json.dumps(config))
+    (tmp_path / "source/tokenizer.json").write_bytes((packed / "tokenizer.json").read_bytes())
+    save_file({name: 0.1 * torch.randn(shape) for name, shape in shapes.items()}, tmp_path / "source/model.safetensors")
+    (tmp_path / "text.txt").write_text("the cat sat on a mat all day\n" * 20)
+    where = ("--text", tmp_path / "text.txt", "--context", 16)
+    found = answer("quantize", tmp_path / "source", "--out", tmp_path / "out", "--group", 16, "--grid", "int8", *where)
+    assert found["perplexity_after"] == pytest.approx(found["perplexity_before"], rel=0.05)
+    assert found["warnings"] == []
+    assert found["peak_rss_bytes"] > found["seconds"] > 0
+    assert found["quantized_bits_per_weight"] is None  # int8 counts as storage
+    again = answer("eval", tmp_path / "out", "--data", tmp_path / "text.txt", "--stride", 16, "--context", 16)
+    assert again["perplexity"] == found["perplexity_after"]

@@ -19,6 +19,7 @@ COMMANDS = (
     ("data", "data:app", "Turn text into token streams on disk."),
     ("train", "train:train", "Train one model from a preset, or continue a run."),
     ("bench", "bench:bench", "Train several weight methods alike and compare them."),
+    ("quantize", "quantize:quantize", "Turn a pretrained model into a packed model directory."),
     ("pack", "pack:pack", "Turn a training run into a packed model directory."),
     ("generate", "generate:generate", "Write text with a packed model."),
     ("eval", "evaluate:evaluate", "Measure a packed model on text."),

@@ -65,6 +65,24 @@ def dataset(source: str, tokenizer: str, eos: Eos) -> Dataset:
         return open_or_prepare(source, tokenizer, eos, tell)
 
 
+def measure_text(network: Any, text: Any, title: str, context: int, stride: int, precision: str) -> Any:
+    """A `SlidingEvaluation` of a network on a text, with a bar; "auto" as in training."""
+    from pentanet.evaluate.sliding import evaluate_text
+    from pentanet.machine import multiplies_bfloat16
+
+    products = precision if precision != "auto" else "bfloat16" if multiplies_bfloat16() else "float32"
+    with bars(transient=True) as progress:
+        task = progress.add_task(title, total=len(text.ids) - 1, note="")
+        return evaluate_text(
+            network,
+            text,
+            context=context,
+            stride=stride,
+            precision=cast("Any", products),
+            progress=lambda n: progress.update(task, completed=n),
+        )
+
+
 def print_facts(facts: Mapping[str, Any]) -> None:
     """Names and values, one per line; tables of values are indented."""
     width = max(map(len, facts), default=0)
@@ -72,6 +90,18 @@ def print_facts(facts: Mapping[str, Any]) -> None:
         shown = _shown(value)
         if shown:
             out.print(f"{key:{width}}  {shown}", soft_wrap=True)
+
+
+def print_worst(layers: list[dict[str, Any]], count: int = 5) -> None:
+    """The matrices that lost most."""
+    worst = sorted(layers, key=lambda layer: -layer["weight_error"])[:count]
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("largest errors", "grid", "bits", "weight error"):
+        table.add_column(name, no_wrap=True)
+    for layer in worst:
+        bits, error = f"{layer['bits']:.3f}", f"{layer['weight_error']:.4f}"
+        table.add_row(layer["name"].removesuffix(".weight"), layer["grid"], bits, error)
+    print_table(table)
 
 
 def print_table(table: Table) -> None:

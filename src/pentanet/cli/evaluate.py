@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pentanet.cli.options import Flag, Threads
+from pentanet.cli.options import Flag, Size, Threads
+
+if TYPE_CHECKING:
+    from pentanet.runtime.load import Runtime
 
 
 def evaluate(
@@ -14,24 +17,34 @@ def evaluate(
     data: str = "",
     split: Literal["train", "valid", "test"] = "valid",
     eos: Literal["line", "document", "none", ""] = "",
+    stride: Size = 0,
+    context: Size = 0,
+    tokens: Size = 0,
     precision: Literal["auto", "bfloat16", "float32"] = "auto",
     engine: Literal["torch", "native"] = "torch",
     threads: Threads = 0,
     json: Flag = False,
 ) -> None:
-    """Measure loss, perplexity and bits per byte on every token of a split.
+    """Measure loss, perplexity and bits per byte on every token of a split, or of a whole text file.
 
     Parameters
     ----------
     model
-        Model directory of `pentanet pack`.
+        Model directory of `pentanet pack` or `pentanet quantize`.
     data
         Corpus, text file or folder, or a dataset prepared with the model's tokenizer; by default what the model was
-        trained on.
+        trained on. With --stride, a text file.
     split
         Part of the text.
     eos
         Where end-of-text tokens go; as in training by default.
+    stride
+        Measure the whole text file, as it stands, with a window that moves by so many tokens; as many as --context
+        makes windows that stand side by side.
+    context
+        Longest window in tokens, with --stride; the model's by default.
+    tokens
+        Measure the first so many tokens only, with --stride.
     precision
         Of the matrix products; auto as in training.
     engine
@@ -48,12 +61,32 @@ def evaluate(
     from pentanet.runtime.load import load
 
     runtime = Engine.open(model, threads=threads).runtime() if engine == "native" else load(model)
-    source, mode, products = text_of(runtime, data, eos, precision)
-    dataset = console.dataset(source, str(model / "tokenizer.json"), mode)
-    with console.bars() as bars:
-        task = bars.add_task(split, total=dataset.tokens(split) - 1, note="")
-        found = measure(runtime, dataset, split, precision=products, progress=lambda n: bars.update(task, completed=n))
-    if json:
-        console.print_json({"model": str(model), "engine": engine, **found.to_dict()})
+    if stride:
+        found = _whole_text(runtime, data, stride, context, tokens, precision)
     else:
-        console.print_facts(found.to_dict())
+        source, mode, products = text_of(runtime, data, eos, precision)
+        dataset = console.dataset(source, str(model / "tokenizer.json"), mode)
+        with console.bars() as bars:
+            task = bars.add_task(split, total=dataset.tokens(split) - 1, note="")
+            made = measure(
+                runtime, dataset, split, precision=products, progress=lambda n: bars.update(task, completed=n)
+            )
+        found = made.to_dict()
+    if json:
+        console.print_json({"model": str(model), "engine": engine, **found})
+    else:
+        console.print_facts(found)
+
+
+def _whole_text(runtime: Runtime, data: str, stride: int, context: int, tokens: int, precision: str) -> dict[str, Any]:
+    from pentanet.cli import console
+    from pentanet.errors import ConfigError, DataError
+    from pentanet.evaluate.sliding import read_text
+
+    if not data:
+        raise DataError("--stride measures a whole text file; name it with --data")
+    context = context or runtime.context
+    if context > runtime.context:
+        raise ConfigError(f"--context {context}: the model reads at most {runtime.context} tokens")
+    text = read_text(Path(data), runtime.tokenizer, limit=tokens)
+    return console.measure_text(runtime.network, text, "eval", context, stride, precision).to_dict()

@@ -13,6 +13,9 @@ Flag = Annotated[bool, Parameter(negative=())]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 """One or more."""
 
+Size = Annotated[int, Parameter(validator=Number(gte=0))]
+"""Tokens, weights or other things; 0 for a default."""
+
 Threads = Annotated[int, Parameter(validator=Number(gte=0))]
 """Of the native engine; 0 for one on each core."""
 

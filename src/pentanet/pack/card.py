@@ -67,6 +67,7 @@ def model_card(facts: Mapping[str, Any]) -> str:
     Args:
         facts: a run record; each key may be missing or None, others are ignored.
             name: title of the card.
+            made_from: the pretrained model that was quantized; missing for one that was trained here.
             license: identifier of the hub, as "cc-by-sa-4.0"; "unknown" if missing.
             language: two letters, as "en".
             dataset: identifier on the hub, as "Salesforce/wikitext".
@@ -86,7 +87,7 @@ def model_card(facts: Mapping[str, Any]) -> str:
     title = f": {_one_line(given['title'])}" if "title" in given else ""
     method = f" with the weight method `{_one_line(given['method'])}`{title}" if "method" in given else ""
     lines += [
-        f"A language model trained and packed by PentaNet{method}.",
+        f"{_origin(given)} by PentaNet{method}.",
         "Its weights are stored as small integer levels with float32 scales; what the file holds is, bit for bit, what "
         "the evaluation used.",
         "",
@@ -112,6 +113,12 @@ def model_card(facts: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _origin(given: Mapping[str, Any]) -> str:
+    if "made_from" in given:
+        return f"The pretrained language model `{_one_line(given['made_from'])}`, quantized after its training"
+    return "A language model trained and packed"
 
 
 def _front_matter(given: Mapping[str, Any], name: str) -> list[str]:

@@ -35,7 +35,7 @@ from pentanet.pack.header import FORMAT_VERSION, Entry, strict_json, valid_name
 from pentanet.pack.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
 from pentanet.pack.tensors import (
     CodedSpec,
-    Tensor,
+    Storable,
     TensorSpec,
     check_bias,
     check_scales,
@@ -62,12 +62,13 @@ def write_model(
     out: Path,
     *,
     config: Mapping[str, Any],
-    tensors: Mapping[str, Tensor],
+    tensors: Mapping[str, Storable],
     method: str,
     tokenizer: bytes | None,
     card: str,
     activations: Activations = "none",
     low_rank: LowRank = "none",
+    beside: Mapping[str, bytes] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a model directory, whole or not at all.
@@ -81,6 +82,7 @@ def write_model(
         card: content of README.md.
         activations: how linears round their inputs.
         low_rank: what stands beside them.
+        beside: further files that other programs read, by name.
         overwrite: replace a model directory that is there.
 
     Raises:
@@ -101,13 +103,15 @@ def write_model(
     quantization |= {key: value for key, value in extras if value != "none"}
     text = json.dumps({**config, "quantization_config": quantization}, indent=2, allow_nan=False) + "\n"
     try:
-        _check_target(out, overwrite)
+        check_target(out, overwrite)
         with atomic.scratch_dir(out) as scratch:
             _write_container(scratch / TENSORS, tensors, entries)
             (scratch / CONFIG).write_text(text, encoding="utf-8", newline="\n")
             (scratch / CARD).write_text(card, encoding="utf-8", newline="\n")
             if tokenizer is not None:
                 (scratch / TOKENIZER).write_bytes(tokenizer)
+            for name, content in (beside or {}).items():
+                (scratch / name).write_bytes(content)
             atomic.replace_dir(scratch, out)
     except OSError as error:
         raise WriteError(out, error.strerror or str(error)) from error
@@ -237,7 +241,7 @@ def _compare(expected: Mapping[str, Entry], opened: Container) -> None:
             raise UnexpectedTensorError(f"{opened.path}: tensor '{name}' is not in {CONFIG}. Pack the model again.")
 
 
-def _write_container(path: Path, tensors: Mapping[str, Tensor], entries: Mapping[str, Entry]) -> None:
+def _write_container(path: Path, tensors: Mapping[str, Storable], entries: Mapping[str, Entry]) -> None:
     """Encode one tensor at a time: its parts come in file order, so one is dropped before the next is made."""
 
     def parts() -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -254,7 +258,8 @@ def _write_container(path: Path, tensors: Mapping[str, Tensor], entries: Mapping
     container.write_tensors(path, entries, data)
 
 
-def _check_target(out: Path, overwrite: bool) -> None:
+def check_target(out: Path, overwrite: bool) -> None:
+    """Raise WriteError unless a model directory can be written there: no other thing is, and no model by accident."""
     if not out.exists():
         return
     if not out.is_dir():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,6 +169,15 @@ class Plain:
 
 
 Tensor = Coded | Plain
+
+
+class Storable(Protocol):
+    """What can be written: `Coded`, `Plain`, or bytes that wait on the disk."""
+
+    @property
+    def spec(self) -> TensorSpec: ...
+    def check(self, name: str) -> None: ...
+    def blocks(self, name: str) -> dict[str, NDArray[np.uint8]]: ...
 
 
 def scale_name(name: str) -> str:

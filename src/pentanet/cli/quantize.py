@@ -1,0 +1,119 @@
+"""pentanet quantize."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pentanet.cli.options import Count, Flag, Size
+
+
+def quantize(
+    model: Path,
+    *,
+    out: Path,
+    method: Literal["rtn"] = "rtn",
+    grid: str = "pentanary",
+    group: Size = 128,
+    embedding: Literal["int8", "bfloat16", "float32"] = "int8",
+    text: Path | None = None,
+    context: Size = 1024,
+    tokens: Size = 0,
+    threads: Count | None = None,
+    allow_pickle: Flag = False,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> None:
+    """Turn a pretrained model into a packed model directory; a run that was stopped goes on where it was.
+
+    Parameters
+    ----------
+    model
+        Hugging Face model directory, or a .gguf file.
+    out
+        Model directory to write.
+    method
+        rtn: round each group of weights to the nearest levels; looks at no text.
+    grid
+        binary, ternary, quaternary, pentanary, septenary, nonary, int2 to int8.
+    group
+        Inputs that share a scale, or the largest divisor of a row below that; 0 for whole rows.
+    embedding
+        Storage of embedding and head.
+    text
+        Text file on which the perplexity before and after is measured.
+    context
+        Window in tokens for that; windows stand side by side.
+    tokens
+        Measure the first so many tokens of it only; 0 for all.
+    threads
+        For torch; all cores by default.
+    allow_pickle
+        Read pytorch_model.bin, if the model has no safetensors.
+    overwrite
+        Replace a model directory that is there.
+    json
+        Print the result as JSON.
+    """
+    import torch
+
+    from pentanet.cli import console
+    from pentanet.ptq.config import QuantizeConfig
+    from pentanet.ptq.run import quantize as run
+    from pentanet.ptq.source import open_source
+
+    if threads:
+        torch.set_num_threads(threads)
+    config = QuantizeConfig(method=method, grid=grid, group=group, embedding=embedding)
+    source = open_source(model, allow_pickle=allow_pickle)
+    measure = _Measure(text, source, context, tokens)
+    with console.stages() as tell:
+        made = run(source, out, config, overwrite=overwrite, progress=tell).to_dict()
+    result = {**made, **measure.both(source, out)}
+    warnings = measure.warnings(result)
+    if json:
+        console.print_json({**result, "warnings": warnings})
+    else:
+        console.print_facts({key: value for key, value in result.items() if key != "layers"})
+        console.print_worst(made["layers"])
+    for warning in warnings:
+        console.err.print(f"WARNING: {warning}", style="bold red", soft_wrap=True)
+
+
+class _Measure:
+    """The perplexity of a model before and after."""
+
+    def __init__(self, text: Path | None, source: Any, context: int, tokens: int) -> None:
+        from tokenizers import Tokenizer
+
+        from pentanet.errors import DataError
+        from pentanet.evaluate.sliding import read_text
+
+        self._text, self._context = None, min(context or source.config.context, source.config.context)
+        if text is not None:
+            if "tokenizer.json" not in source.files:
+                raise DataError(f"{source.path}: has no tokenizer.json, so that no text can be measured")
+            self._text = read_text(text, Tokenizer.from_str(source.files["tokenizer.json"].decode()), limit=tokens)
+
+    def both(self, source: Any, out: Path) -> dict[str, float | None]:
+        """Of the source, and of what was made of it; None without a text."""
+        from pentanet.cli import console
+        from pentanet.ptq.network import load_float
+        from pentanet.runtime.load import load
+
+        if self._text is None:
+            return {"perplexity_before": None, "perplexity_after": None}
+        found: dict[str, float | None] = {}
+        for title, key, open_network in (
+            ("before", "perplexity_before", lambda: load_float(source)),
+            ("after", "perplexity_after", lambda: load(out, verify=False).network),
+        ):
+            measured = console.measure_text(open_network(), self._text, title, self._context, 0, "auto")
+            found[key] = measured.perplexity
+        return found
+
+    def warnings(self, result: dict[str, Any]) -> list[str]:
+        """What a user must know before trusting the model."""
+        from pentanet.ptq.verdict import warnings
+
+        return warnings(result["perplexity_before"], result["perplexity_after"], result["weight_error"])

@@ -1,0 +1,1 @@
+"""Quantize pretrained models after their training."""

@@ -1,0 +1,61 @@
+"""Which pretrained networks are read, and what their config.json leaves unsaid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pentanet.errors import UnsupportedArchitectureError
+
+_LLAMA: Mapping[str, Any] = MappingProxyType(
+    {
+        "hidden_act": "silu",
+        "max_position_embeddings": 2048,
+        "initializer_range": 0.02,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 10_000.0,
+        "tie_word_embeddings": False,
+    }
+)
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "llama": _LLAMA,
+        "mistral": {**_LLAMA, "max_position_embeddings": 131_072, "sliding_window": 4096, "num_key_value_heads": 8},
+        "qwen3": {**_LLAMA, "max_position_embeddings": 32_768, "head_dim": 128, "num_key_value_heads": 32},
+    }
+)
+"""Of transformers' configuration classes: what a key means that is not there."""
+
+SUPPORTED = tuple(_DEFAULTS)
+# Constants that older releases of transformers stored among the weights.
+_CONSTANTS = re.compile(r"\.rotary_emb\.inv_freq$")
+
+
+def complete(config: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A config.json with every key that its family has a default for, and without a quantization.
+
+    Raises:
+        UnsupportedArchitectureError: not one of `SUPPORTED`, or quantized already.
+    """
+    kind = str(config.get("model_type"))
+    if kind not in _DEFAULTS:
+        raise UnsupportedArchitectureError(
+            f"{where}: model_type '{kind:.40}' is not supported. Supported: {', '.join(SUPPORTED)} "
+            "(SmolLM2, Llama 1 to 3 and others have model_type llama)."
+        )
+    if config.get("quantization_config") is not None:
+        raise UnsupportedArchitectureError(
+            f"{where}: it is quantized already (quantization_config in config.json). Start from the original weights."
+        )
+    heads = {"num_key_value_heads": config["num_attention_heads"]} if "num_attention_heads" in config else {}
+    given = {key: value for key, value in config.items() if key not in ("quantization_config", "_name_or_path")}
+    if kind in ("llama",) and given.get("num_key_value_heads", 0) is None:
+        del given["num_key_value_heads"]
+    return {**heads, **_DEFAULTS[kind], **given}
+
+
+def harmless(name: str, config: Mapping[str, Any]) -> bool:
+    """Whether a tensor that the network does not need may be there: constants, and a copy of a tied head."""
+    return bool(_CONSTANTS.search(name)) or (name == "lm_head.weight" and bool(config.get("tie_word_embeddings")))

@@ -1,0 +1,95 @@
+"""The tokenizer in the metadata of a GGUF file, as the files that Hugging Face's libraries read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+from pentanet.errors import ModelConfigError, UnsupportedArchitectureError
+
+_CONTROL, _USER_DEFINED = 3, 4  # types of tokens in llama.cpp
+_LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
+_QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+
+
+def _gpt2() -> pre_tokenizers.PreTokenizer:
+    return pre_tokenizers.ByteLevel(add_prefix_space=False)
+
+
+def _smollm() -> pre_tokenizers.PreTokenizer:
+    return pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), _gpt2()])
+
+
+def _split(pattern: str) -> pre_tokenizers.PreTokenizer:
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"), byte_level])
+
+
+SPLITTING: Mapping[str, Callable[[], pre_tokenizers.PreTokenizer]] = MappingProxyType(
+    {
+        "gpt-2": _gpt2,
+        "smollm": _smollm,
+        "llama-bpe": lambda: _split(_LLAMA3),
+        "qwen2": lambda: _split(_QWEN2),
+    }
+)
+"""How text is cut before it is encoded, by `tokenizer.ggml.pre`."""
+
+
+def tokenizer_files(fields: Mapping[str, Any], where: str) -> dict[str, bytes]:
+    """tokenizer.json and tokenizer_config.json of a GGUF file; nothing where it has no tokenizer.
+
+    Args:
+        fields: the metadata.
+        where: the file, for messages.
+
+    Raises:
+        UnsupportedArchitectureError: another tokenizer than a byte-level BPE, or another splitting of the text.
+        ModelConfigError: tokens and merges that do not fit each other.
+    """
+    kind, pre = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre", "gpt-2")
+    if kind in (None, "no_vocab"):
+        return {}
+    if kind != "gpt2" or pre not in SPLITTING:
+        raise UnsupportedArchitectureError(
+            f"{where}: tokenizer {kind!r:.40} with splitting {pre!r:.40} is not read. Known: gpt2 with "
+            f"{', '.join(SPLITTING)}. Quantize the Hugging Face directory of the model instead."
+        )
+    tokens: list[str] = list(fields.get("tokenizer.ggml.tokens", ()))
+    kinds: list[int] = list(fields.get("tokenizer.ggml.token_type", ()))
+    merges = [tuple(merge.split(" ", 1)) for merge in fields.get("tokenizer.ggml.merges", ())]
+    try:
+        bpe = models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges)  # pyright: ignore[reportArgumentType]
+    except Exception as error:  # the library raises bare Exception
+        raise ModelConfigError(f"{where}: its tokens and merges make no tokenizer: {error}") from None
+    tokenizer = Tokenizer(bpe)
+    if pre == "qwen2":
+        tokenizer.normalizer = normalizers.NFC()  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.pre_tokenizer = SPLITTING[pre]()  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
+    special = [AddedToken(t, special=True) for t, k in zip(tokens, kinds, strict=False) if k == _CONTROL]
+    own = [
+        AddedToken(t, special=False, normalized=False)
+        for t, k in zip(tokens, kinds, strict=False)
+        if k == _USER_DEFINED
+    ]
+    tokenizer.add_special_tokens(special)  # pyright: ignore[reportUnknownMemberType]
+    tokenizer.add_tokens(own)  # pyright: ignore[reportUnknownMemberType]
+    settings: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
+    for name in ("bos", "eos", "unknown", "padding"):
+        index = fields.get(f"tokenizer.ggml.{name}_token_id")
+        if isinstance(index, int) and 0 <= index < len(tokens):
+            settings[f"{ {'unknown': 'unk', 'padding': 'pad'}.get(name, name) }_token"] = tokens[index]
+    if template := fields.get("tokenizer.chat_template"):
+        settings["chat_template"] = template
+    return {
+        "tokenizer.json": (tokenizer.to_str(pretty=True) + "\n").encode(),
+        "tokenizer_config.json": (json.dumps(settings, indent=2) + "\n").encode(),
+    }

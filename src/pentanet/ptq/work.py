@@ -1,0 +1,100 @@
+"""The folder beside the output in which finished tensors wait, so that a run that was stopped goes on where it was.
+
+OUT.unfinished/settings.json     what is being quantized, and how: another run finds its own or refuses
+OUT.unfinished/NAME.safetensors  the stored parts of one tensor, as in a packed model
+OUT.unfinished/NAME.json         its specification and what is known of it; written last: it vouches for the other
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pentanet import atomic
+from pentanet.errors import FormatError, WriteError
+from pentanet.pack import container
+from pentanet.pack.container import Container
+from pentanet.pack.header import strict_json
+from pentanet.pack.tensors import Tensor, TensorSpec, spec_from_json
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Stored:
+    """A tensor that is packed already, as `write_model` takes it."""
+
+    spec: TensorSpec
+    parts: Container
+
+    def check(self, name: str) -> None:
+        """Nothing: it was checked before it was packed."""
+
+    def blocks(self, name: str) -> dict[str, NDArray[np.uint8]]:
+        """Bytes of each stored tensor: views of the file."""
+        return {part: self.parts.raw(part) for part in self.spec.entries(name)}
+
+
+class Work:
+    """The folder of one run."""
+
+    def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:
+        """Make it, or find what an earlier run with the same settings left.
+
+        Raises:
+            WriteError: one with other settings is there, or it cannot be made.
+        """
+        self.path = out.with_name(f"{out.name}.unfinished")
+        text = json.dumps(dict(settings), indent=2, sort_keys=True) + "\n"
+        file = self.path / "settings.json"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if file.is_file() and file.read_text(encoding="utf-8") != text:
+                raise WriteError(
+                    self.path, "an unfinished run with other settings or another model is there. Finish or remove it."
+                )
+            atomic.write_file(file, text.encode())
+        except OSError as error:
+            raise WriteError(self.path, error.strerror or str(error)) from error
+
+    def facts(self, name: str) -> dict[str, Any] | None:
+        """What is known of a finished tensor; None if it is not finished, or damaged."""
+        file = self.path / f"{name}.json"
+        if not file.is_file():
+            return None
+        try:
+            self._open(name, verify=True)
+            return cast("dict[str, Any]", strict_json(file.read_bytes(), file)["facts"])
+        except (FormatError, KeyError):
+            return None
+
+    def add(self, name: str, tensor: Tensor, facts: Mapping[str, Any]) -> None:
+        """Keep a finished tensor.
+
+        Raises:
+            UnpackableError, ScaleError, CodeError, ShapeError: one that no packed model holds.
+            OSError: the disk does not take it.
+        """
+        tensor.check(name)
+        blocks, entries = tensor.blocks(name), tensor.spec.entries(name)
+        described = {"spec": tensor.spec.to_json(), "facts": dict(facts)}
+        container.write_tensors(self.path / f"{name}.safetensors", entries, lambda part: blocks.pop(part))
+        atomic.write_file(self.path / f"{name}.json", (json.dumps(described) + "\n").encode())
+
+    def stored(self, name: str) -> Stored:
+        """A finished tensor."""
+        return self._open(name, verify=False)
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _open(self, name: str, *, verify: bool) -> Stored:
+        file = self.path / f"{name}.json"
+        spec = spec_from_json(name, strict_json(file.read_bytes(), file).get("spec"), str(file))
+        return Stored(spec=spec, parts=container.open_tensors(self.path / f"{name}.safetensors", verify=verify))
