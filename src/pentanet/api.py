@@ -1,7 +1,7 @@
 """The Python functions behind the commands, under one roof.
 
-    from pentanet.api import bench, doctor, evaluate, generate, inspect, load, load_config, pack, prepare, quantize
-    from pentanet.api import report, speed, train
+    from pentanet.api import bench, doctor, evaluate, export_gguf, generate, inspect, load, load_config, pack, prepare
+    from pentanet.api import quantize, report, speed, train
 
 Each has the name and the meaning of its command (`eval` is `evaluate`: the other is a builtin of Python).  A preset
 becomes a configuration with `load_config`, a packed directory becomes something that runs with `load`.
@@ -15,6 +15,7 @@ from pentanet.data.prepare import prepare
 from pentanet.doctor import doctor
 from pentanet.evaluate.perplexity import evaluate
 from pentanet.evaluate.sliding import evaluate_text, read_text
+from pentanet.integrations.gguf.export import export_gguf
 from pentanet.pack.checkpoint import pack
 from pentanet.pack.inspect import inspect
 from pentanet.pack.plan import plan
@@ -34,6 +35,7 @@ __all__ = [
     "doctor",
     "evaluate",
     "evaluate_text",
+    "export_gguf",
     "generate",
     "inspect",
     "load",

@@ -172,6 +172,10 @@ class UnpackableError(PentaNetError):
     """A model that cannot be written in the requested layout."""
 
 
+class ExportError(PentaNetError):
+    """A model that the program it is exported for does not have, or would read otherwise."""
+
+
 # -- native engine ------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ COMMANDS = (
     ("bench", "bench:bench", "Train several weight methods alike and compare them."),
     ("quantize", "quantize:quantize", "Turn a pretrained model into a packed model directory."),
     ("pack", "pack:pack", "Turn a training run into a packed model directory."),
+    ("export", "export:export", "Write a packed model for llama.cpp."),
     ("generate", "generate:generate", "Write text with a packed model."),
     ("eval", "evaluate:evaluate", "Measure a packed model on text."),
     ("report", "report:report", "Draw the page of a finished benchmark."),

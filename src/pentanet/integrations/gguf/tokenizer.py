@@ -1,0 +1,119 @@
+"""A byte-level BPE as llama.cpp wants it: tokens, merges, and the name of the rule that splits text before merging.
+
+llama.cpp has these rules in its code and finds them by name (`tokenizer.ggml.pre`).  A wrong name gives other tokens,
+and so garbage, without an error; what none of the known names means is refused here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from tokenizers import Tokenizer
+
+from pentanet.data.tokenizer import eos_id
+from pentanet.errors import ExportError
+
+_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
+_REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_SPLITS = {f"{_WORDS}|\\p{{N}}|{_REST}": "qwen2", f"{_WORDS}|\\p{{N}}{{1,3}}|{_REST}": "llama-bpe"}
+
+NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # llama_token_type
+
+
+def write_tokenizer(writer: Any, tokenizer: Tokenizer, config: Mapping[str, Any], folder: Path) -> None:
+    """Add the tokenizer of a model directory to a gguf.GGUFWriter.
+
+    Args:
+        writer: the GGUFWriter.
+        tokenizer: of the directory.
+        config: its config.json: `vocab_size`, perhaps more than the tokenizer has, and ids of special tokens.
+        folder: where a chat template may lie.
+
+    Raises:
+        ExportError: a tokenizer that llama.cpp would apply otherwise.
+    """
+    parts: dict[str, Any] = json.loads(tokenizer.to_str())
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(splitting_rule(parts, folder))
+    tokens, kinds = _tokens(parts, config["vocab_size"])
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    merges = parts["model"]["merges"]
+    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
+    eos = _first(config.get("eos_token_id"))
+    eos = eos_id(tokenizer) if eos is None else eos
+    bos = _first(config.get("bos_token_id"))
+    bos = eos if bos is None else bos  # llama.cpp takes token 11 where none is named
+    if eos is not None:
+        writer.add_eos_token_id(eos)
+    if bos is not None:
+        writer.add_bos_token_id(bos)
+    writer.add_add_bos_token(tokenizer.encode("a").ids[:1] == [bos])
+    if (template := chat_template(folder)) is not None:
+        writer.add_chat_template(template)
+
+
+def splitting_rule(parts: Mapping[str, Any], where: Path) -> str:
+    """llama.cpp's name of how a tokenizer.json splits text.
+
+    Raises:
+        ExportError: none of gpt-2, smollm, qwen2 and llama-bpe.
+    """
+    model, normalizer = parts["model"], parts["normalizer"]
+    plain = all(not model.get(key) for key in ("dropout", "unk_token", "continuing_subword_prefix", "byte_fallback"))
+    if model.get("type") != "BPE" or not plain or (normalizer or {}).get("type") not in (None, "NFC"):
+        raise ExportError(f"{where}/tokenizer.json: not a byte-level BPE as GPT-2's; llama.cpp would read it otherwise")
+    steps = _steps(parts["pre_tokenizer"])
+    kinds = [step.get("type") for step in steps]
+    last = steps[-1] if steps else {}
+    found = None
+    if last.get("type") == "ByteLevel" and not last.get("add_prefix_space"):
+        if kinds == ["ByteLevel"] and last.get("use_regex"):
+            found = "gpt-2"
+        elif kinds == ["Digits", "ByteLevel"] and last.get("use_regex") and steps[0].get("individual_digits"):
+            found = "smollm"
+        elif kinds == ["Split", "ByteLevel"] and not last.get("use_regex"):
+            found = _SPLITS.get(str(steps[0].get("pattern", {}).get("Regex")))
+    if found is None or (found == "llama-bpe") != bool(model.get("ignore_merges")):
+        raise ExportError(
+            f"{where}/tokenizer.json: splits text in a way ({', '.join(map(str, kinds)) or 'none'}) that is none of "
+            "those known here: gpt-2, smollm, qwen2, llama-bpe; llama.cpp would make other tokens of it"
+        )
+    return found
+
+
+def chat_template(folder: Path) -> str | None:
+    """The chat template of a model directory, where it has one."""
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    file = folder / "tokenizer_config.json"
+    if not file.is_file():
+        return None
+    found: object = json.loads(file.read_text(encoding="utf-8")).get("chat_template")
+    return found if isinstance(found, str) else None
+
+
+def _steps(found: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    if found is None:
+        return []
+    return list(found["pretokenizers"]) if found["type"] == "Sequence" else [found]
+
+
+def _tokens(parts: Mapping[str, Any], size: int) -> tuple[list[str], list[int]]:
+    """Text and type of every id; those that the tokenizer lacks are named and never made."""
+    tokens, kinds = [f"[PAD{i}]" for i in range(size)], [UNUSED] * size
+    for text, i in parts["model"]["vocab"].items():
+        tokens[i], kinds[i] = text, NORMAL
+    for added in parts["added_tokens"]:
+        tokens[added["id"]] = added["content"]
+        kinds[added["id"]] = CONTROL if added["special"] else USER_DEFINED
+    return tokens, kinds
+
+
+def _first(value: object) -> int | None:
+    found = cast("list[object]", value)[:1] if isinstance(value, list) else [value]
+    return found[0] if found and type(found[0]) is int else None
