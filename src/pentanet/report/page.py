@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from pentanet.atomic import write_file
 from pentanet.report.content import content
 from pentanet.report.palette import DARK, LIGHT
 from pentanet.report.picture import curves_svg
-from pentanet.report.records import parse, read_summary
-from pentanet.report.runs import read_runs
+from pentanet.report.records import Bench, parse, read_summary
+from pentanet.report.runs import Run, read_runs
 
 # In this order inside one function: later files use what earlier ones define.
 SCRIPTS = (
@@ -39,12 +40,25 @@ def report(out: Path) -> Path:
         MissingFileError: no summary, or a run without its metrics.
         RecordError: a record that cannot be read; names the file and the key or line.
     """
-    summary = read_summary(out)
-    bench = parse(summary, str(out / "summary.json"))
-    runs = read_runs(bench, out)
+    return write_page(out, *read(out))
+
+
+def read(out: Path) -> tuple[Bench, list[Run]]:
+    """The checked records of a bench.
+
+    Raises:
+        MissingFileError: no summary, or a run without its metrics.
+        RecordError: a record that cannot be read; names the file and the key or line.
+    """
+    bench = parse(read_summary(out), str(out / "summary.json"))
+    return bench, read_runs(bench, out)
+
+
+def write_page(out: Path, bench: Bench, runs: Sequence[Run]) -> Path:
+    """Write the page and the picture of the curves into OUT/report."""
     folder = out / "report"
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / "curves.svg", curves_svg(summary, out).encode())
+    write_file(folder / "curves.svg", curves_svg(bench.facts, out).encode())
     page = folder / "index.html"
     write_file(page, _render(*content(bench, runs)).encode())
     return page

@@ -77,6 +77,23 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Contrast:
+    """A weighted sum of losses, taken within each seed; the fields are those of `pentanet.bench.statistics.Estimate`.
+
+    Attributes:
+        title: what a value below zero says.
+    """
+
+    title: str
+    n: int
+    estimate: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    verdict: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
     """A checked summary.
 
@@ -84,12 +101,14 @@ class Bench:
         suite: name of the suite.
         arms: the methods, in the order of the summary.
         differences: every comparison, of every metric.
+        contrasts: questions that one pair does not answer.
         facts: the rest of the summary: data, model, machine, steps, tokens, version.
     """
 
     suite: str
     arms: tuple[Arm, ...]
     differences: tuple[Difference, ...]
+    contrasts: tuple[Contrast, ...]
     facts: Mapping[str, Any]
 
     @property
@@ -169,13 +188,20 @@ def parse(summary: Mapping[str, Any], where: str = "summary.json") -> Bench:
     if not methods:
         raise RecordError(f"{where}: methods: empty, no run has finished. {AGAIN}")
     arms = tuple(_arm(name, value, f"{where}: methods.{name}") for name, value in methods.items())
-    rows: Any = summary.get("comparisons", [])
-    if not isinstance(rows, list):
-        raise RecordError(f"{where}: comparisons: a list is needed, not {type(rows).__name__}. {AGAIN}")
-    differences = tuple(
-        _difference(row, f"{where}: comparisons[{index}]") for index, row in enumerate(cast("list[Any]", rows))
+    return Bench(
+        suite=str(summary.get("suite", "bench")),
+        arms=arms,
+        differences=tuple(_difference(row, place) for row, place in _rows(summary, "comparisons", where)),
+        contrasts=tuple(_contrast(row, place) for row, place in _rows(summary, "contrasts", where)),
+        facts=summary,
     )
-    return Bench(suite=str(summary.get("suite", "bench")), arms=arms, differences=differences, facts=summary)
+
+
+def _rows(summary: Mapping[str, Any], key: str, where: str) -> list[tuple[Any, str]]:
+    rows: Any = summary.get(key, [])
+    if not isinstance(rows, list):
+        raise RecordError(f"{where}: {key}: a list is needed, not {type(rows).__name__}. {AGAIN}")
+    return [(row, f"{where}: {key}[{index}]") for index, row in enumerate(cast("list[Any]", rows))]
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:
@@ -219,10 +245,7 @@ def _result(value: Any, where: str) -> dict[str, Any]:
 
 
 def _difference(value: Any, where: str) -> Difference:
-    row = _object(value, where)
-    for key in ("method", "control", "metric", "verdict"):
-        if not isinstance(row.get(key), str):
-            raise RecordError(f"{where}.{key}: text is needed. {AGAIN}")
+    row = _texts(value, ("method", "control", "metric", "verdict"), where)
     numbers = {key: finite(row.get(key)) for key in ("difference", "low", "high", "p", "p_holm")}
     return Difference(
         method=row["method"],
@@ -232,3 +255,17 @@ def _difference(value: Any, where: str) -> Difference:
         n=int(finite(row.get("n")) or 0),
         **numbers,
     )
+
+
+def _contrast(value: Any, where: str) -> Contrast:
+    row = _texts(value, ("title", "verdict"), where)
+    numbers = {key: finite(row.get(key)) for key in ("estimate", "low", "high", "p")}
+    return Contrast(title=row["title"], verdict=row["verdict"], n=int(finite(row.get("n")) or 0), **numbers)
+
+
+def _texts(value: Any, keys: tuple[str, ...], where: str) -> dict[str, Any]:
+    row = _object(value, where)
+    for key in keys:
+        if not isinstance(row.get(key), str):
+            raise RecordError(f"{where}.{key}: text is needed. {AGAIN}")
+    return row

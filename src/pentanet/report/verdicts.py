@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pentanet.bench.statistics import BETTER, NOT_DISTINGUISHABLE, ONE_SEED, WORSE
 from pentanet.report.formats import number, p_value, signed
-from pentanet.report.records import Bench, Difference
+from pentanet.report.records import Bench, Contrast, Difference
 
 # What the bench is run for, most telling first: the fair duel, then the published one.
 HEADLINES = (("pentanary", "ternary"), ("pentanet-seed", "bitnet-seed"))
@@ -48,6 +48,14 @@ def caveat(d: Difference) -> str:
     if d.verdict not in (BETTER, WORSE) or d.p_holm is None or d.p_holm < ALPHA:
         return ""
     return f"{UNCORRECTED} for all comparisons (p = {p_value(d.p_holm)})"
+
+
+def contrast_numbers(c: Contrast) -> str:
+    """The numbers behind a question: estimate, interval, seeds."""
+    if c.estimate is None:
+        return ""
+    interval = "" if c.low is None or c.high is None else f" [{signed(c.low, 3)}, {signed(c.high, 3)}]"
+    return f"{signed(c.estimate, 3)} nats{interval}, {c.n} seed{'s' if c.n != 1 else ''}"
 
 
 def by_control(bench: Bench) -> list[tuple[str, str]]:
