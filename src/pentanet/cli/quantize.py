@@ -12,9 +12,16 @@ def quantize(
     model: Path,
     *,
     out: Path,
-    method: Literal["rtn"] = "rtn",
+    method: Literal["rtn", "ptqtp", "gptq", "refine"] = "rtn",
     grid: str = "pentanary",
     group: Size = 128,
+    planes: Count = 2,
+    tied: Flag = False,
+    calibration: Path | None = None,
+    samples: Count = 64,
+    window: Count = 512,
+    damping: float = 0.01,
+    act_order: bool = True,
     embedding: Literal["int8", "bfloat16", "float32"] = "int8",
     text: Path | None = None,
     context: Size = 1024,
@@ -33,11 +40,27 @@ def quantize(
     out
         Model directory to write.
     method
-        rtn: round each group of weights to the nearest levels; looks at no text.
+        rtn: round each group of weights to the nearest levels; ptqtp: sums of ternary matrices; both look at no text.
+        gptq: spread each rounding error over the weights that follow. refine: the same, aimed at making up for the
+        errors of earlier layers, and improved level by level. Both need --calibration.
     grid
         binary, ternary, quaternary, pentanary, septenary, nonary, int2 to int8.
     group
         Inputs that share a scale, or the largest divisor of a row below that; 0 for whole rows.
+    planes
+        Of ptqtp: 2 or 3 ternary matrices.
+    tied
+        Of ptqtp: one scale is three times the other, nine even levels that the native engine runs.
+    calibration
+        Text file that gptq and refine look at.
+    samples
+        Windows of it.
+    window
+        Tokens of each.
+    damping
+        Of gptq and refine: this share of the mean diagonal is added to the Hessian.
+    act_order
+        Of gptq and refine: take inputs with large activations first.
     embedding
         Storage of embedding and head.
     text
@@ -58,17 +81,28 @@ def quantize(
     import torch
 
     from pentanet.cli import console
-    from pentanet.ptq.config import QuantizeConfig
+    from pentanet.ptq.calibrate import read_windows
+    from pentanet.ptq.config import CALIBRATED, QuantizeConfig
     from pentanet.ptq.run import quantize as run
     from pentanet.ptq.source import open_source
 
     if threads:
         torch.set_num_threads(threads)
-    config = QuantizeConfig(method=method, grid=grid, group=group, embedding=embedding)
+    config = QuantizeConfig(
+        method=method,
+        grid=grid,
+        group=group,
+        planes=planes,
+        tied=tied,
+        damping=damping,
+        act_order=act_order,
+        embedding=embedding,
+    )
     source = open_source(model, allow_pickle=allow_pickle)
+    seen = read_windows(source, calibration, window, samples) if method in CALIBRATED else None
     measure = _Measure(text, source, context, tokens)
     with console.stages() as tell:
-        made = run(source, out, config, overwrite=overwrite, progress=tell).to_dict()
+        made = run(source, out, config, calibration=seen, overwrite=overwrite, progress=tell).to_dict()
     result = {**made, **measure.both(source, out)}
     warnings = measure.warnings(result)
     if json:
@@ -84,16 +118,11 @@ class _Measure:
     """The perplexity of a model before and after."""
 
     def __init__(self, text: Path | None, source: Any, context: int, tokens: int) -> None:
-        from tokenizers import Tokenizer
-
-        from pentanet.errors import DataError
         from pentanet.evaluate.sliding import read_text
 
         self._text, self._context = None, min(context or source.config.context, source.config.context)
         if text is not None:
-            if "tokenizer.json" not in source.files:
-                raise DataError(f"{source.path}: has no tokenizer.json, so that no text can be measured")
-            self._text = read_text(text, Tokenizer.from_str(source.files["tokenizer.json"].decode()), limit=tokens)
+            self._text = read_text(text, source.tokenizer(), limit=tokens)
 
     def both(self, source: Any, out: Path) -> dict[str, float | None]:
         """Of the source, and of what was made of it; None without a text."""

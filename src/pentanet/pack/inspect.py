@@ -109,7 +109,7 @@ def inspect_model(model: PackedModel) -> Inspection:
     parameters = sum(row.parameters for row in rows) - _stored_again(model)
     grids = {row.grid for row in quantized}
     grid, total = None, np.zeros(256, np.int64)
-    if len(grids) == 1:
+    if len(grids) == 1 and not any(_has_planes(model, row.name) for row in quantized):
         spec = model.specs[quantized[0].name]
         grid = spec.grid if isinstance(spec, CodedSpec) else None
         total = np.sum([counts[row.name] for row in quantized], axis=0)
@@ -139,7 +139,7 @@ def _row(model: PackedModel, name: str, counts: NDArray[np.int64] | None) -> Ten
         parameters=spec.parameters,
         bytes=size,
         bits_per_weight=8 * size / spec.parameters,
-        entropy=None if counts is None else _entropy(counts),
+        entropy=None if not isinstance(spec, CodedSpec) or counts is None else spec.planes * _entropy(counts),
         occupancy=_occupancy(counts, grid) if grid and counts is not None else None,
         zero_fraction=None if counts is None else _zero_fraction(counts),
     )
@@ -163,6 +163,11 @@ def _json(occupancy: dict[int, float] | None) -> dict[str, dict[str, float] | No
 def _is_quantized(model: PackedModel, name: str) -> bool:
     spec = model.specs[name]
     return isinstance(spec, CodedSpec) and spec.grid.size < 256
+
+
+def _has_planes(model: PackedModel, name: str) -> bool:
+    spec = model.specs[name]
+    return isinstance(spec, CodedSpec) and spec.planes > 1
 
 
 def _stored_again(model: PackedModel) -> int:

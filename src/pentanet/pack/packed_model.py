@@ -94,13 +94,14 @@ class PackedModel:
             size = spec.entries(name)[name].nbytes // spec.parameters
             return _plain(self.tensor_file.raw(name)[start * cols * size : stop * cols * size], spec.dtype, (-1, cols))
         levels, scales = self.levels(name, start, stop), self.scales(name)
-        return Codes(levels, scales if len(scales) == 1 else scales[start:stop], spec.grid).dequantize()
+        part = scales if len(scales) == 1 else scales[start:stop]
+        return Codes(levels, part, spec.grid, planes=spec.planes).dequantize()
 
     def levels(self, name: str, start: int, stop: int) -> NDArray[np.int8]:
-        """Rows start..stop-1 of a coded matrix, as levels [stop - start, cols].  Raises as `rows` and `codes`."""
+        """Rows start..stop-1 of a coded matrix: levels [stop - start, planes * cols]. Raises as `rows`, `codes`."""
         spec = self._coded(name)
-        layout, (rows, cols) = layouts.layout(spec.layout), spec.shape
-        return layout.decode_rows(self.tensor_file.raw(name), spec.grid, rows, cols, start, stop, name)
+        layout, rows = layouts.layout(spec.layout), spec.shape[0]
+        return layout.decode_rows(self.tensor_file.raw(name), spec.grid, rows, spec.inputs, start, stop, name)
 
     def scales(self, name: str) -> NDArray[np.float32]:
         """Scales [r, g] of a coded matrix.  Raises as `codes`."""
@@ -121,7 +122,7 @@ class PackedModel:
             CodeError: bytes that no encoder writes.
         """
         spec = self._coded(name)
-        return Codes(self.levels(name, 0, spec.shape[0]), self.scales(name), spec.grid, self.bias(name))
+        return Codes(self.levels(name, 0, spec.shape[0]), self.scales(name), spec.grid, self.bias(name), spec.planes)
 
     def plain(self, name: str) -> NDArray[np.float32]:
         """A whole plain tensor.

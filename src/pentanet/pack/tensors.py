@@ -24,6 +24,7 @@ from pentanet.grid import Grid
 from pentanet.pack import layouts
 from pentanet.pack.header import MAX_DIMENSIONS, Entry
 
+MAX_PLANES = 3
 PLAIN_DTYPES = {"bfloat16": "BF16", "float32": "F32"}
 
 
@@ -35,8 +36,9 @@ class CodedSpec:
         shape: (rows, cols).
         grid: the levels.
         layout: name of the layout of the codes.
-        scales: shape of the float32 scales: (1, 1), (rows, 1) or (rows, groups).
+        scales: shape of the float32 scales: (1, 1), (rows, 1) or (rows, groups); with planes (rows, planes * groups).
         bias: a float32 bias [rows] stands beside them.
+        planes: so many matrices stand side by side and are added up.
     """
 
     shape: tuple[int, int]
@@ -44,6 +46,12 @@ class CodedSpec:
     layout: str
     scales: tuple[int, int]
     bias: bool = False
+    planes: int = 1
+
+    @property
+    def inputs(self) -> int:
+        """Columns as they are stored."""
+        return self.planes * self.shape[1]
 
     @property
     def storage(self) -> str:
@@ -57,7 +65,7 @@ class CodedSpec:
 
     def entries(self, name: str) -> dict[str, Entry]:
         """The stored tensors: codes under the tensor's name, scales and bias beside them."""
-        size = layouts.layout(self.layout).packed_size(*self.shape)
+        size = layouts.layout(self.layout).packed_size(self.shape[0], self.inputs)
         found = {name: Entry("U8", (size,)), scale_name(name): Entry("F32", self.scales)}
         return {**found, bias_name(name): Entry("F32", self.shape[:1])} if self.bias else found
 
@@ -65,7 +73,8 @@ class CodedSpec:
         """As written in config.json."""
         storage = {"storage": self.layout, "grid": self.grid.name}
         sizes = {"shape": list(self.shape), "scales": list(self.scales)}
-        return {**storage, **sizes, **({"bias": True} if self.bias else {})}
+        planes = {"planes": self.planes} if self.planes > 1 else {}
+        return {**storage, **sizes, **planes, **({"bias": True} if self.bias else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,10 @@ class Coded:
     def spec(self) -> CodedSpec:
         """What config.json will say of it."""
         rows, groups = self.codes.scales.shape
-        return CodedSpec(self.codes.shape, self.codes.grid, self.layout, (rows, groups), self.codes.bias is not None)
+        codes = self.codes
+        return CodedSpec(
+            codes.shape, codes.grid, self.layout, (rows, groups), codes.bias is not None, planes=codes.planes
+        )
 
     def check(self, name: str) -> None:
         """Refuse what the reader would refuse.
@@ -119,7 +131,7 @@ class Coded:
             ScaleError: see `check_scales`.
             BiasError: see `check_bias`.
         """
-        layouts.layout(self.layout).check(self.codes.grid, self.codes.shape[1], name)
+        layouts.layout(self.layout).check(self.codes.grid, self.codes.levels.shape[1], name)
         if grids.GRIDS.get(self.codes.grid.name) != self.codes.grid:
             raise UnpackableError(f"tensor '{name}': grid '{self.codes.grid.name}' is not in pentanet.grid.GRIDS")
         check_scales(self.codes.scales, self.codes.grid, name)
@@ -254,7 +266,7 @@ def spec_from_json(name: str, value: object, where: str) -> TensorSpec:
     storage = str(fields.get("storage"))
     plain = storage in PLAIN_DTYPES
     expected = ["storage", "shape"] if plain else ["storage", "grid", "shape", "scales"]
-    allowed = expected if plain else [*expected, "bias"]
+    allowed = expected if plain else [*expected, "bias", "planes"]
     for key in fields:
         if key not in allowed:
             raise ModelConfigError(f"{where}: unknown key '{key}'.{did_you_mean(key, allowed)}")
@@ -276,19 +288,30 @@ def _coded_spec(name: str, fields: dict[str, object], shape: tuple[int, ...]) ->
     grid, storage = grids.grid(str(fields["grid"])), str(fields["storage"])
     layout = layouts.layout(storage)
     scales = _shape(fields["scales"], "scales")
-    if len(shape) != 2 or not _scales_fit(scales, shape):
+    planes = _planes(fields, grid)
+    if len(shape) != 2 or not _scales_fit(scales, shape, planes):
         raise ModelConfigError(f"scales {list(scales)} do not fit the shape {list(shape)}. Pack it again.")
-    layout.check(grid, shape[1], name)
+    layout.check(grid, planes * shape[1], name)
     if fields.get("bias", True) is not True:
         raise ModelConfigError(f"bias is {fields['bias']!r:.40}, not true; leave the key out where there is none")
-    return CodedSpec((shape[0], shape[1]), grid, storage, (scales[0], scales[1]), "bias" in fields)
+    return CodedSpec((shape[0], shape[1]), grid, storage, (scales[0], scales[1]), "bias" in fields, planes)
 
 
-def _scales_fit(scales: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+def _planes(fields: dict[str, object], grid: Grid) -> int:
+    planes = fields.get("planes", 2)
+    if type(planes) is not int or not 2 <= planes <= MAX_PLANES or ("planes" in fields and grid != grids.TERNARY):
+        raise ModelConfigError(
+            f"planes is {planes!r:.40} on grid '{grid.name}': 2 to {MAX_PLANES} ternary ones can be added; "
+            "leave the key out where there is one"
+        )
+    return planes if "planes" in fields else 1
+
+
+def _scales_fit(scales: tuple[int, ...], shape: tuple[int, ...], planes: int) -> bool:
     rows, cols = shape
-    if len(scales) != 2:
+    if len(scales) != 2 or scales[1] % planes:
         return False
-    return scales == (1, 1) or (scales[0] == rows and cols % scales[1] == 0)
+    return scales == (1, 1) or (scales[0] == rows and cols % (scales[1] // planes) == 0)
 
 
 def _shape(value: object, where: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -9,9 +10,9 @@ from pentanet import grid as grids
 from pentanet.errors import ConfigError, UnknownNameError
 from pentanet.quant.granularity import ROW, Granularity, group_near
 
-Method = Literal["rtn"]
+Method = Literal["rtn", "ptqtp", "gptq", "refine"]
 METHODS: tuple[str, ...] = get_args(Method)
-CALIBRATED: tuple[str, ...] = ()
+CALIBRATED = ("gptq", "refine")
 EMBEDDINGS = ("int8", "bfloat16", "float32")
 
 
@@ -20,21 +21,33 @@ class QuantizeConfig:
     """Settings of a quantization."""
 
     method: str = "rtn"
-    """rtn: round to nearest."""
+    """rtn: round to nearest; ptqtp: trit planes; gptq; refine: gptq that makes up for earlier errors, then descends."""
     grid: str = "pentanary"
     """Levels of the linears."""
     group: int = 128
     """Inputs that share a scale, or the largest divisor of a row below that; 0 for the whole row."""
+    planes: int = 2
+    """Of ptqtp: 2 or 3."""
+    tied: bool = False
+    """Of ptqtp: the scale of the first plane is three times that of the second, which makes nine even levels."""
     embedding: str = "int8"
     """How embedding and head are stored: int8, bfloat16 or float32."""
+    damping: float = 0.01
+    """Of calibrated methods: this share of the mean diagonal is added to the Hessian."""
+    act_order: bool = True
+    """Of calibrated methods: inputs with large activations come first."""
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise UnknownNameError("method of quantization", self.method, METHODS)
         if self.embedding not in EMBEDDINGS:
             raise UnknownNameError("storage", self.embedding, EMBEDDINGS)
+        if not 2 <= self.planes <= 3 or (self.tied and self.planes != 2):
+            raise ConfigError(f"planes {self.planes}{', tied' if self.tied else ''}: must be 2 or 3, and 2 where tied")
         if self.group < 0:
             raise ConfigError(f"group {self.group}: must be 1 or more, or 0 for whole rows")
+        if not 0 < self.damping < math.inf:
+            raise ConfigError(f"damping {self.damping}: must be positive")
         grids.grid(self.grid)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import resource
 import sys
@@ -17,19 +18,22 @@ from torch import Tensor
 
 from pentanet import __version__
 from pentanet.codes import Codes
-from pentanet.grid import GRIDS, Grid, grid
+from pentanet.grid import GRIDS, NONARY, grid
 from pentanet.pack import layouts
 from pentanet.pack.card import model_card
 from pentanet.pack.inspect import inspect
 from pentanet.pack.model_dir import check_target, write_model
 from pentanet.pack.packed_model import TOKENIZER
 from pentanet.pack.tensors import Coded, Plain
-from pentanet.ptq.config import QuantizeConfig
+from pentanet.ptq.calibrate import Calibration, Moments
+from pentanet.ptq.config import CALIBRATED, QuantizeConfig
+from pentanet.ptq.matrix import quantize_matrix
 from pentanet.ptq.network import expected_shapes, linear_names
+from pentanet.ptq.planes import trit_planes
 from pentanet.ptq.rtn import round_to_nearest
 from pentanet.ptq.source import Source
 from pentanet.ptq.work import Work
-from pentanet.quant.granularity import ROW, Granularity
+from pentanet.quant.granularity import ROW
 
 BLOCK_WEIGHTS = 1 << 18  # of a matrix are worked on at a time: a few passes stay in the cache
 
@@ -47,7 +51,8 @@ class Quantized:
         file_bits_per_weight: all of model.safetensors per parameter.
         quantized_bits_per_weight: the quantized matrices with scales and padding, per weight.
         weight_error: |W - Q| / |W| over all quantized matrices.
-        layers: the same for each of them, with grid and bits.
+        layers: the same for each of them, with grid and bits, and `output_error` |(W - Q) x|^2 / |W x|^2 on the
+            calibration text, where there is one.
         seconds: of work, without what an earlier run had done.
         peak_rss_bytes: of the process; 0 where the system does not say.
     """
@@ -76,6 +81,7 @@ def quantize(
     out: Path,
     config: QuantizeConfig,
     *,
+    calibration: Tensor | None = None,
     overwrite: bool = False,
     progress: Progress = lambda stage, done, total: None,
 ) -> Quantized:
@@ -87,6 +93,7 @@ def quantize(
         source: the open model.
         out: the directory to make.
         config: method and settings.
+        calibration: for calibrated methods: windows of token ids [B, T].
         overwrite: replace a model directory that is there.
         progress: told the stage, and how many of how many weights are done.
 
@@ -98,13 +105,17 @@ def quantize(
     started = time.monotonic()
     out = out.resolve()
     check_target(out, overwrite)
-    work = Work(out, {**config.to_dict(), "source": source.fingerprint(), "version": __version__})
+    text = hashlib.sha256(calibration.numpy().tobytes()).hexdigest() if calibration is not None else None
+    run = {"source": source.fingerprint(), "calibration": text, "version": __version__}
+    work = Work(out, {**config.to_dict(), **run})
     shapes = expected_shapes(source.config, source.vocab)
     linears = set(linear_names(source.config, source.vocab))
     facts: dict[str, dict[str, Any]] = {}
+    if calibration is not None and config.method in CALIBRATED:
+        facts |= _calibrated(source, config, work, calibration, progress)
     done, total = 0, sum(map(math.prod, shapes.values()))
     for name, shape in shapes.items():
-        found = work.facts(name)
+        found = facts.get(name) or work.facts(name)
         if found is None:
             made, found = _store(source, name, config, quantized=name in linears)
             work.add(name, made, found)
@@ -128,7 +139,13 @@ def quantize(
         quantized_bits_per_weight=held.quantized_bits_per_weight,
         weight_error=_relative([(e["error"], e["power"]) for e in errors.values()]),
         layers=[
-            {"name": name, "grid": e["grid"], "bits": bits[name], "weight_error": _relative([(e["error"], e["power"])])}
+            {
+                "name": name,
+                "grid": e["grid"],
+                "bits": bits[name],
+                "weight_error": _relative([(e["error"], e["power"])]),
+                "output_error": e.get("output_error"),
+            }
             for name, e in errors.items()
         ],
         seconds=round(time.monotonic() - started, 3),
@@ -136,41 +153,72 @@ def quantize(
     )
 
 
+def _calibrated(
+    source: Source, config: QuantizeConfig, work: Work, ids: Tensor, progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """The linears of all blocks, in the order in which activations reach them; facts by name."""
+    levels, calibration = grid(config.grid), Calibration(source, ids)
+    facts: dict[str, dict[str, Any]] = {}
+
+    def one(name: str, weight: Tensor, moments: Moments) -> Tensor:
+        found = work.facts(name)
+        if found is None:
+            codes, share = quantize_matrix(weight, moments, levels, config)
+            used = torch.from_numpy(codes.dequantize())
+            found = {"grid": levels.name, "error": squared(weight - used), "power": squared(weight)}
+            found["output_error"] = share
+            work.add(name, Coded(codes, layouts.densest_layout(codes)), found)
+        else:
+            used = torch.from_numpy(work.codes(name).dequantize())
+        facts[name] = found
+        return used
+
+    for layer in range(source.config.layers):
+        calibration.advance(layer, one)
+        progress("calibrate", layer + 1, source.config.layers)
+    return facts
+
+
 def _store(
     source: Source, name: str, config: QuantizeConfig, *, quantized: bool
 ) -> tuple[Coded | Plain, dict[str, Any]]:
     """One tensor as it will be stored, and the facts of it: squared error and squared size."""
     if quantized:
-        levels = grid(config.grid)
-        return _coded(source, name, levels, config.granularity)
+        return _coded(source, name, lambda weight: _weight_only(weight, config))
     if len(source.shapes[name]) == 2 and config.embedding == "int8":
-        return _coded(source, name, GRIDS["int8"], ROW)
+        return _coded(source, name, lambda weight: round_to_nearest(weight, GRIDS["int8"], ROW))
     dtype = config.embedding if len(source.shapes[name]) == 2 else "float32"
     return Plain(source.tensor(name).numpy(), dtype), {}
 
 
-def _coded(source: Source, name: str, levels: Grid, granularity: Granularity) -> tuple[Coded, dict[str, Any]]:
+def _weight_only(weight: Tensor, config: QuantizeConfig) -> Codes:
+    if config.method != "ptqtp":
+        return round_to_nearest(weight, grid(config.grid), config.granularity)
+    if config.tied:  # 3 t1 + t2 takes all of -4..4
+        return round_to_nearest(weight, NONARY, config.granularity)
+    return trit_planes(weight, config.granularity, config.planes)
+
+
+def _coded(source: Source, name: str, method: Callable[[Tensor], Codes]) -> tuple[Coded, dict[str, Any]]:
     """A matrix, some rows at a time: rows do not depend on each other."""
-    rows, cols = source.shapes[name]
-    codes = np.empty((rows, cols), np.int8)
-    scales = np.empty(granularity.scale_shape(rows, cols), np.float32)
+    parts: list[Codes] = []
     error = power = 0.0
-    for start, stop, weight in row_blocks(source, name):
-        part = round_to_nearest(weight, levels, granularity)
-        codes[start:stop], scales[start:stop] = part.levels, part.scales
+    for weight in row_blocks(source, name):
+        part = method(weight)
+        parts.append(part)
         error += squared(weight - torch.from_numpy(part.dequantize()))
         power += squared(weight)
-    made = Codes(codes, scales, levels)
-    return Coded(made, layouts.densest_layout(made)), {"grid": levels.name, "error": error, "power": power}
+    levels, scales = np.concatenate([part.levels for part in parts]), np.concatenate([part.scales for part in parts])
+    made = Codes(levels, scales, parts[0].grid, planes=parts[0].planes)
+    return Coded(made, layouts.densest_layout(made)), {"grid": made.grid.name, "error": error, "power": power}
 
 
-def row_blocks(source: Source, name: str) -> Iterator[tuple[int, int, Tensor]]:
-    """First row, row after the last, and rows of a matrix, some at a time."""
+def row_blocks(source: Source, name: str) -> Iterator[Tensor]:
+    """The rows of a matrix, some at a time."""
     rows, cols = source.shapes[name]
     step = max(1, BLOCK_WEIGHTS // cols)
     for start in range(0, rows, step):
-        stop = min(start + step, rows)
-        yield start, stop, source.rows(name, start, stop)
+        yield source.rows(name, start, min(start + step, rows))
 
 
 def squared(values: Tensor) -> float:

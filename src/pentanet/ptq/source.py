@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
-from pentanet.errors import ConfigError, MissingTensorError, ModelConfigError, ShapeError, UnexpectedTensorError
+from pentanet.errors import (
+    ConfigError,
+    DataError,
+    MissingTensorError,
+    ModelConfigError,
+    ShapeError,
+    UnexpectedTensorError,
+)
 from pentanet.models import ModelConfig, config_from_hub
+from pentanet.pack.packed_model import TOKENIZER
 from pentanet.ptq.families import complete, harmless
 from pentanet.ptq.network import expected_shapes
 
@@ -67,6 +76,19 @@ class Source(ABC):
     def tensor(self, name: str) -> Tensor:
         """A whole tensor, as float32.  Raises as `rows`."""
         return self.rows(name, 0, self.shapes[name][0])
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer.
+
+        Raises:
+            DataError: there is none, or it is not one of the `tokenizers` library.
+        """
+        if TOKENIZER not in self.files:
+            raise DataError(f"{self.path}: has no {TOKENIZER}, so that no text can be read")
+        try:
+            return Tokenizer.from_str(self.files[TOKENIZER].decode())
+        except Exception as error:  # the library raises bare Exception for what it cannot parse
+            raise DataError(f"{self.path}/{TOKENIZER}: not a tokenizer ({error})") from None
 
     def fingerprint(self) -> str:
         """Tells sources apart without reading all of them: configuration, shapes, sizes and times of the files."""

@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentanet import atomic
+from pentanet.codes import Codes
 from pentanet.errors import FormatError, WriteError
 from pentanet.pack import container
 from pentanet.pack.container import Container
 from pentanet.pack.header import strict_json
-from pentanet.pack.tensors import Tensor, TensorSpec, spec_from_json
+from pentanet.pack.layouts import layout
+from pentanet.pack.tensors import CodedSpec, Tensor, TensorSpec, scale_name, spec_from_json
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -89,6 +91,15 @@ class Work:
     def stored(self, name: str) -> Stored:
         """A finished tensor."""
         return self._open(name, verify=False)
+
+    def codes(self, name: str) -> Codes:
+        """The levels and scales of a finished coded tensor."""
+        found = self.stored(name)
+        assert isinstance(found.spec, CodedSpec)
+        rows, inputs = found.spec.shape[0], found.spec.inputs
+        levels = layout(found.spec.layout).decode(found.parts.raw(name), found.spec.grid, rows, inputs, name)
+        scales = found.parts.raw(scale_name(name)).view("<f4").reshape(found.spec.scales).astype(np.float32)
+        return Codes(levels, scales, found.spec.grid, planes=found.spec.planes)
 
     def remove(self) -> None:
         """Delete the folder."""

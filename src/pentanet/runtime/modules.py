@@ -21,20 +21,30 @@ from pentanet.pack.tensors import CodedSpec
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Coded:
-    """Levels int8 [rows, groups, cols / groups], scales float32 [rows or 1, groups, 1] and perhaps a bias [rows]."""
+    """Levels int8 [rows, groups, cols / groups], scales float32 [rows or 1, groups, 1] and perhaps a bias [rows].
+
+    The groups of several planes stand one after the other, and the planes are added up.
+    """
 
     levels: Tensor
     scales: Tensor
     bias: Tensor | None = None
+    planes: int = 1
 
     def rows(self, index: Tensor) -> Tensor:
         """Weights [n, cols] of the rows `index` [n]."""
         scales = self.scales if len(self.scales) == 1 else self.scales[index]
-        return (self.levels[index].float() * scales).flatten(1)
+        return self._added(self.levels[index].float() * scales)
 
     def all(self) -> Tensor:
         """Weights [rows, cols]: one float32 product each, as `Codes.dequantize`."""
-        return (self.levels.float() * self.scales).flatten(1)
+        return self._added(self.levels.float() * self.scales)
+
+    def _added(self, products: Tensor) -> Tensor:
+        first, *others = products.flatten(1).chunk(self.planes, dim=1)
+        for other in others:
+            first = first + other
+        return first
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +82,7 @@ class PackedMatrix(nn.Module):
                 levels=torch.from_numpy(codes.levels.reshape(self.shape[0], groups, -1)),
                 scales=torch.from_numpy(codes.scales.reshape(rows, groups, 1)),
                 bias=None if codes.bias is None else torch.from_numpy(codes.bias),
+                planes=codes.planes,
             )
         else:
             dtype = torch.bfloat16 if spec.dtype == "bfloat16" else torch.float32
