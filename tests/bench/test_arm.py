@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 from collections.abc import Callable, Iterator
@@ -12,10 +13,11 @@ import pytest
 import torch
 
 from pentanet.bench import arm
-from pentanet.bench.arm import MODEL, RESULT, Job, finished, run_job
+from pentanet.bench.arm import MODEL, RESULT, Job, coded_size, finished, run_job
 from pentanet.bench.summary import METRICS
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import prepare
+from pentanet.pack.inspect import Inspection, TensorRow
 from pentanet.pack.model_dir import open_model
 from pentanet.quant import METHODS
 from pentanet.train.config import TrainConfig
@@ -43,7 +45,9 @@ def _as_it_was() -> Iterator[None]:
 @pytest.fixture
 def make(configure: Callable[..., TrainConfig], tiny: Dataset, tmp_path: Path) -> Make:
     def job(*pairs: str, dataset: Dataset = tiny) -> Job:
-        return Job(config=configure("llama", *pairs), dataset=dataset.path, folder=tmp_path / "run", threads=1)
+        config = configure("llama", *pairs)
+        name = config.weights.method
+        return Job(arm=name, config=config, dataset=dataset.path, folder=tmp_path / "run", threads=1)
 
     return job
 
@@ -67,9 +71,12 @@ def test_the_row_of_an_arm(make: Make, tmp_path: Path, method: str) -> None:
     grid = METHODS[method].grid
     if grid is None:
         assert (row["zero_fraction"], row["occupancy"], row["flip_rate"]) == (None, None, None)
+        assert (row["entropy_bits"], row["coded_bytes"]) == (None, row["bytes"])
     else:
         assert row["zero_fraction"] == row["occupancy"].get("0", 0.0)
         assert row["quantized_bits_per_weight"] >= grid.bits
+        assert 0 < row["entropy_bits"] <= grid.bits
+        assert row["coded_bytes"] <= row["bytes"]
 
 
 def test_a_finished_arm_is_not_run_again(make: Make, tmp_path: Path) -> None:
@@ -151,3 +158,22 @@ def test_a_stopped_arm_begins_no_other(make: Make, monkeypatch: pytest.MonkeyPat
     channel = Channel()
     assert run_job(make(), channel)["packed_gap"] == 0
     assert {item[1] for item in channel.items} == {3}  # it went on from the second step
+
+
+def test_coded_size_by_hand() -> None:
+    shape = {"shape": (8, 8), "parameters": 64, "occupancy": None, "zero_fraction": None, "bits_per_weight": 0.0}
+    rows = (
+        TensorRow(name="a", storage="pentanary-7bit", grid="pentanary", bytes=40, entropy=2.0, **shape),
+        TensorRow(name="b", storage="sparse-ternary-5bit", grid="ternary", bytes=20, entropy=1.5, **shape),
+        TensorRow(name="c", storage="byte", grid="int8", bytes=64, entropy=5.0, **shape),
+        TensorRow(name="d", storage="bfloat16", grid=None, bytes=128, entropy=None, **shape),
+    )
+    common = {"path": "", "method": "", "parameters": 256, "quantized_parameters": 128, "file_bits_per_weight": 0.0}
+    packed = Inspection(
+        rows=rows, quantized_bits_per_weight=0, entropy=None, occupancy=None, zero_fraction=None, bytes=1000, **common
+    )
+    found = coded_size(packed)
+    assert found["entropy_bits"] == pytest.approx((2.0 + 1.25) / 2)  # the sparse layout is shorter than its entropy
+    assert found["coded_bytes"] == round(1000 - (7 / 3 - 2) * 64 / 8)
+    nothing = dataclasses.replace(packed, rows=rows[2:])
+    assert coded_size(nothing) == {"entropy_bits": None, "coded_bytes": 1000}

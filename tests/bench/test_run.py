@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from pentanet.bench.run import JobProgress, bench
+from pentanet.bench.plans import Arm
+from pentanet.bench.run import JobProgress, arm_config, bench
 from pentanet.bench.suites import suite
 from pentanet.data.dataset import Dataset
-from pentanet.errors import BenchError, ConfigError, UnknownNameError, WriteError
+from pentanet.errors import BenchError, ConfigError, UnknownKeyError, UnknownNameError, WriteError
 from pentanet.train.checkpoint import fingerprint
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import Progress
@@ -94,7 +95,7 @@ def finished_arms(config: TrainConfig, out: Path, dataset: Dataset, seeds: range
     for name in ARMS:
         for seed in seeds:
             folder = out / "runs" / name / f"seed-{seed}"
-            job = Job(config=of_arm(config, name, seed), dataset=dataset.path, folder=folder, threads=1)
+            job = Job(arm=name, config=of_arm(config, name, seed), dataset=dataset.path, folder=folder, threads=1)
             assert "error" not in run_job(job, Silent())
 
 
@@ -121,10 +122,24 @@ def test_mistakes(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(UnknownNameError, match="unknown method 'pentnary'"):
         bench(suite("nano"), configure(), out, tiny, methods=("pentnary",))
+    with pytest.raises(UnknownNameError, match=r"unknown arm 'ternary-5'\. Did you mean 'ternary-4'"):
+        bench(suite("depth"), configure(), out, tiny, methods=("ternary-5",))
+    with pytest.raises(ConfigError, match="arm odd: reads another text"):
+        arm_config(configure(), Arm(name="odd", method="ternary", settings=("data.source=other.txt",)))
+    with pytest.raises(UnknownKeyError, match="arm odd"):
+        arm_config(configure(), Arm(name="odd", method="ternary", settings=("model.depth=3",)))
     for wrong in ({"seeds": -1}, {"workers": -1}):
         with pytest.raises(ConfigError, match="must not be negative"):
             bench(suite("nano"), configure(), out, tiny, **wrong)
     assert not out.exists()
+
+
+def test_an_arm_is_its_method_and_settings_on_the_recipe(configure: Configure) -> None:
+    recipe = configure("gpt", "seed=5")
+    made = arm_config(recipe, Arm(name="a", method="sherry", settings=("model.layers=7", "optimizer.lr=0.5")))
+    assert made.model == dataclasses.replace(recipe.model, layers=7)
+    assert (made.weights.method, made.optimizer.lr, made.seed) == ("sherry", 0.5, 5)
+    assert arm_config(recipe, Arm(name="b", method=recipe.weights.method)) == recipe
 
 
 def test_a_summary_that_cannot_be_written(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:

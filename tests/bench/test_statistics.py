@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pentanet.bench.statistics import compare, holm, mean, sample_sd, t_interval, with_holm
+from pentanet.bench.statistics import compare, contrast, holm, mean, sample_sd, t_interval, with_holm
 
 # The six published 124M runs: best validation loss of three and of five levels.
 FIVE = {"42": 5.211154, "1337": 5.187328, "2026": 5.185575}
@@ -123,3 +123,16 @@ def test_with_holm_leaves_untested_ones_out_of_the_family() -> None:
 def test_scipy_is_loaded_only_when_asked() -> None:
     code = "import sys, pentanet.bench.statistics; sys.exit(any(m.startswith('scipy') for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_contrast_is_summed_within_each_seed() -> None:
+    losses = {"a": {"0": 1.0, "1": 1.5, "2": 1.2}, "b": {"0": 2.0, "1": 2.6, "2": 2.1, "3": 9.0}, "c": {"0": 2.0}}
+    found = contrast("x", "a is below b", {"a": 1, "b": -1}, losses)
+    by_hand = t_interval([-1.0, -1.1, -0.9])
+    assert by_hand is not None
+    assert (found.n, found.estimate) == (3, pytest.approx(-1.0))
+    assert (found.low, found.high, found.p) == pytest.approx((by_hand.low, by_hand.high, by_hand.p))
+    assert found.verdict == "holds"
+    assert contrast("x", "", {"b": 1, "a": -1}, losses).verdict == "does not hold"
+    assert contrast("x", "", {"a": 1, "c": -1}, losses).verdict == "one seed: no interval"
+    assert contrast("x", "", {"a": 1, "d": -1}, {**losses, "d": {"0": math.nan}}).verdict == "no common seed"

@@ -4,18 +4,58 @@ from __future__ import annotations
 
 import pytest
 
+from pentanet.bench import plans
+from pentanet.bench.run import arm_config
 from pentanet.bench.suites import SUITES, suite
 from pentanet.errors import UnknownNameError
+from pentanet.models import build
+from pentanet.nn import Trainable, method_modules
 from pentanet.quant import METHODS
-from pentanet.train.presets import preset_names
+from pentanet.train.presets import load_config, preset_names
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_presets_and_methods_exist(name: str) -> None:
+def test_presets_arms_and_what_is_compared_exist(name: str) -> None:
     found = suite(name)
     assert found.name == name
     assert found.preset in preset_names()
-    assert set(found.controls) <= set(found.methods) <= set(METHODS)
+    recipe = load_config(found.preset, list(found.settings))
+    assert len({arm.name for arm in found.arms}) == len(found.arms)
+    for arm in found.arms:
+        made = arm_config(recipe, arm)  # settings exist, and may be combined
+        if (grid := METHODS[arm.method].grid) is not None:
+            assert grid.size > 1
+        assert made.steps == recipe.steps  # equal tokens
+        assert found.arm(arm.name) == arm
+    names = set(found.methods)
+    assert set(found.controls) <= names
+    assert {name for pair in found.pairs for name in pair} <= names
+    assert len(set(found.pairs)) == len(found.pairs)
+    for contrast in found.contrasts:
+        assert set(contrast.weights) <= names
+        assert sum(contrast.weights.values()) == 0
+
+
+def test_plain_suites_take_any_method_and_others_only_their_arms() -> None:
+    assert suite("nano").arm("sherry").method == "sherry"
+    with pytest.raises(UnknownNameError, match="unknown method 'shery'"):
+        suite("nano").arm("shery")
+    with pytest.raises(UnknownNameError, match="unknown arm 'sherry'"):
+        suite("depth").arm("sherry")
+
+
+@pytest.mark.parametrize("name", ["depth", "depth-seed"])
+def test_networks_of_all_depths_have_about_the_same_number_of_weights(name: str) -> None:
+    found = suite(name)
+    recipe = load_config(found.preset, list(found.settings))
+    sizes: dict[int, int] = {}
+    for layers in plans.DEPTHS:
+        config = arm_config(recipe, found.arm(f"full-precision-{layers}"))
+        assert config.model.layers == layers
+        network = build(config.model, 1024, Trainable("pentanary", "int8", "int8"), "meta")
+        sizes[layers] = sum(m.weight.numel() for n, m in method_modules(network) if n != "lm_head")
+    assert len(sizes) == 4
+    assert max(sizes.values()) < 1.06 * min(sizes.values())
 
 
 def test_the_main_job_has_the_published_arms_and_their_controls() -> None:

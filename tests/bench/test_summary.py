@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pentanet.bench.arm import Job
+from pentanet.bench.plans import Contrast
 from pentanet.bench.suites import suite
 from pentanet.bench.summary import comparisons, summarize
 from pentanet.data.dataset import Dataset
@@ -23,7 +24,7 @@ LOSSES = {"full-precision": [4.0, 4.1, 4.2], "ternary": [4.3, 4.35, 4.5], "penta
 def job(config: TrainConfig, method: str, seed: int) -> Job:
     weights = dataclasses.replace(config.weights, method=method)
     chosen = dataclasses.replace(config, weights=weights, seed=seed)
-    return Job(config=chosen, dataset=Path("data"), folder=Path("out"), threads=2)
+    return Job(arm=method, config=chosen, dataset=Path("data"), folder=Path("out"), threads=2)
 
 
 def row(loss: float, **more: Any) -> dict[str, Any]:
@@ -50,6 +51,8 @@ def test_means_deviations_and_seeds(parts: tuple[list[Job], dict[str, Any]], tin
     assert arm["sd"]["bytes"] == 0
     assert "quantized_bits_per_weight" not in arm["mean"]
     assert arm["levels"] == [-2, -1, 0, 1, 2]
+    assert (arm["method"], arm["steps"], arm["tokens"]) == ("pentanary", 3, 3 * 2 * 16)
+    assert arm["model"] == found["model"]
     assert found["methods"]["full-precision"]["levels"] is None
     assert arm["seeds"]["1"] == {**rows["pentanary/seed-1"], "run": "runs/pentanary/seed-1"}
     assert found["data"] == {
@@ -119,6 +122,22 @@ def test_one_seed_has_no_deviation(configure: Callable[..., TrainConfig], tiny: 
 
 def test_each_pair_of_controls_is_compared_once() -> None:
     losses = {name: {"0": 1.0, "1": 1.1} for name in ("a", "b", "c")}
-    found = [(c.method, c.control) for c in comparisons(("a", "b", "c"), ("a", "b", "absent"), losses)]
+    arms = dataclasses.replace(suite("nano"), controls=("a", "b", "absent"))
+    found = [(c.method, c.control) for c in comparisons(("a", "b", "c"), arms, losses)]
     assert found == [("b", "a"), ("c", "a"), ("c", "b")]
-    assert comparisons(("c",), ("a",), losses) == []
+    assert comparisons(("c",), arms, losses) == []
+    paired = dataclasses.replace(arms, controls=(), pairs=(("c", "b"), ("c", "absent")))
+    assert [(c.method, c.control) for c in comparisons(("a", "b", "c"), paired, losses)] == [("c", "b")]
+
+
+def test_contrasts_of_arms_that_ran(parts: tuple[list[Job], dict[str, Any]], tiny: Dataset) -> None:
+    jobs, rows = parts
+    weights = {"pentanary": 1.0, "ternary": -0.5, "full-precision": -0.5}
+    half = Contrast(name="half", title="closes half", weights=weights)
+    absent = Contrast(name="absent", title="", weights={"pentanary": 1, "sherry": -1})
+    arms = dataclasses.replace(suite("nano"), contrasts=(half, absent))
+    (found,) = summarize(arms, jobs, rows, tiny)["contrasts"]
+    assert (found["name"], found["title"], found["weights"], found["n"]) == ("half", "closes half", weights, 3)
+    assert found["estimate"] == pytest.approx((-0.05 - 0.005 - 0.05) / 3)
+    assert found["low"] < found["estimate"] < 0 < found["high"]
+    assert found["verdict"] == "not distinguishable"

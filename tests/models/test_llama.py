@@ -268,3 +268,17 @@ def test_config_json_is_not_believed(key: str, value: object, message: str) -> N
 
 def test_whole_numbers_stand_for_floats_in_config_json() -> None:
     assert config_from_hub(CONFIG.hub_config(VOCAB) | {"rope_theta": 10_000}) == CONFIG
+
+
+def test_init_gain_scales_the_blocks_alone() -> None:
+    def weights(gain: float) -> dict[str, torch.Tensor]:
+        made = build(LlamaConfig(layers=2, init_gain=gain), 300, Trainable("pentanary"))
+        made.initialize(torch.Generator().manual_seed(0))
+        return {name: p.detach() for name, p in made.named_parameters()}
+
+    plain, halved = weights(1.0), weights(0.5)
+    for name, weight in plain.items():
+        factor = 0.5 if name.endswith("_proj.weight") else 1.0
+        assert torch.equal(halved[name], weight * factor)
+    with pytest.raises(ConfigError, match=r"model\.init_gain = 0: must be positive"):
+        LlamaConfig(init_gain=0)

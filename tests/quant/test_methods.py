@@ -48,7 +48,10 @@ GAUSSIAN = {
     "hestia-pentanary": (0.8430, 0.0822),
     "quest-ternary": (1.2240, 0.1902),
     "quest-pentanary": (0.8430, 0.0822),
+    "quaternary": (0.4978, 0.1189),
+    "int4": (0.3386, 0.0116),
 }
+RESCALED = {"bitnet-seed-rescaled"}  # levels are worth more than their thresholds say
 
 
 def fresh(name: str, weight: Tensor) -> Quantizer:
@@ -185,8 +188,8 @@ def test_exporting_changes_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", GRIDDED)
 def test_gaussian_weights_behave_as_the_closed_form_says(name: str) -> None:
     shared = METHODS[name].granularity
-    if shared is None or shared.inputs:
-        pytest.skip("a group is too short for a law of large numbers")
+    if shared is None or shared.inputs or name in RESCALED:
+        pytest.skip("a group is too short for a law of large numbers, and rescaled levels have another")
     n = 1 << 16
     weight = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n).float()[None]
     exported = fresh(name, weight).export(weight)

@@ -160,6 +160,16 @@ def test_eval_tokens_shortens_validations_and_not_the_result(
     assert loop.full_loss() == mean_loss(loop.network, windows, loop.device, "float32")[0]
 
 
+def test_result_tokens_shortens_the_result(
+    configure: Configure, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pentanet.models.loss.EVALUATION_TOKENS", 128)
+    loop = run(configure("llama", "steps=1", "result_tokens=200"), tiny, tmp_path)
+    windows = list(validation_batches(tiny, "valid", 16))
+    assert loop.full_loss() == mean_loss(loop.network, windows[:2], loop.device, "float32")[0]
+    assert loop.val_loss == mean_loss(loop.network, windows, loop.device, "float32")[0]
+
+
 def test_progress_reaches_the_quantizers(
     configure: Configure, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +301,6 @@ def test_random_validation_windows_are_drawn_anew(configure: Configure, tiny: Da
     loop = Loop(configure("gpt", "eval_random_batches=2"), tiny, tmp_path, quiet)
     assert isinstance(loop.state.random_batches, RandomWindows)
     before = loop.state.random_batches.state()["drawn"]
-    loop._validate(None)
+    loop._validate({}, {})
     assert loop.state.random_batches.state()["drawn"] == before + 2 * loop.config.batch.size
     assert Loop(configure("gpt"), tiny, tmp_path, quiet).state.random_batches is None

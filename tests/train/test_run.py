@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,9 +126,9 @@ def test_stopped_before_the_first_step(
     real = Loop._validate
     with monkeypatch.context() as patch:
 
-        def validate(self: Loop, flips: None) -> None:
+        def validate(self: Loop, *before: Any) -> None:
             signal.raise_signal(signal.SIGTERM)
-            real(self, flips)
+            real(self, *before)
 
         patch.setattr(Loop, "_validate", validate)
         with pytest.raises(Interrupted, match="stopped at step 0 of 3"):

@@ -6,6 +6,7 @@ Runs in a process of its own: it owns its threads, and takes nothing but paths a
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pentanet.pack.inspect import Inspection
+from pentanet.pack.layouts import layout
 from pentanet.train.config import TrainConfig
 
 RESULT, MODEL = "result.json", "model"
@@ -28,12 +31,14 @@ class Job:
     """What to run and where.
 
     Attributes:
+        arm: name of the arm in its suite.
         config: the training run.
         dataset: directory of the prepared tokens.
         folder: run directory; the packed model goes to `model` in it.
         threads: for torch.
     """
 
+    arm: str
     config: TrainConfig
     dataset: Path
     folder: Path
@@ -41,8 +46,8 @@ class Job:
 
     @property
     def name(self) -> str:
-        """`method/seed-N`, also the folder's place in the bench."""
-        return f"{self.config.weights.method}/seed-{self.config.seed}"
+        """`arm/seed-N`, also the folder's place in the bench."""
+        return f"{self.arm}/seed-{self.config.seed}"
 
 
 class Channel(Protocol):
@@ -99,13 +104,14 @@ def _run(job: Job, channel: Channel) -> dict[str, Any]:
     record = train(job.config, job.folder, dataset, progress=_teller(job, channel), warn=lambda _: None)
     packed = pack(job.folder, job.folder / MODEL, overwrite=True)
     runtime = load(job.folder / MODEL)
-    measured = evaluate(runtime, dataset, precision=record["precision"])
+    measured = evaluate(runtime, dataset, limit=job.config.result_tokens, precision=record["precision"])
     row = {
         **{key: record[key] for key in ("val_loss", "perplexity", "bits_per_byte")},
         **{key: record[key] for key in ("zero_fraction", "occupancy", "flip_rate", "moved", "kurtosis", "seconds")},
         "file_bits_per_weight": packed.file_bits_per_weight,
         "quantized_bits_per_weight": packed.quantized_bits_per_weight,
         "bytes": packed.bytes,
+        **coded_size(packed),
         "packed_val_loss": measured.loss,
         "packed_gap": measured.loss - record["val_loss"],
         "parameters": record["parameters"],
@@ -114,6 +120,25 @@ def _run(job: Job, channel: Channel) -> dict[str, Any]:
     }
     write_file(job.folder / RESULT, (json.dumps(row, indent=1) + "\n").encode())
     return row
+
+
+def coded_size(packed: Inspection) -> dict[str, float | int | None]:
+    """Entropy of the levels in bits per weight, and what the file would take if their codes were that long.
+
+    A layout that is shorter than the entropy of the levels alone (sparse ternary: its zeros have fixed places) counts
+    as it is.  No coder is written: these are the sizes that an ideal one would reach, scales and all else included.
+    """
+    coded = [
+        (row.parameters, layout(row.storage).bits_per_weight, row.entropy)
+        for row in packed.rows
+        if row.grid not in (None, "int8") and row.entropy is not None
+    ]
+    if not coded:
+        return {"entropy_bits": None, "coded_bytes": packed.bytes}
+    total = sum(size for size, _, _ in coded)
+    used = math.fsum(size * min(stored, entropy) for size, stored, entropy in coded)
+    saved = math.fsum(size * stored for size, stored, _ in coded) - used
+    return {"entropy_bits": used / total, "coded_bytes": round(packed.bytes - saved / 8)}
 
 
 def _teller(job: Job, channel: Channel) -> Callable[[Any], None]:

@@ -1,4 +1,4 @@
-"""Run a suite: every method with every seed, several trainings side by side, then one summary."""
+"""Run a suite: every arm with every seed, several trainings side by side, then one summary."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from typing import Any
 
 from pentanet.atomic import write_file
 from pentanet.bench.arm import Job, finished, ignore_interrupt, run_job
+from pentanet.bench.plans import Arm
 from pentanet.bench.suites import Suite
 from pentanet.bench.summary import summarize
+from pentanet.config import from_tree, to_tree, with_overrides
 from pentanet.data.dataset import Dataset
 from pentanet.errors import BenchError, ConfigError, WriteError
 from pentanet.machine import usable_cores
@@ -47,7 +49,7 @@ class JobProgress:
     """What a watcher of the bench is told.
 
     Attributes:
-        name: `method/seed-N`.
+        name: `arm/seed-N`.
         step, steps: done and planned.
         loss: of the last step; NaN before the first.
         result: the row of the summary once the job is finished.
@@ -71,14 +73,14 @@ def bench(
     workers: int = 0,
     progress: Callable[[JobProgress], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Train, pack and measure every method with every seed, and compare them.
+    """Train, pack and measure every arm with every seed, and compare them.
 
     Args:
         suite: what to compare.
-        config: the recipe; method and seed are set for each run, seeds count up from `config.seed`.
+        config: the recipe; the arms change it, seeds count up from `config.seed`.
         out: the directory for everything; a bench that was interrupted there continues.
         dataset: tokens for all runs.
-        methods: instead of the suite's.
+        methods: names of arms, instead of all of the suite.
         seeds: how many; 0 for the suite's number.
         workers: trainings side by side; 0 for one per core.
         progress: told in the calling thread or in one of ours, never in two at once.
@@ -87,28 +89,25 @@ def bench(
         The summary, as in summary.json; a run that failed (diverged, say) has an `error` in it instead of numbers.
 
     Raises:
-        UnknownNameError: no such method.
+        UnknownNameError: no such arm or method.
         BenchError: every run failed, or a process died; what is finished stays.
         Stopped: Ctrl-C or SIGTERM; running trainings are saved first.
     """
     if seeds < 0 or workers < 0:
         raise ConfigError(f"seeds {seeds}, workers {workers}: must not be negative")
-    for name in methods:
-        method(name)
-    chosen = tuple(dict.fromkeys(methods or suite.methods))
+    arms = [suite.arm(name) for name in dict.fromkeys(methods or suite.methods)]
     cores = usable_cores()
-    workers = min(workers or cores, len(chosen) * (seeds or suite.seeds))
+    workers = min(workers or cores, len(arms) * (seeds or suite.seeds))
     jobs = [
         Job(
-            config=dataclasses.replace(
-                config, seed=config.seed + seed, weights=dataclasses.replace(config.weights, method=name)
-            ),
+            arm=arm.name,
+            config=dataclasses.replace(arm_config(config, arm), seed=config.seed + seed),
             dataset=dataset.path.resolve(),
-            folder=out / RUNS / name / f"seed-{config.seed + seed}",
+            folder=out / RUNS / arm.name / f"seed-{config.seed + seed}",
             threads=max(1, cores // workers),
         )
         for seed in range(seeds or suite.seeds)  # seed by seed, so that what is there early is already paired
-        for name in chosen
+        for arm in arms
     ]
     rows = _run_all(jobs, workers, progress)
     if stopped := [row["signal"] for row in rows.values() if "signal" in row]:
@@ -121,6 +120,21 @@ def bench(
     except OSError as error:
         raise WriteError(out / SUMMARY, str(error)) from error
     return summary
+
+
+def arm_config(config: TrainConfig, arm: Arm) -> TrainConfig:
+    """The recipe with the method and the settings of an arm.
+
+    Raises:
+        UnknownNameError: no such method.
+        ConfigError: a setting that cannot be used, or another text than that of the suite.
+    """
+    method(arm.method)
+    pairs = [f"weights.method={json.dumps(arm.method)}", *arm.settings]
+    made = from_tree(TrainConfig, with_overrides(to_tree(config), pairs), f"arm {arm.name}")
+    if made.data != config.data:
+        raise ConfigError(f"arm {arm.name}: reads another text; the arms of a suite share theirs")
+    return made
 
 
 def _run_all(jobs: list[Job], workers: int, progress: Callable[[JobProgress], None]) -> dict[str, dict[str, Any]]:

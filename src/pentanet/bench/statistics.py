@@ -16,6 +16,7 @@ CONFIDENCE = 0.95
 
 BETTER = "better"
 WORSE = "worse"
+HOLDS, FAILS = "holds", "does not hold"
 NOT_DISTINGUISHABLE = "not distinguishable"
 ONE_SEED = "one seed: no interval"
 NO_SEED = "no common seed"
@@ -144,6 +145,67 @@ def _verdict(low: float, high: float, lower_is_better: bool) -> str:
     if low <= 0 <= high:
         return NOT_DISTINGUISHABLE
     return BETTER if (high < 0) == lower_is_better else WORSE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """A weighted sum of the losses of several arms, taken within each seed that all of them have.
+
+    Attributes:
+        title: what a value below zero says.
+        weights: by arm.
+        n: number of seeds.
+        estimate: mean over the seeds; None without a common seed.
+        low, high, p: as in `Comparison`.
+        verdict: "holds" if the interval lies below zero, "does not hold" if above, or as in `Comparison`.
+    """
+
+    name: str
+    title: str
+    weights: dict[str, float]
+    n: int
+    estimate: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    verdict: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
+        return asdict(self)
+
+
+def contrast(
+    name: str, title: str, weights: Mapping[str, float], values: Mapping[str, Mapping[str, float]]
+) -> Estimate:
+    """Interval for a weighted sum of arms, paired by seed.
+
+    Args:
+        title: what a value below zero says.
+        weights: by arm.
+        values: by arm and seed; values that are not finite are left out with their seed.
+    """
+    seeds = [seed for seed in values[next(iter(weights))] if all(seed in values[arm] for arm in weights)]
+    sums = [math.fsum(weight * values[arm][seed] for arm, weight in weights.items()) for seed in seeds]
+    sums = [value for value in sums if math.isfinite(value)]
+    interval = t_interval(sums)
+    if interval is None:
+        estimate, verdict = (sums[0], ONE_SEED) if sums else (None, NO_SEED)
+    else:
+        words = {BETTER: HOLDS, WORSE: FAILS}
+        verdict = _verdict(interval.low, interval.high, lower_is_better=True)
+        estimate, verdict = interval.mean, words.get(verdict, verdict)
+    return Estimate(
+        name=name,
+        title=title,
+        weights=dict(weights),
+        n=len(sums),
+        estimate=estimate,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        p=interval.p if interval else None,
+        verdict=verdict,
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

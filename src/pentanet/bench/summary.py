@@ -9,7 +9,7 @@ from typing import Any
 
 from pentanet import __version__
 from pentanet.bench.arm import Job
-from pentanet.bench.statistics import Comparison, compare, mean, sample_sd, with_holm
+from pentanet.bench.statistics import Comparison, compare, contrast, mean, sample_sd, with_holm
 from pentanet.bench.suites import Suite
 from pentanet.config import to_tree
 from pentanet.data.dataset import Dataset
@@ -23,6 +23,8 @@ METRICS = (
     "file_bits_per_weight",
     "quantized_bits_per_weight",
     "bytes",
+    "coded_bytes",
+    "entropy_bits",
     "zero_fraction",
     "flip_rate",
     "moved",
@@ -43,8 +45,8 @@ def summarize(
             stays in the list of its method, and out of the numbers.
     """
     config = jobs[0].config
-    names = list(dict.fromkeys(job.config.weights.method for job in jobs))
-    seeds = {name: {str(j.config.seed): j for j in jobs if j.config.weights.method == name} for name in names}
+    names = list(dict.fromkeys(job.arm for job in jobs))
+    seeds = {name: {str(j.config.seed): j for j in jobs if j.arm == name} for name in names}
     losses = {
         name: {seed: rows[j.name]["val_loss"] for seed, j in found.items() if "error" not in rows[j.name]}
         for name, found in seeds.items()
@@ -68,29 +70,41 @@ def summarize(
         "steps": config.steps,
         "tokens": config.tokens,
         "methods": {name: _arm(name, {s: rows[j.name] for s, j in seeds[name].items()}, seeds[name]) for name in names},
-        "comparisons": [c.to_dict() for c in comparisons(names, suite.controls, losses)],
+        "comparisons": [c.to_dict() for c in comparisons(names, suite, losses)],
+        "contrasts": [
+            contrast(c.name, c.title, c.weights, losses).to_dict() for c in suite.contrasts if {*c.weights} <= {*names}
+        ],
     }
 
 
-def comparisons(
-    names: Sequence[str], controls: Sequence[str], losses: Mapping[str, Mapping[str, float]]
-) -> list[Comparison]:
-    """Each method against each control on validation loss, each pair once, with Holm's correction over all of them."""
-    present = [control for control in controls if control in names]
+def comparisons(names: Sequence[str], suite: Suite, losses: Mapping[str, Mapping[str, float]]) -> list[Comparison]:
+    """Each arm against each control of the suite, each pair once, and the further pairs of the suite.
+
+    On validation loss, with Holm's correction over all of them.
+    """
+    present = [control for control in suite.controls if control in names]
     pairs = [
         (name, control)
         for place, control in enumerate(present)
         for name in names
         if name != control and name not in present[:place]
     ]
+    pairs += [(arm, control) for arm, control in suite.pairs if arm in names and control in names]
     return with_holm([compare(name, control, "val_loss", losses[name], losses[control]) for name, control in pairs])
 
 
 def _arm(name: str, rows: Mapping[str, Mapping[str, Any]], jobs: Mapping[str, Job]) -> dict[str, Any]:
     values = {key: [row[key] for row in rows.values() if row.get(key) is not None] for key in METRICS}
-    grid = method(name).grid
+    config = next(iter(jobs.values())).config
+    used = method(config.weights.method)
+    grid = used.grid
+    sizes = [row["parameters"] for row in rows.values() if "error" not in row]
     return {
-        "title": method(name).title,
+        "title": used.title,
+        "method": used.name,
+        "model": {**to_tree(config.model), "parameters": sizes[0] if sizes else None},
+        "steps": config.steps,
+        "tokens": config.tokens,
         "levels": list(grid.levels) if grid else None,
         "mean": {key: mean(found) for key, found in values.items() if found},
         "sd": {key: sd for key, found in values.items() if (sd := sample_sd(found)) is not None and math.isfinite(sd)},

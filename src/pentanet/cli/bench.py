@@ -32,13 +32,13 @@ def bench(
     Parameters
     ----------
     suite
-        nano (our recipe), nano-seed (the published one) or methods (every method under our recipe).
+        nano (our recipe), nano-seed (the published one), methods (every method), depth, depth-seed, frontier or duel.
     out
         Directory for everything; runs/bench-SUITE by default.
     seeds
         How many; 3 by default.
     methods
-        Instead of the suite's, separated by commas or spaces.
+        Arms of the suite instead of all, separated by commas or spaces; for nano and methods, any methods.
     steps
         Optimizer steps of each training, instead of the preset's.
     data
@@ -57,19 +57,19 @@ def bench(
     from pentanet.bench.run import bench as run
     from pentanet.bench.suites import suite as find
     from pentanet.cli import console
-    from pentanet.quant import method
     from pentanet.report import report
     from pentanet.train.presets import load_config, short_overrides
 
     chosen = find(suite)
     names = tuple(name for item in methods or [] for name in item.split(",") if name)
-    for name in names:
-        method(name)  # a misspelt name is told before the text is prepared
+    arms = [chosen.arm(name) for name in names]  # a misspelt name is told before the text is prepared
     if listing:
-        rows = describe(names or chosen.methods)
+        rows = describe(dict.fromkeys(arm.method for arm in arms or chosen.arms))
         (console.print_json if json else _show)(rows)
         return
-    config = load_config(chosen.preset, short_overrides(source=data, steps=steps or 0) + (settings or []))
+    config = load_config(
+        chosen.preset, [*chosen.settings, *short_overrides(source=data, steps=steps or 0), *(settings or [])]
+    )
     tokens = console.dataset(config.data.source, config.data.tokenizer, config.data.eos)
     folder = out or Path("runs") / f"bench-{suite}"
     with console.bars() as bars:

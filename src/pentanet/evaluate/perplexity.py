@@ -67,19 +67,21 @@ def evaluate(
     dataset: Dataset,
     split: str = "valid",
     *,
+    limit: int = 0,
     precision: Precision = "float32",
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Measure a packed model on every token of a split but the first.
 
     Args:
+        limit: read only this many tokens from the start of the split (to a whole batch); 0 for all.
         progress: told the number of tokens so far.
 
     Raises:
         TokenizerMismatchError: the dataset was made with another tokenizer.
     """
     dataset.require_tokenizer(runtime.tokenizer, str(runtime.packed.path))
-    batches = validation_batches(dataset, split, runtime.context)
+    batches = validation_batches(dataset, split, runtime.context, limit)
     started = time.monotonic()
     loss, tokens = mean_loss(runtime.network, batches, torch.device("cpu"), precision, progress)
     return Evaluation(

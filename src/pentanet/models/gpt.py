@@ -34,6 +34,8 @@ class GPTConfig:
     """Longest window in tokens, and number of learned positions."""
     dropout: float = 0.1
     """On the embedding, attention probabilities and both residual branches."""
+    scaled_residual: bool = False
+    """Start the projections into the residual smaller by sqrt(2 layers), as GPT-2 does and the publication does not."""
 
     def __post_init__(self) -> None:
         for name in ("layers", "width", "heads", "context"):
@@ -164,11 +166,14 @@ class GPT(nn.Module):
         return self.lm_head(self.transformer(ids_BT))
 
     def initialize(self, generator: torch.Generator) -> None:
-        """Draw the weights: N(0, 1/inputs) in every linear, N(0,1) for the positions."""
+        """Draw the weights: N(0, 1/inputs) in every linear (see `scaled_residual`), N(0,1) for the positions."""
         with torch.no_grad():
             self.transformer.wpe.weight.normal_(generator=generator)
         for name, module in quantized_modules(self):
             if name != "lm_head":  # shares the latent of wte, whose width is the head's number of inputs
-                module.draw(module.weight.shape[1] ** -0.5, generator)
+                std = module.weight.shape[1] ** -0.5
+                if self.config.scaled_residual and name.endswith("c_proj"):
+                    std *= (2 * self.config.layers) ** -0.5
+                module.draw(std, generator)
             module.quantizer.initialize(module.weight)
         draw_low_rank(self, generator)

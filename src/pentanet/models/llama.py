@@ -143,14 +143,14 @@ class Llama(nn.Module):
         return self.lm_head(self.model(ids_BT))
 
     def initialize(self, generator: torch.Generator) -> None:
-        """Draw the weights: N(0, 1/inputs) in the blocks, the projections into the residual smaller by sqrt(2 layers).
+        """Draw the weights: N(0, gain^2 / inputs) in the blocks, those into the residual smaller by sqrt(2 layers).
 
         With quantized weights this is what keeps the residual from growing with depth: the scale rule makes the
         forward pass as large as the latent weight.
         """
         config = self.config
         for name, module in quantized_modules(self):
-            std = module.weight.shape[1] ** -0.5
+            std = config.init_gain * module.weight.shape[1] ** -0.5
             if name in ("model.embed_tokens", "lm_head"):
                 std = config.init_std
             elif name.endswith(("o_proj", "down_proj")):

@@ -61,12 +61,14 @@ class LlamaConfig:
     """Added to the mean square in every RMSNorm."""
     init_std: float = 0.02
     """Standard deviation of the embedding and the head at the start."""
+    init_gain: float = 1.0
+    """Factor on the standard deviation 1 / sqrt(inputs) of the matrices of the blocks at the start."""
 
     def __post_init__(self) -> None:
         for name in ("layers", "width", "heads", "kv_heads", "hidden", "context"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"model.{name} = {getattr(self, name)}: must be at least 1")
-        for name in ("rope_theta", "norm_eps", "init_std"):
+        for name in ("rope_theta", "norm_eps", "init_std", "init_gain"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"model.{name} = {getattr(self, name)}: must be positive and finite")
         for name in ("head_dim", "window"):

@@ -12,11 +12,14 @@ from pentanet.quant.methods import (
     binary,
     bitnet_b158,
     bitnet_seed,
+    bitnet_seed_rescaled,
     full_precision,
+    full_precision_shrunk,
     hestia_pentanary,
     hestia_ternary,
     hgf,
     hgf_ungated,
+    int4,
     lsq_pentanary,
     lsq_quaternary,
     lsq_septenary,
@@ -28,6 +31,7 @@ from pentanet.quant.methods import (
     pentanary_row_absmean,
     pentanary_tensor_optimum,
     pentanet_seed,
+    quaternary,
     quest_pentanary,
     quest_ternary,
     septenary,
@@ -76,6 +80,10 @@ _MODULES = (
     hestia_pentanary,
     hgf,
     hgf_ungated,
+    quaternary,
+    int4,
+    full_precision_shrunk,
+    bitnet_seed_rescaled,
 )
 
 METHODS: Mapping[str, Method] = MappingProxyType({m.METHOD.name: m.METHOD for m in _MODULES})

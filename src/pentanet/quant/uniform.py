@@ -44,6 +44,33 @@ class UniformQuantizer(Quantizer):
         )
 
 
+class RescaledQuantizer(UniformQuantizer):
+    """The same levels, worth so much that the mean square of a block is that of its latent weights.
+
+    The scale rule sets the thresholds alone.  Not the least squared error: a control for what the size of weights does.
+    """
+
+    def fake(self, weight: Tensor, progress: float) -> Tensor:
+        del progress
+        with torch.no_grad():
+            levels, scales = self._levels_and_scales(weight)
+            used = (levels * scales).view_as(weight)
+        return replace(weight, used)
+
+    @torch.no_grad()
+    def export(self, weight: Tensor) -> Codes:
+        levels, scales = self._levels_and_scales(weight)
+        levels = levels.view_as(weight).cpu().numpy().astype(np.int8)
+        return Codes(levels, scales.squeeze(-1).cpu().numpy().copy(), self.grid)
+
+    def _levels_and_scales(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        blocks = self.granularity.blocks(weight)
+        levels = round_blocks(blocks, self.scales(weight), self.grid)
+        # A block of zeros has no size to keep: its levels are zero, and any positive scale will do.
+        size, rounded = blocks.norm(dim=-1, keepdim=True), levels.norm(dim=-1, keepdim=True).clamp_(min=1.0)
+        return levels, (size / rounded).clamp_(min=EPSILON)
+
+
 class LearnedStepQuantizer(UniformQuantizer):
     """The same rounding with scales that are trained beside the weights (LSQ, 1902.08153).
 
@@ -85,18 +112,20 @@ class StretchedStepQuantizer(LearnedStepQuantizer):
 
 
 class Cast(Quantizer):
-    """No grid: the weight is stored in bfloat16 or float32, and training sees it so rounded."""
+    """No grid: the weight, times `factor`, is stored in bfloat16 or float32, and training sees it so rounded."""
 
-    def __init__(self, dtype: torch.dtype) -> None:
+    def __init__(self, dtype: torch.dtype, factor: float = 1.0) -> None:
         super().__init__()
-        self.dtype = dtype
+        self.dtype, self.factor = dtype, factor
 
     def fake(self, weight: Tensor, progress: float) -> Tensor:
         del progress
+        if self.factor != 1:
+            weight = weight * self.factor
         if self.dtype == weight.dtype:
             return weight
         return replace(weight, weight.detach().to(self.dtype).to(weight.dtype))
 
     @torch.no_grad()
     def export(self, weight: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        return weight.to(self.dtype).float().cpu().numpy()
+        return (weight * self.factor).to(self.dtype).float().cpu().numpy()

@@ -151,8 +151,9 @@ class TrainConfig:
     eval_every: int = 50
     """Steps between validations; the last step is always one."""
     eval_tokens: int = 0
-    """Validations read this many tokens from the start of the split, the same each time; 0 reads all.  The result of
-    the run is always measured on all of them."""
+    """Validations read this many tokens from the start of the split, the same each time; 0 reads all."""
+    result_tokens: int = 0
+    """The result of the run, and of its packed model in a bench, is measured on this many; 0 measures on all."""
     eval_random_batches: int = 0
     """Random validation batches in addition to the full pass, as the publication evaluates."""
     checkpoint_every: int = 200
@@ -164,7 +165,7 @@ class TrainConfig:
         for name in ("steps", "log_every", "eval_every", "checkpoint_every", "keep"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)}: must be at least 1")
-        for name in ("eval_tokens", "eval_random_batches"):
+        for name in ("eval_tokens", "result_tokens", "eval_random_batches"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} = {getattr(self, name)}: must not be negative")
         if isinstance(self.model, LlamaConfig) and self.model.tie and self.weights.embedding != self.weights.head:

@@ -20,7 +20,7 @@ from pentanet.models import Network, build
 from pentanet.models.loss import Precision, autocast, mean_loss, token_losses, validation_batches
 from pentanet.nn import Trainable, set_progress
 from pentanet.quant import method
-from pentanet.train import watch
+from pentanet.train import diagnostics, watch
 from pentanet.train.checkpoint import CheckpointStore
 from pentanet.train.config import TrainConfig
 from pentanet.train.metrics import MetricsLog
@@ -146,7 +146,7 @@ class Loop:
         self.network.train()
         started, before = time.monotonic(), self.seconds
         if state.step == 0:
-            self._validate(flips=None)
+            self._validate({}, {})
         while state.step < config.steps and not stop:
             loss = self._step()
             self.seconds = before + time.monotonic() - started
@@ -165,9 +165,9 @@ class Loop:
         self.saved = self.state.step
 
     def full_loss(self) -> float:
-        """Loss on the whole validation split, as the finished run and its packed model are measured."""
+        """Loss on the validation split (or its first `result_tokens`), as the packed model is measured."""
         set_progress(self.network, self.state.step / self.config.steps)
-        batches = validation_batches(self.dataset, "valid", self.config.model.context)
+        batches = validation_batches(self.dataset, "valid", self.config.model.context, self.config.result_tokens)
         return mean_loss(self.network, batches, self.device, self.precision)[0]
 
     def _step(self) -> float:
@@ -184,13 +184,14 @@ class Loop:
         self._require_finite("norm of the gradient", norm, state.step + 1)
         last = state.step + 1 == config.steps
         validate = last or (state.step + 1) % config.eval_every == 0
-        before = watch.levels(self.network) if validate else {}
+        before = diagnostics.export(self.network) if validate else {}
+        ranks = diagnostics.gradient_rank(self.network) if validate else {}
         lr = state.optimizer.step(state.step)
         state.step += 1
         if state.step % config.log_every == 0 or last or state.step == 1:
             self.metrics.write({"step": state.step, "train_loss": value, "lr": lr, "grad_norm": norm})
         if validate:
-            self._validate(flips=before)
+            self._validate(before, ranks)
         return value
 
     def _require_finite(self, what: str, value: float, step: int) -> None:
@@ -203,7 +204,8 @@ class Loop:
             + "Lower optimizer.lr, lengthen schedule.warmup or set optimizer.clip."
         )
 
-    def _validate(self, flips: watch.Levels | None) -> None:
+    def _validate(self, before: diagnostics.Exported, ranks: dict[str, float]) -> None:
+        """Write a line of everything that is measured; `before` and `ranks` are of the moment before the last step."""
         config, state = self.config, self.state
         set_progress(self.network, state.step / config.steps)
         row: dict[str, Any] = {"step": state.step, "tokens": state.step * config.batch.size * config.model.context}
@@ -213,16 +215,22 @@ class Loop:
         row["val_loss"] = self.val_loss
         if state.random_batches is not None:
             row["val_loss_random"] = self._random_loss(state.random_batches)
-        found = watch.levels(self.network)
-        if flips and (rate := watch.changed(flips, found)) is not None:
+        exported = diagnostics.export(self.network)
+        state.zero_spells.see(exported)
+        found = watch.levels_of(exported)
+        rate = watch.changed(watch.levels_of(before), found) if before else None
+        if rate is not None:
             state.flips.append(rate)
         shares, shape = watch.occupancy(found), watch.latent_shape(self.network)
         row |= {
-            "flip_rate": state.flips[-1] if flips and state.flips else None,
+            "flip_rate": rate,
             "zero_fraction": shares.get("0", 0.0) if shares else None,
             "occupancy": shares,
             "kurtosis": shape.kurtosis,
             "latent_rms": shape.rms,
+            "layers": diagnostics.layers(self.network, exported, before, state.zero_spells),
+            "gradient_rank": ranks,
+            "residual": diagnostics.residual(self.network, self.dataset, self.device, self.precision),
         }
         self.metrics.write(row)
 

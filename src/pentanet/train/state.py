@@ -11,6 +11,7 @@ from torch import Tensor
 from pentanet.data.batches import EpochWindows, RandomWindows
 from pentanet.models import Network
 from pentanet.train.checkpoint import Checkpoint, set_weights
+from pentanet.train.diagnostics import ZERO_SPELL, ZeroSpells
 from pentanet.train.optimizers import Optimizer
 
 Batches = EpochWindows | RandomWindows
@@ -24,6 +25,7 @@ class RunState:
         step: steps done.
         flips: flip rates measured so far, one per validation.
         random_best: least loss on random validation batches, as the publication reports it.
+        zero_spells: for how many validations each weight has stood on level 0.
     """
 
     network: Network
@@ -33,6 +35,7 @@ class RunState:
     step: int = 0
     flips: list[float] = field(default_factory=list[float])
     random_best: float | None = None
+    zero_spells: ZeroSpells = field(default_factory=ZeroSpells)
 
     def checkpoint(self, metrics_length: int) -> Checkpoint:
         """Freeze the state; `metrics_length` is the length in bytes of metrics.jsonl."""
@@ -46,7 +49,7 @@ class RunState:
         return Checkpoint(
             step=self.step,
             weights=dict(self.network.named_parameters()),
-            optimizer={**self.optimizer.state(), **_generators()},
+            optimizer={**self.optimizer.state(), **_generators(), **self.zero_spells.tensors()},
             state=state,
         )
 
@@ -55,7 +58,9 @@ class RunState:
         """Continue where `checkpoint` was taken; returns the length of metrics.jsonl at that time."""
         set_weights(self.network, checkpoint)
         state = checkpoint.state
-        self.optimizer.restore({k: v for k, v in checkpoint.optimizer.items() if not k.startswith("generator/")})
+        own = ("generator/", ZERO_SPELL)
+        self.optimizer.restore({k: v for k, v in checkpoint.optimizer.items() if not k.startswith(own)})
+        self.zero_spells.restore(checkpoint.optimizer)
         _set_generators(checkpoint.optimizer)
         self.batches.restore(state["batches"])
         if self.random_batches is not None:

@@ -6,6 +6,7 @@ stands beside the flip rate and the kurtosis.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,11 @@ def levels(model: nn.Module) -> Levels:
         if isinstance(codes, Codes):
             found[name] = codes.levels
     return found
+
+
+def levels_of(exported: Mapping[str, Codes]) -> Levels:
+    """Levels alone of what a method made of the weights, by module."""
+    return {name: codes.levels for name, codes in exported.items()}
 
 
 def changed(before: Levels, after: Levels) -> float | None:
