@@ -1,5 +1,6 @@
 """What is drawn is what the records say; how it looks, a person has to judge."""
 
+import dataclasses
 import math
 import sys
 from collections.abc import Callable, Generator
@@ -151,3 +152,14 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'pentanet\[report\]'"), look():
         pass
+
+
+def test_in_a_crowd_the_known_methods_keep_their_colours(plain: Records) -> None:
+    bench, runs = plain
+    arm = bench.arms[3]
+    assert arm.name == "ternary"
+    extra = [dataclasses.replace(arm, name=f"x{i}", series=f"x{i}", method=f"x{i}") for i in range(9)]
+    copies = [dataclasses.replace(run, method=a.name) for run in runs if run.method == "ternary" for a in extra]
+    crowd = dataclasses.replace(bench, arms=(*bench.arms, *extra)), [*runs, *copies]
+    assert list(labels(convergence(*crowd))) == [*(arm.name for arm in bench.arms), "others"]
+    assert {line.get_label() for line in inside(*crowd).axes[9].get_lines()} == {arm.name for arm in bench.arms}

@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pentanet.report.figures.canvas import counts, empty, legend, panels, percents, stroke
+from pentanet.report.figures.canvas import RULE, counts, empty, legend, panels, percents, stroke
 from pentanet.report.inside import MEASURES, Measure, Series
-from pentanet.report.palette import Style
+from pentanet.report.palette import KNOWN, Style
 from pentanet.report.records import Arm, Bench
 from pentanet.report.runs import Run
 from pentanet.report.sizes import arm_styles, size_name, sizes
 
+CROWD = 12  # more lines than this are told apart by nobody: the known ones keep their colours, the others are grey
 LATE = 0.05  # the fall from an untrained network would flatten all that follows
 
 
@@ -31,9 +32,13 @@ def flips(bench: Bench, runs: Sequence[Run]) -> Any:
 
 
 def inside(bench: Bench, runs: Sequence[Run]) -> Any:
-    """Each measure of the blocks over training, and by block at its end; of the largest size; None without any."""
+    """Each measure of the blocks over training, and by block at its end; None without any.
+
+    Of the largest size, and of a crowd of methods the known ones only.
+    """
     largest = sizes(bench)[-1:]
     arms = [arm for arm in bench.arms if not largest or arm.size == largest[0]]
+    arms = [arm for arm in arms if len(arms) <= CROWD or arm.series in KNOWN]
     shown = [m for m in MEASURES if any(run.curves.inside.table.get(m.key) for run in runs)]
     if not shown:
         return None
@@ -71,7 +76,7 @@ def _over_time(bench: Bench, runs: Sequence[Run], series: Callable[[Run], Series
     groups = sizes(bench) or [""]
     style, columns = arm_styles(bench), min(2, len(groups))
     rows = math.ceil(len(groups) / columns)
-    tall = max(3.0, 0.145 * len(bench.arms) + 0.4) if rows == 1 else 2.2 * rows
+    tall = 3.2 if rows == 1 else 2.2 * rows
     figure, axes = panels(rows, columns, tall, sharey=start == 0)
     for panel, size in zip(axes, groups, strict=False):
         arms = [arm for arm in bench.arms if not size or arm.size == size]
@@ -79,7 +84,11 @@ def _over_time(bench: Bench, runs: Sequence[Run], series: Callable[[Run], Series
             own = [run for run in runs if run.method == arm.name]
             late = [[(x, y) for x, y in series(run) if x >= start * run.curves.last_step] for run in own]
             look = style[arm.name] if not size else Style(colour=style[arm.name].colour, dash="", marker="circle")
-            _band(panel, late, own[0].tokens_per_step if own else 1.0, arm.series, look)
+            factor = own[0].tokens_per_step if own else 1.0
+            if len(arms) > CROWD and arm.series not in KNOWN:
+                _band(panel, late, factor, "others", None)
+            else:
+                _band(panel, late, factor, arm.series, look)
         if size:
             panel.set_title(size_name(arms[0]))
         panel.xaxis.set_major_formatter(counts())
@@ -91,15 +100,19 @@ def _over_time(bench: Bench, runs: Sequence[Run], series: Callable[[Run], Series
     return figure
 
 
-def _band(panel: Any, runs: Sequence[Series], factor: float, name: str, style: Style) -> None:
+def _band(panel: Any, runs: Sequence[Series], factor: float, name: str, style: Style | None) -> None:
     """The mean where every run was measured, and from the lowest to the highest of them."""
     columns = [dict(series) for series in runs if series]
     steps = sorted(set[int].intersection(*(set(column) for column in columns))) if columns else []
     if not steps:
         return
     values = [[column[step] for column in columns] for step in steps]
-    x, line = [step * factor for step in steps], stroke(style)
-    panel.plot(x, [math.fsum(v) / len(v) for v in values], label=name, **line)
+    x, means = [step * factor for step in steps], [math.fsum(v) / len(v) for v in values]
+    if style is None:
+        panel.plot(x, means, label=name, color=RULE, linewidth=0.7, zorder=1)
+        return
+    line = stroke(style)
+    panel.plot(x, means, label=name, **line)
     if len(columns) > 1:
         panel.fill_between(x, [min(v) for v in values], [max(v) for v in values], color=line["color"], alpha=0.15, lw=0)
 

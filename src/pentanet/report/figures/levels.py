@@ -13,6 +13,8 @@ from pentanet.report.runs import Run
 from pentanet.report.sizes import arm_styles, sizes
 from pentanet.report.theory import gaussian_occupancy
 
+COLUMNS = 4
+
 
 def occupancy(bench: Bench, runs: Sequence[Run]) -> Any:
     """A panel per method, of the largest size; None if no method has levels."""
@@ -21,9 +23,9 @@ def occupancy(bench: Bench, runs: Sequence[Run]) -> Any:
     arms = [arm for arm in bench.arms if arm.occupancy() and (not largest or arm.size == largest[0])]
     if not arms:
         return None
-    columns = min(4 if len(arms) <= 8 else 6, len(arms))
+    columns = min(COLUMNS, len(arms))
     rows = math.ceil(len(arms) / columns)
-    figure, axes = panels(rows, columns, (1.45 if columns <= 4 else 1.2) * rows + 0.25, sharey=True)
+    figure, axes = panels(rows, columns, (1.45 if rows <= 2 else 1.1) * rows + 0.25, sharey=True)
     style = arm_styles(bench)
     for panel, arm in zip(axes, arms, strict=False):
         _bars(panel, arm, style)
