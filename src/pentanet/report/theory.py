@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from pentanet.grid import BINARY, PENTANARY, SEPTENARY, TERNARY, Grid
+from pentanet.grid import BINARY, GRIDS, PENTANARY, QUATERNARY, SEPTENARY, TERNARY, Grid
 
 # mean |x| of a standard normal variable: the scale of absmean in standard deviations.
 ABSMEAN = math.sqrt(2 / math.pi)
@@ -17,10 +17,13 @@ ABSMEAN = math.sqrt(2 / math.pi)
 RULES: dict[str, tuple[Grid, float | None]] = {
     "binary": (BINARY, ABSMEAN),
     "bitnet-seed": (TERNARY, ABSMEAN),
+    "bitnet-seed-rescaled": (TERNARY, ABSMEAN),
     "pentanet-seed": (PENTANARY, ABSMEAN),
     "ternary": (TERNARY, None),
     "pentanary": (PENTANARY, None),
+    "quaternary": (QUATERNARY, None),
     "septenary": (SEPTENARY, None),
+    "int4": (GRIDS["int4"], None),
     "ternary-row-absmean": (TERNARY, ABSMEAN),
     "ternary-tensor-optimum": (TERNARY, None),
     "pentanary-row-absmean": (PENTANARY, ABSMEAN),

@@ -42,10 +42,10 @@ CAPTIONS = {
     "frontier": "Validation loss against the size of the packed file. Large marks: means; dots: seeds; a line joins "
     "the sizes of one method. Lower and further left is better.",
     "flips": "Share of the quantized weights that change their level in one step, at each validation.",
-    "inside": "What is measured in the blocks (of a crowd of methods the known ones), over training (mean over blocks; for the residual the last block) and "
-    "by block at its end. Dead zone: on level 0 in three validations in a row. Saturation: beyond what rounds to the "
-    "outer levels. Effective variance: mean square in use over that of the latent weights. Gradient rank: effective "
-    "rank.",
+    "inside": "What is measured in the blocks (of a crowd of methods in the known ones), over training (mean over "
+    "blocks; for the residual the last block) and by block at its end. Dead zone: on level 0 in three validations in "
+    "a row. Saturation: beyond what rounds to the outer levels. Effective variance: mean square in use over that of "
+    "the latent weights. Gradient rank: effective rank.",
 }
 
 
