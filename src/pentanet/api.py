@@ -1,7 +1,7 @@
 """The Python functions behind the commands, under one roof.
 
-    from pentanet.api import bench, doctor, evaluate, export_gguf, generate, inspect, load, load_config, pack, prepare
-    from pentanet.api import quantize, report, speed, train
+    from pentanet.api import bench, doctor, evaluate, export_gguf, finetune, generate, inspect, load, load_config
+    from pentanet.api import pack, prepare, quantize, report, speed, train
 
 Each has the name and the meaning of its command (`eval` is `evaluate`: the other is a builtin of Python).  A preset
 becomes a configuration with `load_config`, a packed directory becomes something that runs with `load`.
@@ -20,6 +20,7 @@ from pentanet.pack.checkpoint import pack
 from pentanet.pack.inspect import inspect
 from pentanet.pack.plan import plan
 from pentanet.ptq.config import QuantizeConfig
+from pentanet.ptq.finetune import FinetuneConfig, finetune
 from pentanet.ptq.run import quantize
 from pentanet.ptq.source import open_source
 from pentanet.report import report
@@ -29,6 +30,7 @@ from pentanet.train.presets import load_config
 from pentanet.train.run import train
 
 __all__ = [
+    "FinetuneConfig",
     "QuantizeConfig",
     "Sampling",
     "bench",
@@ -36,6 +38,7 @@ __all__ = [
     "evaluate",
     "evaluate_text",
     "export_gguf",
+    "finetune",
     "generate",
     "inspect",
     "load",

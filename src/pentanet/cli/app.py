@@ -20,6 +20,7 @@ COMMANDS = (
     ("train", "train:train", "Train one model from a preset, or continue a run."),
     ("bench", "bench:bench", "Train several weight methods alike and compare them."),
     ("quantize", "quantize:quantize", "Turn a pretrained model into a packed model directory."),
+    ("finetune", "finetune:finetune", "Teach a quantized model what its original predicts."),
     ("pack", "pack:pack", "Turn a training run into a packed model directory."),
     ("export", "export:export", "Write a packed model for llama.cpp."),
     ("generate", "generate:generate", "Write text with a packed model."),

@@ -1,0 +1,90 @@
+"""pentanet finetune."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pentanet.cli.options import Count, Flag, Seed
+
+
+def finetune(
+    model: Path,
+    *,
+    original: Path,
+    text: Path,
+    out: Path,
+    steps: Count = 200,
+    minutes: float = 0.0,
+    batch: Count = 8,
+    window: Count = 512,
+    lr: float = 1e-4,
+    seed: Seed = 0,
+    precision: Literal["auto", "bfloat16", "float32"] = "auto",
+    threads: Count | None = None,
+    allow_pickle: Flag = False,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> None:
+    """Train a quantized model on a little text, so that it predicts again what its original predicts.
+
+    Parameters
+    ----------
+    model
+        Model directory of `pentanet quantize`.
+    original
+        What it was made of: Hugging Face model directory, or a .gguf file.
+    text
+        Text file to learn from; what the original predicts on it is what is learned.
+    out
+        Model directory to write.
+    steps
+        Optimizer steps.
+    minutes
+        Stop after so many minutes, with the schedule ending there; such a run does not repeat exactly.
+    batch
+        Windows in a step.
+    window
+        Tokens in a window.
+    lr
+        Peak rate of AdamW.
+    seed
+        Of the windows that are drawn.
+    precision
+        Of the matrix products; auto takes bfloat16 where the processor multiplies in it.
+    threads
+        For torch; all cores by default.
+    allow_pickle
+        Read pytorch_model.bin, if the original has no safetensors.
+    overwrite
+        Replace a model directory that is there.
+    json
+        Print the result as JSON.
+    """
+    import torch
+
+    from pentanet.cli import console
+    from pentanet.data.files import read_lines
+    from pentanet.machine import multiplies_bfloat16
+    from pentanet.ptq.finetune import FinetuneConfig
+    from pentanet.ptq.finetune import finetune as run
+    from pentanet.ptq.source import open_source
+
+    if threads:
+        torch.set_num_threads(threads)
+    if precision == "auto":
+        precision = "bfloat16" if multiplies_bfloat16() else "float32"
+    config = FinetuneConfig(steps=steps, minutes=minutes, batch=batch, window=window, lr=lr, seed=seed)
+    source = open_source(original, allow_pickle=allow_pickle)
+    ids = source.tokenizer().encode("".join(read_lines(text)), add_special_tokens=False).ids
+    with console.bars() as bars:
+        task = bars.add_task("finetune", total=1000, note="")
+
+        def tell(step: int, share: float, loss: float) -> None:
+            bars.update(task, completed=round(1000 * share), note=f"step {step}, loss {loss:.3f}")
+
+        result = run(model, source, ids, out, config, precision=precision, overwrite=overwrite, progress=tell)
+    if json:
+        console.print_json(result)
+    else:
+        console.print_facts(result)

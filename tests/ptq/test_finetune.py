@@ -1,0 +1,104 @@
+"""A finetuned model comes closer to its original, and the file holds what was trained, bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+import torch
+
+from pentanet.errors import ConfigError, NonFiniteLossError, ShapeError, TextTooShortError, WriteError
+from pentanet.pack.model_dir import open_model
+from pentanet.ptq import finetune as module
+from pentanet.ptq import run
+from pentanet.ptq.config import QuantizeConfig
+from pentanet.ptq.finetune import FinetuneConfig, _student, finetune
+from pentanet.ptq.network import load_float
+from pentanet.ptq.source import open_source
+from pentanet.runtime.load import load
+
+IDS = torch.randint(0, 270, (400,), generator=torch.Generator().manual_seed(0)).tolist()
+SHORT = FinetuneConfig(steps=12, batch=4, window=24, lr=3e-3)
+PROBE = torch.tensor([IDS[:40]])
+
+
+@pytest.fixture
+def quantized(make, tmp_path):
+    """A source and a pentanary model of it."""
+    source = open_source(make("qwen3"))
+    run.quantize(source, tmp_path / "q", QuantizeConfig(group=16))
+    return source, tmp_path / "q"
+
+
+def distance(network, source):
+    with torch.no_grad():
+        wanted = load_float(source)(PROBE).log_softmax(-1)
+        return float((wanted.exp() * (wanted - network(PROBE).log_softmax(-1))).sum(-1).mean())
+
+
+def digest(folder):
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_the_student_starts_as_the_quantized_model(quantized):
+    source, model = quantized
+    student = _student(open_model(model), source)
+    with torch.no_grad():
+        torch.testing.assert_close(student(PROBE), load(model).network(PROBE), rtol=1e-4, atol=1e-4)
+    learned = {name for name, p in student.named_parameters() if p.requires_grad}
+    assert "model.embed_tokens.weight" not in learned
+    assert {"model.norm.weight", "model.layers.1.mlp.down_proj.weight"} <= learned
+    assert "model.layers.1.mlp.down_proj.quantizer.log_step" in learned
+
+
+def test_it_comes_closer_to_the_original_and_repeats(quantized, tmp_path):
+    source, model = quantized
+    shares = []
+    made = finetune(model, source, IDS, tmp_path / "a", SHORT, progress=lambda step, share, loss: shares.append(share))
+    assert distance(load(tmp_path / "a").network, source) < 0.9 * distance(load(model).network, source)
+    assert made["last_loss"] < made["first_loss"]
+    assert (made["steps"], made["tokens"], shares[-1]) == (12, 12 * 4 * 24, 1.0)
+    finetune(model, source, IDS, tmp_path / "b", SHORT)
+    assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(model)
+    before, after = open_model(model), open_model(tmp_path / "a")
+    assert before.specs == after.specs
+    assert before.config == after.config
+
+
+def test_the_file_holds_what_was_trained(quantized, tmp_path, monkeypatch):
+    source, model = quantized
+    kept = []
+    monkeypatch.setattr(module, "_student", lambda *args: kept.append(_student(*args)) or kept[0])
+    finetune(model, source, IDS, tmp_path / "a", SHORT)
+    network = load(tmp_path / "a").network
+    for name, part in kept[0].named_modules():
+        if isinstance(getattr(part, "quantizer", None), module.HalfStepQuantizer):
+            assert torch.equal(part.used_weight(), network.get_submodule(name).matrix.all()), name
+
+
+def test_minutes_end_a_run(quantized, tmp_path):
+    source, model = quantized
+    made = finetune(model, source, IDS, tmp_path / "a", FinetuneConfig(steps=10**6, minutes=0.001, window=8))
+    assert 1 <= made["steps"] < 10**4
+
+
+def test_what_cannot_be_finetuned(quantized, make, tmp_path):
+    source, model = quantized
+    with pytest.raises(TextTooShortError, match="25"):
+        finetune(model, source, IDS[:24], tmp_path / "a", SHORT)
+    with pytest.raises(WriteError):
+        finetune(model, source, IDS, model, SHORT)
+    with pytest.raises(ShapeError, match="original"):
+        finetune(model, open_source(make("llama3")), IDS, tmp_path / "a", SHORT)
+    with pytest.raises(NonFiniteLossError, match="--lr"):
+        finetune(model, source, IDS, tmp_path / "a", FinetuneConfig(steps=9, batch=1, window=8, lr=1e30))
+    run.quantize(source, tmp_path / "p", QuantizeConfig(method="ptqtp", group=16))
+    with pytest.raises(ConfigError, match="planes"):
+        finetune(tmp_path / "p", source, IDS, tmp_path / "a", SHORT)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("settings", [{"steps": 0}, {"window": 0}, {"minutes": -1.0}, {"lr": 0.0}])
+def test_settings_that_cannot_work(settings):
+    with pytest.raises(ConfigError):
+        FinetuneConfig(**settings)
