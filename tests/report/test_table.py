@@ -6,7 +6,14 @@ import pytest
 from rich.console import Console
 
 from pentanet.errors import RecordError
-from pentanet.report.table import bench_table, comparison_lines, markdown_table, occupancy_lines, packing_line
+from pentanet.report.table import (
+    bench_table,
+    comparison_lines,
+    markdown_table,
+    occupancy_lines,
+    packing_line,
+    question_lines,
+)
 
 Bench = tuple[Path, dict[str, Any]]
 
@@ -56,6 +63,14 @@ def test_a_line_per_comparison() -> None:
         "pentanary - ternary: no common seed",
         "pentanary - ternary: -0.021 bits per byte [-0.050, +0.010], n=3: not distinguishable",
     ]
+
+
+def test_a_line_per_question(bench: Bench) -> None:
+    row = {"title": "five close half", "n": 3, "estimate": -0.02, "low": -0.03, "high": -0.01, "p": 0.01}
+    lines = question_lines({**bench[1], "contrasts": [{**row, "verdict": "holds"}]})
+    assert (
+        lines == ["holds: five close half (-0.020 nats [-0.030, -0.010], 3 seeds)"] and question_lines(bench[1]) == []
+    )
 
 
 def test_markdown_has_a_column_for_each_control(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from pentanet.data.cache import open_or_prepare
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import Eos
 from pentanet.report.speed import speed_tables
-from pentanet.report.table import bench_table, comparison_lines, occupancy_lines, packing_line
+from pentanet.report.table import bench_table, comparison_lines, occupancy_lines, packing_line, question_lines
 
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
@@ -116,6 +116,7 @@ def show_bench(summary: Mapping[str, Any], page: Path) -> None:
     print_table(bench_table(summary))
     for title, lines in (
         ("Validation loss, paired by seed", comparison_lines(summary)),
+        *([("Questions", found)] if (found := question_lines(summary)) else []),
         ("Occupancy of the levels", occupancy_lines(summary)),
         ("Packing", [packing_line(summary)]),
         ("Report", [str(page)]),

@@ -124,8 +124,10 @@ def _has_sizes(bench: Bench) -> bool:
 def _costs(bench: Bench) -> list[tuple[str, str]]:
     """What the loss can be drawn against; first what the suite is about."""
     options = [("file", "bits, whole file"), ("grid", "bits, quantized weights")]
-    size = ("bytes", "file size")
-    return [size, *options] if _has_sizes(bench) else [*options, size]
+    sizes = [("bytes", "file size")]
+    if any("coded_bytes" in arm.mean for arm in bench.arms):
+        sizes.append(("coded", "file size, levels entropy-coded"))
+    return [*sizes, *options] if _has_sizes(bench) else [*options, *sizes]
 
 
 def _packing(bench: Bench) -> str:

@@ -58,6 +58,7 @@ def _method(arm: Arm, style: Style) -> Json:
         "file": arm.mean.get("file_bits_per_weight"),
         "grid": arm.mean.get("quantized_bits_per_weight"),
         "bytes": arm.mean.get("bytes"),
+        "coded": arm.mean.get("coded_bytes"),
     }
 
 

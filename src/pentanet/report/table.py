@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pentanet.report.formats import clock, duration, number, percent, signed, size
 from pentanet.report.records import Arm, Bench, Difference, parse
-from pentanet.report.verdicts import caveat, interval, plain
+from pentanet.report.verdicts import caveat, contrast_numbers, interval, plain
 
 UNITS = {"val_loss": "nats", "packed_val_loss": "nats", "bits_per_byte": "bits per byte", "perplexity": "perplexity"}
 
@@ -49,6 +49,15 @@ def comparison_lines(summary: Mapping[str, Any]) -> list[str]:
         RecordError: the summary is broken.
     """
     return [_line(d) for d in parse(summary).differences]
+
+
+def question_lines(summary: Mapping[str, Any]) -> list[str]:
+    """One line per question that takes more than two methods: "holds: ... (-0.020 nats [-0.030, -0.010], 3 seeds)".
+
+    Raises:
+        RecordError: the summary is broken.
+    """
+    return [plain(f"{c.verdict}: {c.title} ({contrast_numbers(c)})") for c in parse(summary).contrasts]
 
 
 def occupancy_lines(summary: Mapping[str, Any]) -> list[str]:

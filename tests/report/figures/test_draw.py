@@ -116,6 +116,21 @@ def test_frontier_is_over_the_size_of_the_file(plain: Records, deep: Records) ->
     assert frontier(*deep) is None and depth(*plain) is None
 
 
+def test_a_suite_over_file_sizes_has_a_line_per_method_and_a_panel_of_coded_sizes(plain: Records) -> None:
+    bench = plain[0]
+    arms = [
+        dataclasses.replace(
+            arm, name=f"{arm.name}-{size}", size=size, mean={**arm.mean, "bytes": 1e5 * n, "coded_bytes": 9e4 * n}
+        )
+        for arm in bench.arms
+        for n, size in enumerate("sml", 1)
+    ]
+    figure = frontier(dataclasses.replace(bench, arms=tuple(arms)), [])
+    for panel, unit in zip(figure.axes, (1e5, 9e4), strict=True):
+        lines = {line.get_label(): line for line in panel.get_lines()}
+        assert list(lines["ternary"].get_xdata()) == pytest.approx([unit, 2 * unit, 3 * unit])
+
+
 def test_differences_stand_in_the_order_of_the_losses(plain: Records) -> None:
     bench = plain[0]
     figure = forest(*plain)

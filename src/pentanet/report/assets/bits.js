@@ -1,6 +1,7 @@
 // What a method costs against what it reaches: mean and seeds, and a line through the sizes of one method.
 const COSTS = {
   bytes: { what: "size of the file, bytes (log)", ticks: [1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8], tick: (v) => short(v) + "B" },
+  coded: { what: "size of the file with entropy-coded levels, bytes (log)", ticks: [1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8], tick: (v) => short(v) + "B" },
   file: { what: "bits per weight, whole file (log)", ticks: [1, 1.5, 2, 3, 4, 6, 8], tick: short },
   grid: { what: "bits per weight, quantized weights (log)", ticks: [1, 1.5, 2, 3, 4, 6, 8], tick: short },
 };

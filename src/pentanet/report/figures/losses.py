@@ -46,30 +46,40 @@ def depth(bench: Bench, runs: Sequence[Run]) -> Any:
 
 
 def frontier(bench: Bench, runs: Sequence[Run]) -> Any:
-    """Loss against the bytes of the file on a logarithmic axis: seeds as dots, a line through sizes; None unpacked."""
+    """Loss against the bytes of the file on a logarithmic axis: seeds as dots, a line through sizes; None unpacked.
+
+    In a suite over file sizes a second panel has the sizes that entropy-coded levels would take.
+    """
     del runs
-    groups: dict[str, list[Arm]] = {}
-    for arm in bench.arms:
-        if arm.mean.get("bytes") and arm.values("val_loss"):
-            groups.setdefault(arm.series, []).append(arm)
-    if not groups or over_depth(bench):
+    arms = [arm for arm in bench.arms if arm.mean.get("bytes") and arm.values("val_loss")]
+    if not arms or over_depth(bench):
         return None
+    sized = len({arm.series for arm in arms}) < len(arms)
+    coded = sized and all("coded_bytes" in arm.mean for arm in arms)
+    figure, axes = panels(1, 1 + coded, max(3.4, 0.125 * len(arms) * (not sized) + 0.4), sharey=True)
+    _over_bytes(axes[0], bench, arms, "bytes")
+    axes[0].set_ylabel("validation loss (nats)")
+    axes[0].set_xlabel("bytes of the file (logarithmic)")
+    if coded:
+        _over_bytes(axes[1], bench, arms, "coded_bytes")
+        axes[0].set_title("as stored")
+        axes[1].set_title("with entropy-coded levels")
+        axes[1].set_xlabel("bytes of the file (logarithmic)")
+    legend(figure, axes)
+    return figure
+
+
+def _over_bytes(panel: Any, bench: Bench, arms: Sequence[Arm], metric: str) -> None:
     style = arm_styles(bench)
-    figure, axes = panels(1, 1, max(3.4, 0.145 * len(groups) + 0.4))
-    panel = axes[0]
     panel.set_xscale("log")
-    for series, arms in groups.items():
-        arms.sort(key=lambda arm: arm.mean["bytes"])
-        values = [list(arm.values("val_loss").values()) for arm in arms]
-        _sizes(panel, series, [arm.mean["bytes"] for arm in arms], values, style[arms[-1].name])
-    every = [arm.mean["bytes"] for arms in groups.values() for arm in arms]
+    for series in dict.fromkeys(arm.series for arm in arms):
+        own = sorted((arm for arm in arms if arm.series == series), key=lambda arm: arm.mean[metric])
+        values = [list(arm.values("val_loss").values()) for arm in own]
+        _sizes(panel, series, [arm.mean[metric] for arm in own], values, style[own[-1].name])
+    every = [arm.mean[metric] for arm in arms]
     low, high = min(every) / 1.08, max(every) * 1.08
     panel.set_xlim(low, high)
     log_marks(panel.xaxis, places=[p for p in _round_sizes(low, high) if low <= p <= high])
-    panel.set_xlabel("bytes of the file, with embedding and head (logarithmic)")
-    panel.set_ylabel("validation loss (nats)")
-    legend(figure, axes)
-    return figure
 
 
 def forest(bench: Bench, runs: Sequence[Run]) -> Any:
