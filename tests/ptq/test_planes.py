@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from pentanet.codes import Codes
-from pentanet.errors import ConfigError, ModelConfigError, UnsupportedModelError
+from pentanet.errors import ConfigError, ExportError, ModelConfigError, UnsupportedModelError
 from pentanet.grid import TERNARY
+from pentanet.integrations.gguf.network import architecture
 from pentanet.pack.inspect import inspect
 from pentanet.pack.model_dir import open_model
 from pentanet.ptq import run
@@ -19,7 +20,7 @@ from pentanet.ptq.planes import _combinations, trit_planes
 from pentanet.ptq.source import open_source
 from pentanet.quant.granularity import group
 from pentanet.runtime.engine import Engine
-from pentanet.runtime.load import load
+from pentanet.runtime.load import load, open_config
 
 NAME = "model.layers.0.mlp.up_proj.weight"
 
@@ -101,6 +102,13 @@ def test_the_engine_says_that_it_does_not_add_planes(make, tmp_path):
     run.quantize(open_source(make()), tmp_path / "out", QuantizeConfig(method="ptqtp", group=16))
     with pytest.raises(UnsupportedModelError, match=r"planes.*--engine torch"):
         Engine.open(tmp_path / "out")
+
+
+def test_gguf_export_says_that_it_does_not_add_planes(make, tmp_path):
+    run.quantize(open_source(make()), tmp_path / "out", QuantizeConfig(method="ptqtp", group=16))
+    packed, config, _ = open_config(tmp_path / "out")
+    with pytest.raises(ExportError, match="2 planes"):
+        architecture(packed, config)
 
 
 def test_tied_planes_are_nine_even_levels(make, tmp_path):

@@ -17,7 +17,7 @@ from pentanet.errors import ExportError
 from pentanet.models import LlamaConfig
 from pentanet.models.rope import LinearRope, Llama3Rope, PlainRope, rotary_table
 from pentanet.pack.packed_model import PackedModel
-from pentanet.pack.tensors import CodedSpec
+from pentanet.pack.tensors import CodedSpec, TensorSpec
 
 ARCHITECTURES: Mapping[str, str] = {"llama": "llama", "mistral": "llama", "qwen3": "qwen3"}
 
@@ -45,9 +45,17 @@ def architecture(packed: PackedModel, config: object) -> str:
         raise ExportError(f"{packed.path}: stock llama.cpp does not run this network: {what}")
     found = ARCHITECTURES[config.model_type]
     for name, spec in packed.specs.items():
-        if isinstance(spec, CodedSpec) and spec.bias and (found == "qwen3" or ".layers." not in name):
-            raise ExportError(f"{packed.path}: stock llama.cpp does not run this network: a bias of '{name}'")
+        _check_matrix(packed, name, spec, found)
     return found
+
+
+def _check_matrix(packed: PackedModel, name: str, spec: TensorSpec, found: str) -> None:
+    if not isinstance(spec, CodedSpec):
+        return
+    if spec.bias and (found == "qwen3" or ".layers." not in name):
+        raise ExportError(f"{packed.path}: stock llama.cpp does not run this network: a bias of '{name}'")
+    if spec.planes > 1:
+        raise ExportError(f"{packed.path}: stock llama.cpp adds no matrices up: '{name}' has {spec.planes} planes")
 
 
 def describe(writer: Any, config: LlamaConfig, vocab: int, package: Any) -> None:
