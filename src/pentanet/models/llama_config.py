@@ -110,6 +110,7 @@ class LlamaConfig:
         return {
             "architectures": [ARCHITECTURES[self.model_type]],
             "model_type": self.model_type,
+            "dtype": "float32",  # else transformers takes the type of the first tensor in the file
             "vocab_size": vocab,
             "hidden_size": self.width,
             "intermediate_size": self.hidden,

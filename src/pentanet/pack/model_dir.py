@@ -91,17 +91,7 @@ def write_model(
         ScaleError, BiasError, CodeError, ShapeError: scales, a bias, levels or a shape that no reader accepts.
     """
     out = out.resolve()
-    for name, tensor in tensors.items():
-        tensor.check(name)
-    specs = {name: tensor.spec for name, tensor in tensors.items()}
-    entries = _entries(specs)
-    described = {name: spec.to_json() for name, spec in specs.items()}
-    quantization: dict[str, object] = dict(
-        zip(_QUANT_KEYS, (QUANT_METHOD, FORMAT_VERSION, method, described), strict=True)
-    )
-    extras = zip(_EXTRAS, (activations, low_rank), strict=True)
-    quantization |= {key: value for key, value in extras if value != "none"}
-    text = json.dumps({**config, "quantization_config": quantization}, indent=2, allow_nan=False) + "\n"
+    text, entries = _described(config, tensors, method, activations, low_rank)
     try:
         check_target(out, overwrite)
         with atomic.scratch_dir(out) as scratch:
@@ -115,6 +105,54 @@ def write_model(
             atomic.replace_dir(scratch, out)
     except OSError as error:
         raise WriteError(out, error.strerror or str(error)) from error
+
+
+def write_into(
+    out: Path,
+    *,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Storable],
+    method: str,
+    activations: Activations = "none",
+    low_rank: LowRank = "none",
+) -> None:
+    """Write config.json and model.safetensors into a directory that has other things in it, each of the two whole.
+
+    For programs that fill a directory file by file, as transformers does; what stands there is replaced.  Arguments and
+    errors as `write_model`.
+    """
+    text, entries = _described(config, tensors, method, activations, low_rank)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with atomic.scratch_dir(out.resolve() / TENSORS) as scratch:
+            _write_container(scratch / TENSORS, tensors, entries)
+            atomic.write_file(out / CONFIG, text.encode())
+            (scratch / TENSORS).replace(out / TENSORS)
+        atomic.fsync_dir(out)
+    except OSError as error:
+        raise WriteError(out, error.strerror or str(error)) from error
+
+
+def _described(
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Storable],
+    method: str,
+    activations: Activations,
+    low_rank: LowRank,
+) -> tuple[str, dict[str, Entry]]:
+    """Text of config.json, and what model.safetensors will hold, once every tensor is known to be storable."""
+    for name, tensor in tensors.items():
+        tensor.check(name)
+    specs = {name: tensor.spec for name, tensor in tensors.items()}
+    entries = _entries(specs)
+    described = {name: spec.to_json() for name, spec in specs.items()}
+    quantization: dict[str, object] = dict(
+        zip(_QUANT_KEYS, (QUANT_METHOD, FORMAT_VERSION, method, described), strict=True)
+    )
+    extras = zip(_EXTRAS, (activations, low_rank), strict=True)
+    quantization |= {key: value for key, value in extras if value != "none"}
+    text = json.dumps({**config, "quantization_config": quantization}, indent=2, allow_nan=False) + "\n"
+    return text, entries
 
 
 def open_model(path: Path, *, verify: bool = True) -> PackedModel:

@@ -1,0 +1,12 @@
+"""The plug-in for transformers: importing it registers the quantization method "pentanet" there (see `..hook`)."""
+
+from transformers.quantizers.auto import register_quantization_config, register_quantizer
+
+from pentanet.integrations.hf.config import PentaNetConfig
+from pentanet.integrations.hf.quantizer import PentaNetQuantizer
+from pentanet.pack.model_dir import QUANT_METHOD
+
+__all__ = ["PentaNetConfig", "PentaNetQuantizer"]
+
+register_quantization_config(QUANT_METHOD)(PentaNetConfig)
+register_quantizer(QUANT_METHOD)(PentaNetQuantizer)

@@ -1,0 +1,135 @@
+"""Modules that stand where transformers has nn.Linear and nn.Embedding."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pentanet.codes import Codes
+from pentanet.extras import Activations, LowRank
+from pentanet.nn import QuantLinear
+from pentanet.nn.activations import input_quantizer
+from pentanet.nn.low_rank import low_rank_path
+from pentanet.pack import layouts
+from pentanet.pack.tensors import CodedSpec, check_bias, check_scales
+from pentanet.quant import Quantizer
+from pentanet.runtime.modules import Coded
+
+
+class PackedWeight(nn.Module):
+    """A coded matrix as the file has it, and its levels, unpacked once.
+
+    Buffers `weight` (packed bytes), `weight_scale` and `weight_bias` are saved; `levels` int8 [rows, groups, n] is not.
+    """
+
+    weight: Tensor
+    weight_scale: Tensor
+    weight_bias: Tensor | None
+    levels: Tensor
+
+    def __init__(self, spec: CodedSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        packed = layouts.layout(spec.layout).packed_size(spec.shape[0], spec.inputs)
+        self.register_buffer("weight", torch.empty(packed, dtype=torch.uint8))
+        self.register_buffer("weight_scale", torch.empty(spec.scales, dtype=torch.float32))
+        self.register_buffer("weight_bias", torch.empty(spec.shape[0], dtype=torch.float32) if spec.bias else None)
+
+    def unpack(self, name: str) -> None:
+        """Check what was loaded, and unpack it.
+
+        Raises:
+            ScaleError, BiasError, CodeError: it is not what a packer writes.
+        """
+        codes = self.codes(name)
+        check_scales(codes.scales, codes.grid, name)
+        if codes.bias is not None:
+            check_bias(codes.bias, name)
+        levels = torch.from_numpy(codes.levels.reshape(codes.shape[0], codes.scales.shape[1], -1))
+        self.register_buffer("levels", levels.to(self.weight.device), persistent=False)
+
+    def codes(self, name: str) -> Codes:
+        """The matrix.  Raises CodeError for bytes that no encoder writes."""
+        spec, layout = self.spec, layouts.layout(self.spec.layout)
+        levels = layout.decode(self.weight.cpu().numpy(), spec.grid, spec.shape[0], spec.inputs, name)
+        bias = None if self.weight_bias is None else self.weight_bias.float().cpu().numpy()
+        return Codes(levels, self.weight_scale.float().cpu().numpy(), spec.grid, bias, spec.planes)
+
+    def take(self, codes: Codes) -> None:
+        """Hold this matrix."""
+        packed = layouts.layout(self.spec.layout).encode(codes.levels, codes.grid)
+        self.weight.copy_(torch.from_numpy(packed))
+        self.weight_scale.copy_(torch.from_numpy(np.ascontiguousarray(codes.scales)))
+        if self.weight_bias is not None and codes.bias is not None:
+            self.weight_bias.copy_(torch.from_numpy(codes.bias))
+
+    def matrix(self) -> Coded:
+        """The matrix as the slow path of the runtime has it."""
+        return Coded(levels=self.levels, scales=self.weight_scale[:, :, None], planes=self.spec.planes)
+
+    def extra_repr(self) -> str:
+        return f"{self.spec.shape[1]} -> {self.spec.shape[0]}, {self.spec.layout}"
+
+
+class PackedLinear(PackedWeight):
+    """x [..., cols] -> [..., rows], in the type of x."""
+
+    def __init__(self, spec: CodedSpec, activations: Activations = "none", low_rank: LowRank = "none") -> None:
+        super().__init__(spec)
+        rows, cols = self.out_features, self.in_features = spec.shape
+        self.inputs = input_quantizer(activations)
+        self.low_rank = low_rank_path(low_rank, cols, rows)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rounded = x if self.inputs is None else self.inputs(x)
+        bias = None if self.weight_bias is None else self.weight_bias.to(x.dtype)
+        y = F.linear(rounded, self.matrix().all().to(x.dtype), bias)
+        return y if self.low_rank is None else y + self.low_rank(x, progress=1.0)
+
+
+class PackedEmbedding(PackedWeight):
+    """ids [...] -> [..., cols]; the look-up ignores a bias."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.matrix().rows(ids.flatten()).view(*ids.shape, -1)
+
+
+class TiedHead(nn.Module):
+    """The head that is the embedding, of which the file has one."""
+
+    def __init__(self, embedding: PackedEmbedding, activations: Activations) -> None:
+        super().__init__()
+        self._embedding = (embedding,)  # a tuple, so that torch does not count it as a part of the head
+        self.inputs = input_quantizer("int8") if activations == "int8" else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        rounded = x if self.inputs is None else self.inputs(x)
+        return F.linear(rounded, self._embedding[0].matrix().all().to(x.dtype))
+
+
+class LatentLinear(QuantLinear):
+    """A linear that trains through its quantizer; its `weight` is loaded where nn.Linear has its own."""
+
+    bias: nn.Parameter | None
+
+    def __init__(self, linear: nn.Linear, quantizer: Quantizer, activations: Activations) -> None:
+        rows, cols = self.out_features, self.in_features = linear.out_features, linear.in_features
+        super().__init__(rows, cols, quantizer, input_quantizer(activations))
+        self.out_features, self.in_features = rows, cols
+        self.weight = linear.weight
+        self.register_parameter("bias", linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
+        return y if self.bias is None else y + self.bias
+
+    def export(self) -> Codes:
+        """What the file stores."""
+        codes = self.quantizer.export(self.weight.detach().float())
+        assert isinstance(codes, Codes)  # methods without a grid are refused
+        if self.bias is None:
+            return codes
+        bias = self.bias.detach().float().cpu().numpy()
+        return Codes(codes.levels, codes.scales, codes.grid, bias if codes.bias is None else bias + codes.bias)
