@@ -7,7 +7,7 @@ import hashlib
 import pytest
 import torch
 
-from pentanet.errors import TextTooShortError, TokenizerMismatchError
+from pentanet.errors import ConfigError, TextTooShortError, TokenizerMismatchError
 from pentanet.grid import PENTANARY
 from pentanet.ptq import run
 from pentanet.ptq.calibrate import Calibration, windows_of
@@ -122,6 +122,12 @@ def test_a_stopped_run_goes_on_and_gives_the_same_file(make, tmp_path):
     run.quantize(source, tmp_path / "out", config, calibration=IDS)
     files = [tmp_path / name / "model.safetensors" for name in ("whole", "out")]
     assert len({hashlib.sha256(file.read_bytes()).hexdigest() for file in files}) == 1
+
+
+def test_a_calibrated_method_needs_a_text(make, tmp_path):
+    with pytest.raises(ConfigError, match="gptq"):
+        run.quantize(open_source(make()), tmp_path / "out", QuantizeConfig(method="gptq"))
+    assert not (tmp_path / "out.unfinished").exists()
 
 
 def test_windows():

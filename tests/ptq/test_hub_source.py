@@ -54,6 +54,14 @@ def test_what_a_config_leaves_unsaid_is_as_in_transformers(make, configs):
     assert open_source(folder).config == whole
 
 
+def test_rotary_base_where_transformers_5_writes_it(make, configs):
+    folder = make("llama")
+    config = {key: value for key, value in configs["llama"].items() if key != "rope_theta"}
+    config["rope_parameters"] = {"rope_type": "default", "rope_theta": 123456.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert open_source(folder).config.rope_theta == 123456.0
+
+
 def test_missing_shard(make):
     folder = make("llama", shards=2)
     (folder / SHARD).unlink()

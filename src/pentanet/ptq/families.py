@@ -51,9 +51,13 @@ def complete(config: Mapping[str, Any], where: str) -> dict[str, Any]:
         )
     heads = {"num_key_value_heads": config["num_attention_heads"]} if "num_attention_heads" in config else {}
     given = {key: value for key, value in config.items() if key not in ("quantization_config", "_name_or_path")}
-    if kind in ("llama",) and given.get("num_key_value_heads", 0) is None:
+    if kind == "llama" and given.get("num_key_value_heads", 0) is None:
         del given["num_key_value_heads"]
-    return {**heads, **_DEFAULTS[kind], **given}
+    defaults = dict(_DEFAULTS[kind])
+    rope = config.get("rope_parameters")
+    if isinstance(rope, Mapping) and "rope_theta" in rope:  # as transformers 5 writes it
+        del defaults["rope_theta"]
+    return {**heads, **defaults, **given}
 
 
 def harmless(name: str, config: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pentanet import __version__
 from pentanet.codes import Codes
+from pentanet.errors import ConfigError
 from pentanet.grid import GRIDS, NONARY, grid
 from pentanet.pack import layouts
 from pentanet.pack.card import model_card
@@ -100,9 +101,11 @@ def quantize(
     Raises:
         WriteError: `out` is in use, an unfinished run with other settings is there, or the disk is full.
         FormatError: a tensor cannot be read.
-        ConfigError: the groups do not divide a row.
+        ConfigError: the groups do not divide a row; a calibrated method without calibration.
     """
     started = time.monotonic()
+    if config.method in CALIBRATED and calibration is None:
+        raise ConfigError(f"method '{config.method}' looks at a text: give it windows of one (`read_windows`)")
     out = out.resolve()
     check_target(out, overwrite)
     text = hashlib.sha256(calibration.numpy().tobytes()).hexdigest() if calibration is not None else None
