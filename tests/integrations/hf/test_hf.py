@@ -20,7 +20,7 @@ from pentanet.runtime.load import load
 
 transformers = pytest.importorskip("transformers")
 
-from pentanet.integrations.hf import PentaNetConfig  # noqa: E402
+from pentanet.integrations.hf import PentaNetConfig, use_engine  # noqa: E402
 from pentanet.integrations.hf.modules import LatentLinear, PackedLinear  # noqa: E402
 
 SMALL = {"width": 32, "heads": 2, "kv_heads": 1, "hidden": 40, "context": 32}
@@ -113,6 +113,21 @@ def test_rounded_activations_are_rounded_here_too(make):
     rounded = logits(opened(path))
     assert not torch.equal(rounded, plain)
     torch.testing.assert_close(rounded, logits(load(path).network), rtol=1e-3, atol=1e-3)
+
+
+def test_linears_can_multiply_in_the_engine(make):
+    path = make(**SMALL)
+    model = opened(path)
+    plain = logits(model)
+    assert use_engine(model) == 15
+    rounded = logits(model)
+    assert not torch.equal(rounded, plain)
+    config = json.loads((path / "config.json").read_text())
+    config["quantization_config"]["activations"] = "int8"
+    (path / "config.json").write_text(json.dumps(config))
+    torch.testing.assert_close(rounded, logits(opened(path)), rtol=1e-3, atol=1e-3)
+    assert use_engine(model, on=False) == 15
+    assert torch.equal(logits(model), plain)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 from pentanet.codes import Codes
 from pentanet.extras import Activations, LowRank
 from pentanet.nn import QuantLinear
-from pentanet.nn.activations import input_quantizer
+from pentanet.nn.activations import Int8, input_quantizer
 from pentanet.nn.low_rank import low_rank_path
 from pentanet.pack import layouts
 from pentanet.pack.tensors import CodedSpec, check_bias, check_scales
@@ -81,12 +83,37 @@ class PackedLinear(PackedWeight):
         rows, cols = self.out_features, self.in_features = spec.shape
         self.inputs = input_quantizer(activations)
         self.low_rank = low_rank_path(low_rank, cols, rows)
+        self.engine = False
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.engine:
+            spec = self.spec
+            names = (spec.layout, spec.grid.name, *spec.shape)
+            return torch.ops.pentanet.linear(x, self.weight, self.weight_scale, self.weight_bias, *names)
         rounded = x if self.inputs is None else self.inputs(x)
         bias = None if self.weight_bias is None else self.weight_bias.to(x.dtype)
         y = F.linear(rounded, self.matrix().all().to(x.dtype), bias)
         return y if self.low_rank is None else y + self.low_rank(x, progress=1.0)
+
+
+def use_engine(model: nn.Module, on: bool = True) -> int:
+    """Let packed linears multiply in the native engine, inputs rounded to int8 per token, or as floats again.
+
+    Their operator is `torch.ops.pentanet.linear`, on the CPU.  Linears that it cannot do, with several planes, learned
+    steps of their inputs or a path of low rank, stay as they are.
+
+    Returns:
+        How many it can do.
+    """
+    importlib.import_module("pentanet.integrations.ops")  # registers the operator
+    count = 0
+    for module in model.modules():
+        if isinstance(module, PackedLinear) and module.spec.planes == 1 and module.low_rank is None:
+            if not isinstance(module.inputs, Int8 | None):
+                continue
+            module.engine = on
+            count += 1
+    return count
 
 
 class PackedEmbedding(PackedWeight):
