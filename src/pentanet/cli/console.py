@@ -108,7 +108,10 @@ def print_table(table: Table) -> None:
     """A table that loses nothing: too wide for the terminal, its lines wrap; in a file or pipe, they are long."""
     needed = Measurement.get(out, out.options.update(max_width=1000), table)
     least = needed.minimum if out.is_terminal else needed.maximum
-    out.print(table, width=max(least, min(out.width, needed.maximum)), crop=False, soft_wrap=True)
+    width = max(least, min(out.width, needed.maximum))
+    # Rich gives a table no more than the width of its console, and takes the first column away for the others.
+    wide = Console(file=out.file, width=width, force_terminal=out.is_terminal, highlight=False, markup=False)
+    wide.print(table, crop=False, soft_wrap=True)
 
 
 def show_bench(summary: Mapping[str, Any], page: Path) -> None:

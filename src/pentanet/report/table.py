@@ -101,11 +101,11 @@ def markdown_table(summary: Mapping[str, Any]) -> str:
         RecordError: the summary is broken.
     """
     bench = parse(summary)
-    heads = ["method", "val loss", "perplexity", *(f"difference to {c}" for c in bench.controls)]
+    heads = ["method", "val loss", "perplexity", *(f"difference to {c}" for c in bench.control_methods)]
     heads += ["bits/weight (file)", "bits/weight (grid)", "file", "zeros", "flips", "time"]
     rows = [heads, ["---"] + ["---:"] * (len(heads) - 1)]
     for arm in bench.arms:
-        cells = [" ".join(filter(None, pair)) for c in bench.controls for pair in [_difference(bench, arm, c)]]
+        cells = [" ".join(filter(None, pair)) for c in bench.control_methods for pair in [_difference(bench, arm, c)]]
         mean = arm.mean.get
         row = [
             " ".join(filter(None, _spread(arm, "val_loss", 3))),
@@ -119,7 +119,9 @@ def markdown_table(summary: Mapping[str, Any]) -> str:
 
 
 def _column_control(bench: Bench) -> str | None:
-    counts = Counter(d.control for d in bench.losses)
+    """The method that most arms are compared with, of whatever size."""
+    arms = filter(None, (bench.arm(d.control) for d in bench.losses))
+    counts = Counter(arm.method for arm in arms)
     return counts.most_common(1)[0][0] if counts else None
 
 
@@ -144,7 +146,7 @@ def _spread(arm: Arm, metric: str, decimals: int) -> tuple[str, str]:
 
 
 def _difference(bench: Bench, arm: Arm, control: str) -> tuple[str, str]:
-    d = next((d for d in bench.losses if (d.method, d.control) == (arm.name, control)), None)
+    d = bench.against(arm.name, control)
     return (signed(d.difference, 3), interval(d)) if d else ("", "")
 
 
