@@ -13,6 +13,7 @@ from pentanet.bench.suites import suite
 from pentanet.data.cache import open_or_prepare
 from pentanet.data.prepare import prepare
 from pentanet.doctor import doctor
+from pentanet.evaluate.choices import evaluate_choices, read_questions
 from pentanet.evaluate.perplexity import evaluate
 from pentanet.evaluate.sliding import evaluate_text, read_text
 from pentanet.integrations.gguf.export import export_gguf
@@ -36,6 +37,7 @@ __all__ = [
     "bench",
     "doctor",
     "evaluate",
+    "evaluate_choices",
     "evaluate_text",
     "export_gguf",
     "finetune",
@@ -49,6 +51,7 @@ __all__ = [
     "plan",
     "prepare",
     "quantize",
+    "read_questions",
     "read_text",
     "report",
     "speed",

@@ -20,6 +20,7 @@ def evaluate(
     stride: Size = 0,
     context: Size = 0,
     tokens: Size = 0,
+    choices: Path | None = None,
     precision: Literal["auto", "bfloat16", "float32"] = "auto",
     engine: Literal["torch", "native"] = "torch",
     threads: Threads = 0,
@@ -45,6 +46,8 @@ def evaluate(
         Longest window in tokens, with --stride; the model's by default.
     tokens
         Measure the first so many tokens only, with --stride.
+    choices
+        Ask the multiple-choice questions of this file instead: JSON lines with context, choices and answer.
     precision
         Of the matrix products; auto as in training.
     engine
@@ -61,7 +64,9 @@ def evaluate(
     from pentanet.runtime.load import load
 
     runtime = Engine.open(model, threads=threads).runtime() if engine == "native" else load(model)
-    if stride:
+    if choices is not None:
+        found = _choices(runtime, choices)
+    elif stride:
         found = _whole_text(runtime, data, stride, context, tokens, precision)
     else:
         source, mode, products = text_of(runtime, data, eos, precision)
@@ -90,3 +95,13 @@ def _whole_text(runtime: Runtime, data: str, stride: int, context: int, tokens: 
         raise ConfigError(f"--context {context}: the model reads at most {runtime.context} tokens")
     text = read_text(Path(data), runtime.tokenizer, limit=tokens)
     return console.measure_text(runtime.network, text, "eval", context, stride, precision).to_dict()
+
+
+def _choices(runtime: Runtime, file: Path) -> dict[str, Any]:
+    from pentanet.cli import console
+    from pentanet.evaluate.choices import evaluate_choices, read_questions
+
+    questions = read_questions(file)
+    with console.bars() as bars:
+        task = bars.add_task("questions", total=len(questions), note="")
+        return evaluate_choices(runtime, questions, file.name, lambda done: bars.update(task, completed=done)).to_dict()
