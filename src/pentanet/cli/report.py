@@ -10,20 +10,23 @@ from pentanet.cli.options import Flag
 def report(
     out: Path,
     *,
+    to: Path | None = None,
     figures: Flag = False,
     paper: Flag = False,
     json: Flag = False,
 ) -> None:
-    """Draw OUT/report/index.html, one page that works offline, from the records of a benchmark.
+    """Draw a benchmark as one page that works offline, index.html, from its records.
 
     Parameters
     ----------
     out
         Directory of `pentanet bench`, or a folder of several such directories.
+    to
+        Where to write; OUT/report by default. Several benchmarks have a folder each in it.
     figures
-        Also write the figures for print into OUT/report/figures: SVG, PDF and PNG.
+        Also write the figures for print into the folder `figures`: SVG, PDF and PNG.
     paper
-        Also write OUT/report/paper.pdf, a paper with method, tables, figures and threats to validity.
+        Also write paper.pdf with method, tables, figures and threats to validity; one for all benchmarks.
     json
         Print the summary as JSON; of several benchmarks, the files that were written.
     """
@@ -32,24 +35,30 @@ def report(
     from pentanet.report.page import read, write_page
     from pentanet.report.records import read_summary
 
-    folders = benches(out)
-    suites = [(folder, *read(folder)) for folder in folders]
-    pages = [str(write_page(*suite)) for suite in suites]
-    written: list[str] = []
+    sources, target = benches(out), to or out / "report"
+    folders = [target if source == out else target / source.name for source in sources]
+    suites = [read(source) for source in sources]
+    pages = [
+        write_page(bench, runs, source, folder)
+        for (bench, runs), source, folder in zip(suites, sources, folders, strict=True)
+    ]
+    written: list[Path] = []
     if figures:
         from pentanet.report.figures import draw
 
-        written += [str(path) for where, bench, runs in suites for path in draw(bench, runs, where / "report/figures")]
+        for (bench, runs), folder in zip(suites, folders, strict=True):
+            written += draw(bench, runs, folder / "figures")
     if paper:
         from pentanet.report.paper import write_paper
 
-        written.append(str(write_paper(suites, out / "report" / "paper.pdf")))
-    if json and len(folders) == 1:
-        console.print_json({"page": pages[0], "files": written, **read_summary(folders[0])})
+        written.append(write_paper(suites, target / "paper.pdf"))
+    files = [str(path) for path in written]
+    if json and len(sources) == 1:
+        console.print_json({"page": str(pages[0]), "files": files, **read_summary(out)})
     elif json:
-        console.print_json({"pages": pages, "files": written})
+        console.print_json({"pages": [str(page) for page in pages], "files": files})
     else:
-        for folder, page in zip(folders, pages, strict=True):
-            console.show_bench(read_summary(folder), Path(page))
-        for path in written:
-            console.out.print(f"  {path}", soft_wrap=True)
+        for source, page in zip(sources, pages, strict=True):
+            console.show_bench(read_summary(source), page)
+        for file in files:
+            console.out.print(f"  {file}", soft_wrap=True)

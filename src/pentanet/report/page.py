@@ -40,7 +40,8 @@ def report(out: Path) -> Path:
         MissingFileError: no summary, or a run without its metrics.
         RecordError: a record that cannot be read; names the file and the key or line.
     """
-    return write_page(out, *read(out))
+    bench, runs = read(out)
+    return write_page(bench, runs, out, out / "report")
 
 
 def read(out: Path) -> tuple[Bench, list[Run]]:
@@ -54,9 +55,8 @@ def read(out: Path) -> tuple[Bench, list[Run]]:
     return bench, read_runs(bench, out)
 
 
-def write_page(out: Path, bench: Bench, runs: Sequence[Run]) -> Path:
-    """Write the page and the picture of the curves into OUT/report."""
-    folder = out / "report"
+def write_page(bench: Bench, runs: Sequence[Run], out: Path, folder: Path) -> Path:
+    """Write index.html and curves.svg into `folder`, from the records of `out`."""
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / "curves.svg", curves_svg(bench.facts, out).encode())
     page = folder / "index.html"

@@ -17,11 +17,11 @@ from pentanet.report.records import Bench
 from pentanet.report.runs import Run
 
 
-def write_paper(suites: Sequence[tuple[Path, Bench, Sequence[Run]]], path: Path) -> Path:
+def write_paper(suites: Sequence[tuple[Bench, Sequence[Run]]], path: Path) -> Path:
     """Write `path`, a PDF.
 
     Args:
-        suites: directory, records and runs of each.
+        suites: records and runs of each.
 
     Raises:
         MissingExtraError: matplotlib or typst is not installed.
@@ -30,8 +30,8 @@ def write_paper(suites: Sequence[tuple[Path, Bench, Sequence[Run]]], path: Path)
         typst: Any = import_module("typst")
     except ModuleNotFoundError:
         raise MissingExtraError("typst", "report", "--paper") from None
-    figures = [draw_svg(bench, runs) for _, bench, runs in suites]
-    content = paper([(bench, runs) for _, bench, runs in suites], [list(drawn) for drawn in figures])
+    figures = [draw_svg(bench, runs) for bench, runs in suites]
+    content = paper(suites, [list(drawn) for drawn in figures])
     files = {f"{index}-{name}.svg": data for index, drawn in enumerate(figures) for name, data in drawn.items()}
     files["main"] = resources.files("pentanet.report").joinpath("assets", "paper.typ").read_bytes()
     files["paper.json"] = json.dumps(content, ensure_ascii=False).encode()
@@ -42,9 +42,9 @@ def write_paper(suites: Sequence[tuple[Path, Bench, Sequence[Run]]], path: Path)
     return path
 
 
-def _newest(suites: Sequence[tuple[Path, Bench, Sequence[Run]]]) -> int:
+def _newest(suites: Sequence[tuple[Bench, Sequence[Run]]]) -> int:
     times = [0]
-    for _, bench, _ in suites:
+    for bench, _ in suites:
         try:
             times.append(int(datetime.fromisoformat(str(bench.facts.get("created"))).timestamp()))
         except ValueError:
