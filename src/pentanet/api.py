@@ -17,6 +17,7 @@ from pentanet.evaluate.choices import evaluate_choices, read_questions
 from pentanet.evaluate.perplexity import evaluate
 from pentanet.evaluate.sliding import evaluate_text, read_text
 from pentanet.integrations.gguf.export import export_gguf
+from pentanet.integrations.imports import import_model
 from pentanet.pack.checkpoint import pack
 from pentanet.pack.inspect import inspect
 from pentanet.pack.plan import plan
@@ -42,6 +43,7 @@ __all__ = [
     "export_gguf",
     "finetune",
     "generate",
+    "import_model",
     "inspect",
     "load",
     "load_config",

@@ -22,6 +22,7 @@ COMMANDS = (
     ("quantize", "quantize:quantize", "Turn a pretrained model into a packed model directory."),
     ("finetune", "finetune:finetune", "Teach a quantized model what its original predicts."),
     ("pack", "pack:pack", "Turn a training run into a packed model directory."),
+    ("import", "imports:import_model", "Read a model that another program quantized."),
     ("export", "export:export", "Write a packed model for llama.cpp."),
     ("generate", "generate:generate", "Write text with a packed model."),
     ("eval", "evaluate:evaluate", "Measure a packed model on text."),
