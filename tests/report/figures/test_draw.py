@@ -75,6 +75,13 @@ def test_convergence_draws_means_over_seeds_after_the_first_fall(plain: Records)
     assert y[-1] == pytest.approx(math.fsum(ends) / 3)
 
 
+def test_a_run_that_was_evaluated_twice_is_drawn_whole(
+    make_bench: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    make_bench(tmp_path, methods=("ternary",), seeds=1, steps=40, every=40)
+    assert list(labels(convergence(*read(tmp_path)))["ternary"].get_xdata()) == [0, 40 * 2048]
+
+
 def test_a_panel_per_depth(deep: Records) -> None:
     figure = convergence(*deep)
     assert [panel.get_title(loc="left") for panel in figure.axes] == ["4 layers", "12 layers", "24 layers"]

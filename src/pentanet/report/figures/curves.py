@@ -82,7 +82,7 @@ def _over_time(bench: Bench, runs: Sequence[Run], series: Callable[[Run], Series
         arms = [arm for arm in bench.arms if not size or arm.size == size]
         for arm in arms:
             own = [run for run in runs if run.method == arm.name]
-            late = [[(x, y) for x, y in series(run) if x >= start * run.curves.last_step] for run in own]
+            late = [_late(series(run), start * run.curves.last_step) for run in own]
             look = style[arm.name] if not size else Style(colour=style[arm.name].colour, dash="", marker="circle")
             factor = own[0].tokens_per_step if own else 1.0
             if len(arms) > CROWD and arm.series not in KNOWN:
@@ -98,6 +98,12 @@ def _over_time(bench: Bench, runs: Sequence[Run], series: Callable[[Run], Series
     figure.supxlabel(_unit(runs), fontsize=7.5)
     legend(figure, axes[: len(groups)])
     return figure
+
+
+def _late(series: Series, start: float) -> Series:
+    """What was measured from `start` on; everything where that would leave a dot."""
+    late = [(step, value) for step, value in series if step >= start]
+    return late if len(late) > 1 else series
 
 
 def _band(panel: Any, runs: Sequence[Series], factor: float, name: str, style: Style | None) -> None:
