@@ -18,7 +18,6 @@ inline Vector times(Vector v, short factor) { return _mm256_mullo_epi16(v, _mm25
 inline Vector at_least(Vector v, int limit) {  // of unsigned bytes
     return _mm256_cmpeq_epi8(_mm256_max_epu8(v, _mm256_set1_epi8(static_cast<char>(limit))), v);
 }
-inline bool none(Vector mask) { return _mm256_testz_si256(mask, mask) != 0; }
 
 // 16 codes of 7 bits from 14 bytes, as words. Reads 16 bytes.
 inline Vector seven_bits(const std::uint8_t* p) {
@@ -41,50 +40,44 @@ inline Vector nibbles(Vector code) {
 }
 
 // 32 codes, 28 bytes, to 32 bytes. Reads 30 bytes.
-inline Vector pentanary_half(const std::uint8_t* p, Vector& bad) {
-    const Vector first = seven_bits(p), second = seven_bits(p + 14), last_code = _mm256_set1_epi16(124);
-    bad = _mm256_or_si256(bad, _mm256_cmpgt_epi16(_mm256_max_epi16(first, second), last_code));
-    const Vector mixed = _mm256_packus_epi16(nibbles(first), nibbles(second));  // eights 0, 2, 1, 3
+inline Vector pentanary_half(const std::uint8_t* p) {
+    const Vector mixed = _mm256_packus_epi16(nibbles(seven_bits(p)), nibbles(seven_bits(p + 14)));  // eights 0, 2, 1, 3
     return _mm256_permute4x64_epi64(mixed, 0b11'01'10'00);
 }
 
-// The five base-3 digits of 32 fractions. What remains is below 243 for a byte ceil(256 v / 243), and for no other.
-inline void trits(Vector fraction, Vector* digit, Vector& bad) {
+// The five base-3 digits of 32 fractions.
+inline void trits(Vector fraction, Vector* digit) {
     for (int i = 0; i < 5; ++i) {
         // floor(3 fraction / 256) is 1 from 86 on, and 2 from 171; a mask is -1.
         const Vector ones = _mm256_add_epi8(at_least(fraction, 86), at_least(fraction, 171));
         digit[i] = _mm256_sub_epi8(_mm256_setzero_si256(), ones);
         fraction = _mm256_add_epi8(fraction, _mm256_add_epi8(fraction, fraction));
     }
-    bad = _mm256_or_si256(bad, at_least(fraction, 243));
 }
 
 }  // namespace
 
-bool avx2_repack_pentanary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
+void avx2_repack_pentanary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
     constexpr int bytes = geometry(Layout::pentanary_7bit).group_bytes;
-    Vector bad = _mm256_setzero_si256();
     int left = geometry(Layout::pentanary_7bit).groups(cols);
     for (; left > 1; --left, tile += bytes, out += lanes) {
-        store(out, pentanary_half(tile, bad));
-        store(out + half, pentanary_half(tile + bytes / 2, bad));
+        store(out, pentanary_half(tile));
+        store(out + half, pentanary_half(tile + bytes / 2));
     }
     std::uint8_t last[bytes + 2] = {};  // nothing may lie behind the last group
     std::memcpy(last, tile, bytes);
-    store(out, pentanary_half(last, bad));
-    store(out + half, pentanary_half(last + bytes / 2, bad));
-    return none(bad);
+    store(out, pentanary_half(last));
+    store(out + half, pentanary_half(last + bytes / 2));
 }
 
-bool avx2_repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
+void avx2_repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
     int left = geometry(Layout::ternary_5in8).groups(cols), wanted = geometry(Layout::ternary_2bit).groups(cols);
-    Vector bad = _mm256_setzero_si256();
     for (; left > 0; left -= 4, tile += 4 * lanes, wanted -= 5, out += 5 * lanes) {
         for (int h = 0; h < 2; ++h) {
             Vector digit[20];
             for (int g = 0; g < 4; ++g) {
                 if (g < left)
-                    trits(load(tile + g * lanes + h * half), digit + 5 * g, bad);
+                    trits(load(tile + g * lanes + h * half), digit + 5 * g);
                 else
                     for (int i = 0; i < 5; ++i) digit[5 * g + i] = _mm256_set1_epi8(1);  // level 0
             }
@@ -95,7 +88,6 @@ bool avx2_repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out) 
             }
         }
     }
-    return none(bad);
 }
 
 }  // namespace pentanet

@@ -5,7 +5,7 @@
 
 namespace pentanet {
 
-bool avx2_repack_pentanary(const std::uint8_t* tile, int cols, std::uint8_t* out);
-bool avx2_repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out);
+void avx2_repack_pentanary(const std::uint8_t* tile, int cols, std::uint8_t* out);
+void avx2_repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out);
 
 }  // namespace pentanet

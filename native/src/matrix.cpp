@@ -7,14 +7,28 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "pentanet/lanes.h"
+#include "validate.h"
 
 namespace pentanet {
 namespace {
 
 void require(bool holds, const char* rule) {
     if (!holds) throw std::invalid_argument(rule);
+}
+
+// How few and how many levels the grids of a layout have.
+std::pair<int, int> grid_sizes(Layout layout) {
+    switch (layout) {
+        case Layout::nibble: return {2, 16};
+        case Layout::byte: return {2, 256};
+        case Layout::binary_1bit: return {2, 2};
+        case Layout::pentanary_7bit:
+        case Layout::pentanary_nibbles: return {5, 5};
+        default: return {3, 3};
+    }
 }
 
 void check(const Codes& codes) {
@@ -27,11 +41,13 @@ void check(const Codes& codes) {
     require(codes.scales.size() == static_cast<std::size_t>(codes.scale_rows) * static_cast<std::size_t>(codes.scale_groups),
             "scales of another size than their shape");
     require(codes.bias.empty() || codes.bias.size() == static_cast<std::size_t>(codes.rows), "a bias has one value for each row");
-    require(codes.levels.lowest >= -128 && codes.levels.lowest <= 127 && codes.levels.spacing >= 1 &&
-                codes.levels.spacing <= 2,
+    const auto [lowest, spacing, size] = codes.grid;
+    require(spacing >= 1 && spacing <= 2 && size >= 2 && size <= 256 && lowest >= -128 && lowest <= 127 &&
+                lowest + spacing * (size - 1) <= 127,
             "levels that no grid has");
-    require(!geometry(codes.layout).is_signed() || (codes.levels.lowest == 0 && codes.levels.spacing == 1),
-            "bytes are levels themselves");
+    const auto [smallest, largest] = grid_sizes(codes.layout);
+    require(size >= smallest && size <= largest, "a grid of more or fewer levels than the layout holds");
+    require(codes.layout != Layout::sparse_ternary_5bit || codes.cols % quad == 0, "sparse inputs come in fours");
 }
 
 std::vector<Slice> slices_of(const Codes& codes) {
@@ -46,26 +62,30 @@ std::vector<Slice> slices_of(const Codes& codes) {
 
 }  // namespace
 
-CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool) : codes_(codes), isa_(&isa) {
+CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool) : codes_(codes), levels_{0, 1}, isa_(&isa) {
     check(codes);
     kernels_ = isa.kernels(codes.layout);
-    if (kernels_.repack != nullptr) repack(pool);
+    if (!geometry(codes.layout).is_signed()) levels_ = {codes.grid.lowest, codes.grid.spacing};
+    validate_and_repack(pool);
     tile_bytes_ = tile_bytes(codes_.layout, codes_.cols);
     slices_ = slices_of(codes_);
 }
 
-void CodedMatrix::repack(Pool& pool) {
+void CodedMatrix::validate_and_repack(Pool& pool) {
     const std::size_t from = tile_bytes(codes_.layout, codes_.cols), to = tile_bytes(kernels_.in_memory, codes_.cols);
-    repacked_ = Buffer(packed_size(kernels_.in_memory, codes_.rows, codes_.cols));
-    std::atomic<bool> valid = true;
+    if (kernels_.repack != nullptr) repacked_ = Buffer(packed_size(kernels_.in_memory, codes_.rows, codes_.cols));
+    std::atomic<bool> valid = valid_tail(codes_);
     pool.run(tiles(), [&](std::size_t begin, std::size_t end) {
-        for (std::size_t tile = begin; tile < end; ++tile)
-            if (!kernels_.repack(codes_.bytes.data() + tile * from, codes_.cols, repacked_.data() + tile * to))
-                valid.store(false, std::memory_order_relaxed);
+        for (std::size_t tile = begin; tile < end; ++tile) {
+            if (!valid_tile(codes_, tile)) return valid.store(false, std::memory_order_relaxed);
+            if (kernels_.repack != nullptr)  // while the tile is in the cache
+                kernels_.repack(codes_.bytes.data() + tile * from, codes_.cols, repacked_.data() + tile * to);
+        }
     });
     if (!valid)
         throw std::invalid_argument("a byte that is not a code of '" + std::string(geometry(codes_.layout).name) +
                                     "'. The file is damaged or was not written by pentanet; pack the model again.");
+    if (kernels_.repack == nullptr) return;
     codes_.bytes = {repacked_.data(), repacked_.size()};
     codes_.layout = kernels_.in_memory;
 }
@@ -84,7 +104,7 @@ void CodedMatrix::row(int index, float* out) const {
                 const std::size_t in_group = static_cast<std::size_t>(col - input);
                 const std::uint8_t value = digits[in_group / quad * lanes + place + in_group % quad];
                 const int level = g.is_signed() ? static_cast<std::int8_t>(value)
-                                                : codes_.levels.lowest + codes_.levels.spacing * value;
+                                                : levels_.lowest + levels_.spacing * value;
                 out[col] = static_cast<float>(level) * scale[col / size];
             }
         }

@@ -47,11 +47,11 @@ int size_of(std::size_t n) {
 }
 
 Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::optional<Floats>& bias, const std::string& layout,
-           int lowest, int spacing, int rows, int cols, const std::string& isa, int threads) {
+           int lowest, int spacing, int size, int rows, int cols, const std::string& isa, int threads) {
     const auto found = layout_on_disk(layout);
     if (!found) throw std::invalid_argument("unknown layout '" + layout + "'");
     const Codes codes{*found,
-                      {lowest, spacing},
+                      {lowest, spacing, size},
                       rows,
                       cols,
                       {bytes.data(), bytes.size()},
@@ -153,18 +153,18 @@ void bind_matrix(nb::module_& m) {
         .def_static(
             "coded",
             [](const nb::object& bytes, const nb::object& scales, const nb::object& bias, const std::string& layout, int lowest,
-               int spacing, int rows, int cols, const std::string& isa, int threads) {
+               int spacing, int size, int rows, int cols, const std::string& isa, int threads) {
                 auto held = std::make_shared<Held>(coded(nb::cast<Bytes>(bytes), nb::cast<Array<float, 2>>(scales),
-                                                         nb::cast<std::optional<Floats>>(bias), layout, lowest, spacing, rows,
-                                                         cols, isa, threads));
+                                                         nb::cast<std::optional<Floats>>(bias), layout, lowest, spacing, size,
+                                                         rows, cols, isa, threads));
                 held->bytes = bytes;
                 held->scales = scales;
                 held->bias = bias;
                 return held;
             },
-            "codes"_a, "scales"_a, "bias"_a = nb::none(), nb::kw_only(), "layout"_a, "lowest"_a, "spacing"_a, "rows"_a,
-            "cols"_a, "isa"_a = "", "threads"_a = 1,
-            "Borrow packed codes; the threads share the repacking, where the instruction set needs it.")
+            "codes"_a, "scales"_a, "bias"_a = nb::none(), nb::kw_only(), "layout"_a, "lowest"_a, "spacing"_a, "size"_a,
+            "rows"_a, "cols"_a, "isa"_a = "", "threads"_a = 1,
+            "Borrow packed codes of a grid; the threads share looking at each, and repacking where the set needs it.")
         .def_static(
             "plain",
             [](const nb::object& bytes, const std::string& type, int rows, int cols, const std::string& isa) {

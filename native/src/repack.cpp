@@ -9,24 +9,19 @@
 namespace pentanet {
 namespace {
 
-constexpr std::uint8_t bad_nibbles = 0xFF;
-
 // A code of three base-5 digits as nibbles 3 d0 + a and 3 d2 + b, where a + b = d1 and both are below 3.
-constexpr std::array<std::uint8_t, 128> nibbles_of_code = [] {
-    std::array<std::uint8_t, 128> table{};
-    for (unsigned code = 0; code < 128; ++code) {
+constexpr std::array<std::uint8_t, 125> nibbles_of_code = [] {
+    std::array<std::uint8_t, 125> table{};
+    for (unsigned code = 0; code < table.size(); ++code) {
         const unsigned d0 = code % 5, d1 = code / 5 % 5, d2 = code / 25, a = d1 < 2 ? d1 : 2, b = d1 - a;
-        table[code] = code < 125 ? static_cast<std::uint8_t>((3 * d0 + a) | (3 * d2 + b) << 4) : bad_nibbles;
+        table[code] = static_cast<std::uint8_t>((3 * d0 + a) | (3 * d2 + b) << 4);
     }
     return table;
 }();
 
-constexpr std::uint16_t bad_trits = 0xFFFF;
-
 // A fraction of five trits as five fields of 2 bits.
 constexpr std::array<std::uint16_t, 256> trits_of_fraction = [] {
     std::array<std::uint16_t, 256> table{};
-    table.fill(bad_trits);
     for (unsigned value = 0; value < 243; ++value) {
         unsigned fields = 0, rest = value;
         for (int place = 4; place >= 0; --place, rest /= 3) fields |= rest % 3 << (2 * place);
@@ -37,31 +32,23 @@ constexpr std::array<std::uint16_t, 256> trits_of_fraction = [] {
 
 }  // namespace
 
-bool repack_pentanary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
+void repack_pentanary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
     constexpr Geometry from = geometry(Layout::pentanary_7bit);
-    bool valid = true;
     for (int group = 0; group < from.groups(cols); ++group, tile += from.group_bytes) {
-        for (const std::uint8_t code : group_lanes<Layout::pentanary_7bit>(tile)) {
-            const std::uint8_t nibbles = nibbles_of_code[code];
-            valid &= nibbles != bad_nibbles;
-            *out++ = nibbles;
-        }
+        for (const std::uint8_t code : group_lanes<Layout::pentanary_7bit>(tile)) *out++ = nibbles_of_code[code];
     }
-    return valid;
 }
 
 // Four groups of five trits per lane become five groups of four.
-bool repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
+void repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
     constexpr std::uint64_t zeros = 0b01'01'01'01'01;  // digit 1 is level 0
     const int from = geometry(Layout::ternary_5in8).groups(cols), to = geometry(Layout::ternary_2bit).groups(cols);
-    bool valid = true;
     for (int group = 0, made = 0; group < from; group += 4, made += 5) {
         const int filled = std::min(from - group, 4), wanted = std::min(to - made, 5);
         for (int lane = 0; lane < lanes; ++lane) {
             std::uint64_t bits = 0;
             for (int g = 0; g < 4; ++g) {
                 const std::uint64_t trits = g < filled ? trits_of_fraction[tile[g * lanes + lane]] : zeros;
-                valid &= trits != bad_trits;
                 bits |= trits << (10 * g);
             }
             for (int g = 0; g < wanted; ++g) out[g * lanes + lane] = static_cast<std::uint8_t>(bits >> (8 * g));
@@ -69,11 +56,10 @@ bool repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out) {
         tile += filled * lanes;
         out += std::max(wanted, 0) * lanes;
     }
-    return valid;
 }
 
 // Each word of 2-bit fields, four lanes of one row, takes the digits of four codes. All codes are valid.
-bool repack_sparse(const std::uint8_t* tile, int cols, std::uint8_t* out) {
+void repack_sparse(const std::uint8_t* tile, int cols, std::uint8_t* out) {
     constexpr Geometry from = geometry(Layout::sparse_ternary_5bit);
     const auto digits = [](std::uint8_t code) {
         std::uint32_t word;
@@ -93,7 +79,6 @@ bool repack_sparse(const std::uint8_t* tile, int cols, std::uint8_t* out) {
         }
         out += made * lanes;
     }
-    return true;
 }
 
 }  // namespace pentanet

@@ -6,8 +6,8 @@
 
 namespace pentanet {
 
-bool repack_pentanary(const std::uint8_t* tile, int cols, std::uint8_t* out);  // pentanary-7bit to pentanary-nibbles
-bool repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out);    // ternary-5in8 to ternary-2bit
-bool repack_sparse(const std::uint8_t* tile, int cols, std::uint8_t* out);     // sparse-ternary-5bit to ternary-2bit
+void repack_pentanary(const std::uint8_t* tile, int cols, std::uint8_t* out);  // pentanary-7bit to pentanary-nibbles
+void repack_ternary(const std::uint8_t* tile, int cols, std::uint8_t* out);    // ternary-5in8 to ternary-2bit
+void repack_sparse(const std::uint8_t* tile, int cols, std::uint8_t* out);     // sparse-ternary-5bit to ternary-2bit
 
 }  // namespace pentanet

@@ -31,6 +31,7 @@ void add_to_digest(const T* values, std::size_t n) {
     for (const char byte : bytes) digest = (digest ^ static_cast<std::uint8_t>(byte)) * 0x100000001b3;
 }
 
+void codes();
 void isas();
 void kernels(int every);
 void floats();

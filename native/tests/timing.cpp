@@ -32,7 +32,7 @@ void times_products(const Isa& isa) {
     const std::vector<std::uint8_t> bytes(packed_size(Layout::byte, 32, 64), 1);
     const std::vector<float> scales(1, 1.0f);
     Pool one(1);
-    const CodedMatrix matrix({Layout::byte, {0, 1}, 32, 64, bytes, scales, 1, 1}, isa, one);
+    const CodedMatrix matrix({Layout::byte, {0, 1, 2}, 32, 64, bytes, scales, 1, 1}, isa, one);
     const CodedMatrix* const matrices[] = {&matrix, &matrix};
     Timing timing(isa, 2, 1 << 20);
     for (const bool read : {true, false}) {

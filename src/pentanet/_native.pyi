@@ -17,6 +17,7 @@ class Matrix:
         layout: str,
         lowest: int,
         spacing: int,
+        size: int,
         rows: int,
         cols: int,
         isa: str = "",

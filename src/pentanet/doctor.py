@@ -170,10 +170,17 @@ def _engine() -> str:
     for layout in LAYOUTS.values():
         grid = next(filter(layout.accepts, GRIDS.values()))
         levels = layout.draw(np.random.default_rng(0), grid, 33, 44)
-        lowest, spacing = (0, 1) if layout.name == "byte" else (grid.lowest, grid.spacing)
         codes, scales = layout.encode(levels, grid), np.ones((1, 1), np.float32)
         matrix = Matrix.coded(
-            codes, scales, layout=layout.name, lowest=lowest, spacing=spacing, rows=33, cols=44, isa=isa
+            codes,
+            scales,
+            layout=layout.name,
+            lowest=grid.lowest,
+            spacing=grid.spacing,
+            size=grid.size,
+            rows=33,
+            cols=44,
+            isa=isa,
         )
         sums = matrix.sums(x)[0]
         assert (sums == x.astype(np.int32) @ levels.T.astype(np.int32)).all(), layout.name

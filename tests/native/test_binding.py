@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pentanet.errors import EngineError
+from pentanet.errors import CodeError, EngineError
 from pentanet.grid import GRIDS
 from pentanet.pack.layouts import LAYOUTS, Layout
 from pentanet.runtime import native
@@ -22,8 +23,8 @@ PAIRS = [(layout, grid) for layout in LAYOUTS.values() for grid in GRIDS.values(
 
 def matrix(stored: Layout, grid: Any, levels: Any, scales: Any, **changes: Any) -> Any:
     rows, cols = levels.shape
-    lowest, spacing = (0, 1) if stored.name == "byte" else (grid.lowest, grid.spacing)
-    known = {"layout": stored.name, "lowest": lowest, "spacing": spacing, "rows": rows, "cols": cols}
+    on = {"lowest": grid.lowest, "spacing": grid.spacing, "size": grid.size}
+    known = {"layout": stored.name, **on, "rows": rows, "cols": cols}
     return native_module.Matrix.coded(stored.encode(levels, grid), scales, **(known | changes))
 
 
@@ -86,6 +87,8 @@ def good() -> tuple[Layout, Any, Any, Any]:
         {"layout": "pentanary-nibbles"},
         {"layout": "byte"},
         {"lowest": 1 << 20},
+        {"size": 4},
+        {"size": 0},
         {"spacing": 0},
         {"isa": "mmx"},
     ],
@@ -108,6 +111,26 @@ def test_scales_that_do_not_fit_are_refused(shape: tuple[int, int]) -> None:
 def test_a_bias_that_does_not_fit_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="a bias has one value for each row"):
         matrix(*good(), bias=np.ones(size, np.float32))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("layout", "grid"), PAIRS, ids=lambda x: x.name)
+def test_what_the_reader_refuses_the_engine_refuses(isa: str, layout: Layout, grid: Any) -> None:
+    # The C++ tests do the same with many more bytes, against an encoder of their own.
+    random = np.random.default_rng(3)
+    levels = layout.draw(random, grid, 17, 36)
+    encoded, scales = layout.encode(levels, grid), np.ones((17, 1), np.float32)
+    on = {"lowest": grid.lowest, "spacing": grid.spacing, "size": grid.size}
+    for _ in range(30):
+        damaged = encoded.copy()
+        damaged[random.integers(damaged.size)] = random.integers(256)
+        try:
+            layout.decode(damaged, grid, 17, 36)
+            refusal = contextlib.nullcontext()
+        except CodeError:
+            refusal = pytest.raises(ValueError, match=f"not a code of '{layout.name}'.*damaged")
+        with refusal:
+            native_module.Matrix.coded(damaged, scales, layout=layout.name, **on, rows=17, cols=36, isa=isa)
 
 
 def test_activations_that_do_not_fit_are_refused() -> None:

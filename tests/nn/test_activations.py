@@ -40,7 +40,7 @@ def test_int8_is_the_rounding_of_the_engine() -> None:
     eye = np.eye(64, dtype=np.int8)
     codes = layouts.layout("byte").encode(eye, GRIDS["int8"], "eye")
     matrix = native.Matrix.coded(
-        codes, np.ones((1, 1), np.float32), layout="byte", lowest=0, spacing=1, rows=64, cols=64
+        codes, np.ones((1, 1), np.float32), layout="byte", lowest=-128, spacing=1, size=256, rows=64, cols=64
     )
     np.testing.assert_array_equal(matrix.apply(x.numpy()), Int8()(x).numpy())
 

@@ -269,10 +269,11 @@ def test_negative_threads_are_refused(packed: Packed) -> None:
         Engine.open(packed("bitnet"), threads=-1)
 
 
-def test_a_damaged_code_names_its_tensor(packed: Packed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(native.ISA_VARIABLE, raising=False)
-    if native.instruction_set() != "avx2":
-        pytest.skip("this instruction set reads the layout in place")
+@pytest.mark.parametrize("isa", _native.supported_isas())
+def test_a_damaged_code_names_its_tensor(
+    packed: Packed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isa: str
+) -> None:
+    monkeypatch.setenv(native.ISA_VARIABLE, isa)
     path = shutil.copytree(packed("bitnet"), tmp_path / "model")
     name = "model.layers.1.mlp.up_proj.weight"
     codes = open_model(path).tensor_file.raw(name)

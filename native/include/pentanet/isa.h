@@ -43,9 +43,8 @@ struct Panel {
 // sums[token, tile, row] += the products of a panel with any number of tokens; [tokens, panel.tiles, 16].
 using PanelDot = void (*)(const Panel& panel, Tokens tokens, std::int32_t* sums);
 
-// Rewrites a tile of `cols` inputs from the layout on disk to the one in memory. Returns false if it met a code that no
-// encoder writes; what it wrote is then of no use.
-using Repack = bool (*)(const std::uint8_t* tile, int cols, std::uint8_t* out);
+// Rewrites a tile of `cols` inputs, which is one of an encoder, from the layout on disk to the one in memory.
+using Repack = void (*)(const std::uint8_t* tile, int cols, std::uint8_t* out);
 
 struct Kernels {
     Layout in_memory;  // the layout that the set reads

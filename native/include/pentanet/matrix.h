@@ -20,10 +20,17 @@ struct Levels {
     int spacing;
 };
 
+// The levels that a matrix may have: lowest, lowest + spacing, ...
+struct Grid {
+    int lowest;
+    int spacing;
+    int size;
+};
+
 // What a coded matrix is made of, as it lies in the file. Borrowed: the bytes must outlive the matrix.
 struct Codes {
     Layout layout;
-    Levels levels;  // {0, 1} for `byte`, whose lanes are levels
+    Grid grid;
     int rows;
     int cols;
     std::span<const std::uint8_t> bytes;  // packed_size(layout, rows, cols)
@@ -41,14 +48,14 @@ struct Slice {
 
 class CodedMatrix {
 public:
-    // Throws std::invalid_argument for sizes that do not fit each other, and for codes that no encoder writes where
-    // they have to be repacked, which the threads of the pool share.
+    // Throws std::invalid_argument for sizes that do not fit each other, and for bytes that no encoder writes. The threads
+    // of the pool share the work: looking at every byte, and repacking where the set reads another layout.
     CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool);
 
     int rows() const { return codes_.rows; }
     int cols() const { return codes_.cols; }
     // What a digit of the kernels means.
-    Levels levels() const { return {codes_.levels.lowest - kernels_.offset, codes_.levels.spacing}; }
+    Levels levels() const { return {levels_.lowest - kernels_.offset, levels_.spacing}; }
     Layout layout() const { return codes_.layout; }  // in memory
     const Isa& isa() const { return *isa_; }
     const Kernels& kernels() const { return kernels_; }
@@ -68,9 +75,10 @@ public:
     void row(int index, float* out) const;
 
 private:
-    void repack(Pool& pool);
+    void validate_and_repack(Pool& pool);
 
     Codes codes_;
+    Levels levels_;  // of the digits in memory, without the offset of the kernels
     Buffer repacked_;
     const Isa* isa_;
     Kernels kernels_;

@@ -22,10 +22,11 @@ GPT_NORM_EPS = 1e-5  # of torch's LayerNorm
 def assemble(packed: PackedModel, config: ModelConfig, isa: str, threads: int) -> Model:
     """Give the engine every tensor of a directory whose names and shapes have been checked.
 
-    The threads share the work of repacking, where the instruction set reads another layout than the file has.
+    The threads share the work of looking at all codes, and of repacking where the instruction set reads another layout
+    than the file has.
 
     Raises:
-        CodeError: a matrix that had to be repacked for this instruction set holds bytes that no encoder writes.
+        CodeError: a matrix holds bytes that no encoder writes.
     """
     parts = _Parts(packed, isa, threads)
     return _llama(parts, config) if isinstance(config, LlamaConfig) else _gpt(parts, config)
@@ -48,8 +49,6 @@ class _Parts:
         rows, cols = spec.shape
         if not isinstance(spec, CodedSpec):
             return Matrix.plain(raw, dtype=spec.dtype, rows=rows, cols=cols, isa=self.isa)
-        # A lane of `byte` is the level itself, of all others its place on the grid.
-        lowest, spacing = (0, 1) if spec.layout == "byte" else (spec.grid.lowest, spec.grid.spacing)
         scales = self.packed.scales(name)
         try:
             return Matrix.coded(
@@ -57,8 +56,9 @@ class _Parts:
                 scales,
                 self.packed.bias(name),
                 layout=spec.layout,
-                lowest=lowest,
-                spacing=spacing,
+                lowest=spec.grid.lowest,
+                spacing=spec.grid.spacing,
+                size=spec.grid.size,
                 rows=rows,
                 cols=cols,
                 isa=self.isa,

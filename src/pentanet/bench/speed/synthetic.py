@@ -30,17 +30,26 @@ def matrices(layout: Layout, rows: int, cols: int, nbytes: int, isa: str) -> lis
     from pentanet._native import Matrix
 
     grid = _grid_of(layout)
-    tile = layout.encode(_levels(layout, grid, TILE_ROWS, cols), grid)
-    tiles = -(-rows // TILE_ROWS)
+    drawn = _levels(layout, grid, TILE_ROWS, cols)
     used = layout.packed_size(TILE_ROWS * 64, cols) // 64  # 64 tiles have no padding behind them
+    full, rest = divmod(rows, TILE_ROWS)
     one = np.zeros(layout.packed_size(rows, cols), np.uint8)
-    one[: tiles * used] = np.tile(tile[:used], tiles)
+    one[: full * used] = np.tile(layout.encode(drawn, grid)[:used], full)
+    if rest:
+        one[full * used : (full + 1) * used] = layout.encode(drawn[:rest], grid)[:used]
     scales = np.full((rows, 1), 1 / cols, np.float32)
-    lowest, spacing = (0, 1) if layout.name == "byte" else (grid.lowest, grid.spacing)
 
     def make(codes: NDArray[np.uint8]) -> Matrix:
         return Matrix.coded(
-            codes, scales, layout=layout.name, lowest=lowest, spacing=spacing, rows=rows, cols=cols, isa=isa
+            codes,
+            scales,
+            layout=layout.name,
+            lowest=grid.lowest,
+            spacing=grid.spacing,
+            size=grid.size,
+            rows=rows,
+            cols=cols,
+            isa=isa,
         )
 
     first = make(one)
