@@ -147,7 +147,7 @@ def _engine_in_use() -> str:
     from pentanet.runtime import native
 
     if not native.available():
-        return "torch (the native engine was not compiled)"
+        return f"torch (the native engine was not compiled: {native.why_missing()})"
     try:
         return f"native, {native.instruction_set()}, {usable_cores()} threads"
     except EngineError as error:

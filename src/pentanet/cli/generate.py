@@ -55,7 +55,8 @@ def generate(
     from pentanet.runtime.generate import generate as stream
 
     if engine == "auto" and not native.available():
-        console.err.print("The native engine was not compiled; generating slowly, with torch.")
+        why = native.why_missing()
+        console.err.print(f"The native engine was not compiled ({why}); generating slowly, with torch.")
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     pieces = stream(open_predictor(model, engine, threads), prompt, tokens, sampling)
     started = time.monotonic()

@@ -1,11 +1,12 @@
 """The native engine: whether it is there, and which instruction set it uses.
 
-It is compiled when the package is installed.  Without a compiler the installation succeeds all the same, and packed
-models run on the slow path (`pentanet.runtime.modules`).
+It is compiled when the package is installed.  Without a compiler the installation succeeds all the same, notes why, and
+packed models run on the slow path (`pentanet.runtime.modules`).
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 
@@ -13,6 +14,7 @@ from pentanet.errors import EngineError
 
 ISA_VARIABLE = "PENTANET_ISA"
 _NAME = "pentanet._native"
+_NOTE = "pentanet._native_missing"  # what native/cmake/compiler.cmake installs in place of it
 
 
 def available() -> bool:
@@ -20,12 +22,19 @@ def available() -> bool:
     return importlib.util.find_spec(_NAME) is not None
 
 
+def why_missing() -> str:
+    """Why the engine was not compiled, as the installation noted it."""
+    if importlib.util.find_spec(_NOTE) is None:
+        return "the installation does not say why"
+    return str(importlib.import_module(_NOTE).REASON)
+
+
 def require() -> None:
     """Raises EngineError, saying what to do, if the engine was not compiled."""
     if not available():
         raise EngineError(
-            "the native engine was not compiled when pentanet was installed. Install a C++20 compiler "
-            "(g++ 12 or clang 14) and pentanet again, or use --engine torch."
+            f"the native engine was not compiled when pentanet was installed: {why_missing()}. Install a C++20 "
+            "compiler (g++ 12 or clang 14) and pentanet again, or use --engine torch."
         )
 
 
