@@ -29,7 +29,10 @@ TABLES: dict[str, type] = {
     "rope-llama3": Llama3Rope,
     "rope-yarn": YarnRope,
     "model-gpt": GPTConfig,
-    **{name: getattr(config, f"{name.capitalize()}Config") for name in ("data", "batch", "optimizer", "schedule")},
+    **{
+        name: getattr(config, f"{name.capitalize()}Config")
+        for name in ("data", "batch", "optimizer", "schedule", "distill")
+    },
     "weights": config.WeightConfig,
 }
 

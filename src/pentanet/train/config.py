@@ -129,6 +129,20 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DistillConfig:
+    """A network to learn from beside the text."""
+
+    teacher: str = ""
+    """Directory of a finished training run with the same tokenizer; empty for none."""
+    share: float = 0.5
+    """Share of the teacher's distribution in the loss; the rest is the text's."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"distill.share = {self.share}: must lie in (0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
     """One training run."""
 
@@ -138,6 +152,7 @@ class TrainConfig:
     batch: BatchConfig = field(default_factory=BatchConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
     steps: int = 200
     """Optimizer steps."""
     seed: int = 0

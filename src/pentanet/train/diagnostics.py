@@ -5,10 +5,9 @@ Cheap on purpose: one pass over the latent weights, one window through the netwo
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -163,9 +162,10 @@ def effective_rank(matrix: Tensor) -> float:
     peak = gram.diagonal().max()
     if not peak > 0:
         return 0.0
-    values = torch.linalg.eigvalsh(gram / peak).clamp_(min=0).sqrt_()
-    shares: list[float] = (values / values.sum()).tolist()
-    return math.exp(-math.fsum(share * math.log(share) for share in shares if share > 0))
+    squares = cast("Tensor", torch.linalg.eigvalsh(gram / peak))
+    values = squares.clamp_(min=0).sqrt_()
+    shares = values / values.sum()
+    return float((shares * shares.clamp_min(1e-300).log()).sum().neg().exp())
 
 
 @torch.inference_mode()

@@ -27,6 +27,7 @@ from pentanet.train.metrics import MetricsLog
 from pentanet.train.optimizers import Optimizer
 from pentanet.train.signals import StopRequest
 from pentanet.train.state import RunState
+from pentanet.train.teacher import distilled_loss, load_teacher
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +115,9 @@ class Loop:
             if config.eval_random_batches
             else None,
         )
+        self.teacher = None
+        if name := config.distill.teacher:
+            self.teacher = load_teacher(Path(name), dataset, context, new_network, warn).to(self.device)
         self.metrics = MetricsLog(folder / "metrics.jsonl", mirror)
         self.timing = MetricsLog(folder / "timing.jsonl")
         self.store = CheckpointStore(folder / "checkpoints", config.keep, warn)
@@ -175,7 +179,10 @@ class Loop:
         set_progress(self.network, state.step / config.steps)
         x, y = (torch.from_numpy(part).to(self.device) for part in state.batches.next())
         with autocast(self.device, self.precision):
-            loss = token_losses(self.network, x, y).mean()
+            if self.teacher is None:
+                loss = token_losses(self.network, x, y).mean()
+            else:
+                loss = distilled_loss(self.network, self.teacher, x, y, config.distill.share)
         loss.backward()
         limit = config.optimizer.clip or math.inf
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit).item()
