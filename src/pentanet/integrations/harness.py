@@ -1,0 +1,94 @@
+"""A packed model as lm-evaluation-harness wants one (extra `eval`).
+
+from lm_eval import simple_evaluate
+from pentanet.integrations.harness import language_model
+
+simple_evaluate(model=language_model(Path("model")), tasks=["arc_easy"])
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pentanet.data.tokenizer import eos_id
+from pentanet.errors import DataError, MissingExtraError
+from pentanet.evaluate.choices import log_likelihood
+from pentanet.runtime.engine import Choice, Engine, open_predictor
+from pentanet.runtime.generate import Sampling, generate
+
+TOKENS = 256  # that a task may have written unless it says otherwise
+
+
+def language_model(path: Path, *, engine: Choice = "torch", threads: int = 0) -> Any:
+    """Open a model directory as an `lm_eval.api.model.TemplateLM`.
+
+    Args:
+        path: the directory.
+        engine: "torch", exact; "native", activations rounded to int8; "auto".
+        threads: of the native engine; 0 for one on each core.
+
+    Raises:
+        MissingExtraError: lm-eval is not installed.
+        DataError: the tokenizer has no token that ends a text.
+        EngineError, FormatError: as `pentanet.runtime.engine.open_predictor`.
+    """
+    try:
+        base: Any = importlib.import_module("lm_eval.api.model").TemplateLM
+        windows: Any = importlib.import_module("lm_eval.utils")
+    except ModuleNotFoundError:
+        raise MissingExtraError("lm-eval", "eval", "lm-evaluation-harness") from None
+    predictor = open_predictor(path, engine, threads)
+    runtime = predictor.runtime() if isinstance(predictor, Engine) else predictor
+    end = eos_id(runtime.tokenizer)
+    if end is None:
+        raise DataError(f"{path}/tokenizer.json: has no token that ends a text, which tasks without a context need")
+
+    class PackedLM(base):
+        """Scores one request at a time: results do not depend on a batch."""
+
+        eot_token_id = end
+
+        def tok_encode(self, string: str, add_special_tokens: bool | None = None, **ignored: Any) -> list[int]:
+            del add_special_tokens, ignored
+            return runtime.tokenizer.encode(string, add_special_tokens=False).ids
+
+        def _loglikelihood_tokens(
+            self, requests: Iterable[tuple[Any, list[int], list[int]]], **ignored: Any
+        ) -> list[tuple[float, bool]]:
+            del ignored
+            return [log_likelihood(runtime, before, after) for _, before, after in requests]
+
+        def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[float]:
+            del disable_tqdm
+            return [self._rolling(request.args[0]) for request in requests]
+
+        def _rolling(self, text: str) -> float:
+            found = windows.get_rolling_token_windows(
+                token_list=self.tok_encode(text), prefix_token=end, max_seq_len=runtime.context, context_len=1
+            )
+            pairs = map(windows.make_disjoint_window, found)
+            return sum(log_likelihood(runtime, before, after)[0] for before, after in pairs)
+
+        def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
+            del disable_tqdm
+            return [_written(predictor, *request.args) for request in requests]
+
+    return PackedLM()
+
+
+def _written(predictor: Any, context: str, settings: dict[str, Any]) -> str:
+    """What a model writes after a context, up to the first of the texts that end it."""
+    until: Any = settings.get("until") or []
+    stops: list[str] = [until] if isinstance(until, str) else list(until)
+    temperature = float(settings.get("temperature") or 0.0) if settings.get("do_sample") else 0.0
+    text = ""
+    for piece in generate(
+        predictor, context, int(settings.get("max_gen_toks", TOKENS)), Sampling(temperature=temperature, top_k=0)
+    ):
+        text += piece
+        if ends := [text.index(stop) for stop in stops if stop and stop in text]:
+            return text[: min(ends)]
+    return text
