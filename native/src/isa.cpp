@@ -3,6 +3,8 @@
 #include <array>
 #include <stdexcept>
 
+#include "shift_add.h"
+
 namespace pentanet {
 
 extern const Isa scalar_isa;
@@ -14,13 +16,17 @@ extern const Isa neon_isa;
 #endif
 
 std::span<const Isa* const> known_isas() {
-    static constexpr std::array known{
+    static const std::array known{
         &scalar_isa,
 #if defined(PENTANET_X86)
         &avx2_isa, &avx_vnni_isa, &avx512_isa,
 #endif
 #if defined(PENTANET_NEON)
         &neon_isa,
+#endif
+        &shift_add::scalar(),
+#if defined(PENTANET_X86)
+        &shift_add::avx2(),
 #endif
     };
     return known;
@@ -34,7 +40,12 @@ std::vector<const Isa*> supported_isas() {
 }
 
 const Isa& find_isa(std::string_view name) {
-    if (name.empty()) return *supported_isas().back();
+    if (name.empty()) {
+        const Isa* fastest = nullptr;
+        for (const Isa* isa : supported_isas())
+            if (!isa->by_name_only) fastest = isa;
+        return *fastest;
+    }
     std::string names;
     for (const Isa* isa : known_isas()) {
         if (isa->name == name && isa->supported()) return *isa;

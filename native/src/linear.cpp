@@ -9,40 +9,71 @@ namespace {
 
 // What one slice multiplies by: its activations in groups of the layout, zero outside of the slice, and their sums.
 struct Operand {
-    Tokens tokens;
+    Tokens tokens;  // or the tables made of them, for sets that look sums up
     std::vector<std::int32_t> totals;
 };
 
 class Operands {
 public:
-    Operands(const CodedMatrix& matrix, const Activations& x) {
+    Operands(const CodedMatrix& matrix, Tokens x, Pool& pool) {
         const int inputs = geometry(matrix.layout()).inputs();
         for (const Slice& slice : matrix.slices()) {
-            Tokens tokens{x.token(0), x.stride(), x.tokens()};
-            if (matrix.slices().size() > 1) tokens = cut(slice, x, inputs);
-            std::vector<std::int32_t> totals(static_cast<std::size_t>(x.tokens()));
-            for (int t = 0; t < x.tokens(); ++t) {
-                const std::int8_t* values = x.token(t);
+            const Tokens tokens = matrix.slices().size() > 1 ? cut(slice, x, inputs) : x;
+            std::vector<std::int32_t> totals(static_cast<std::size_t>(x.count));
+            for (int t = 0; t < x.count; ++t) {
+                const std::int8_t* values = x.values + t * x.stride;
                 totals[static_cast<std::size_t>(t)] = std::accumulate(values + slice.begin, values + slice.end, 0);
             }
             operands_.push_back({tokens, std::move(totals)});
         }
+        if (const Lookups* lookups = matrix.kernels().lookups) make_tables(*lookups, matrix.slices(), inputs, pool);
     }
 
     const Operand& operator[](std::size_t slice) const { return operands_[slice]; }
 
 private:
-    Tokens cut(const Slice& slice, const Activations& x, int inputs) {
+    Tokens cut(const Slice& slice, Tokens x, int inputs) {
         const std::ptrdiff_t stride = std::ptrdiff_t{slice.groups} * inputs;
-        auto& copy = copies_.emplace_back(static_cast<std::size_t>(stride * x.tokens()));
-        for (int t = 0; t < x.tokens(); ++t)
-            std::memcpy(copy.data() + t * stride + (slice.begin - slice.first_group * inputs), x.token(t) + slice.begin,
-                        static_cast<std::size_t>(slice.end - slice.begin));
-        return {copy.data(), stride, x.tokens()};
+        auto& copy = copies_.emplace_back(static_cast<std::size_t>(stride * x.count));
+        for (int t = 0; t < x.count; ++t)
+            std::memcpy(copy.data() + t * stride + (slice.begin - slice.first_group * inputs),
+                        x.values + t * x.stride + slice.begin, static_cast<std::size_t>(slice.end - slice.begin));
+        return {copy.data(), stride, x.count};
+    }
+
+    // Replaces the activations of each slice by tables; each thread makes those of some groups.
+    void make_tables(const Lookups& lookups, const std::vector<Slice>& slices, int inputs, Pool& pool) {
+        std::vector<Tokens> tables;
+        std::ptrdiff_t size = 0;
+        int most_groups = 0;
+        for (std::size_t i = 0; i < slices.size(); ++i) {
+            const std::ptrdiff_t stride = std::ptrdiff_t{slices[i].groups} * lookups.group_bytes;
+            tables.push_back({nullptr, stride, operands_[i].tokens.count});
+            size += stride * tables[i].count;
+            most_groups = std::max(most_groups, slices[i].groups);
+        }
+        tables_ = Buffer(static_cast<std::size_t>(size));
+        pool.run(static_cast<std::size_t>(most_groups), [&](std::size_t begin, std::size_t end) {
+            std::uint8_t* out = tables_.data();
+            for (std::size_t i = 0; i < slices.size(); ++i) {
+                const Tokens& x = operands_[i].tokens;
+                const int first = std::min(static_cast<int>(begin), slices[i].groups);
+                const int last = std::min(static_cast<int>(end), slices[i].groups);
+                for (int t = 0; t < x.count; ++t, out += tables[i].stride)
+                    lookups.build(x.values + t * x.stride + std::ptrdiff_t{first} * inputs, last - first,
+                                  out + std::ptrdiff_t{first} * lookups.group_bytes);
+            }
+        });
+        const std::uint8_t* made = tables_.data();
+        for (std::size_t i = 0; i < slices.size(); made += tables[i].stride * tables[i].count, ++i) {
+            tables[i].values = reinterpret_cast<const std::int8_t*>(made);
+            operands_[i].tokens = tables[i];
+        }
     }
 
     std::vector<Operand> operands_;
     std::vector<std::vector<std::int8_t>> copies_;
+    Buffer tables_;
 };
 
 // Computes the integer sums of a few neighbouring tiles, slice after slice. Few tokens: decoding is fused with the
@@ -56,7 +87,7 @@ public:
     }
 
     static int tiles_at_once(const CodedMatrix& matrix, int tokens) {
-        return tokens <= fused_tokens ? 1 : matrix.isa().panel_tiles;
+        return tokens <= fused_tokens && matrix.kernels().lookups == nullptr ? 1 : matrix.isa().panel_tiles;
     }
 
     void start(std::size_t first_tile, std::size_t tiles) {
@@ -68,7 +99,11 @@ public:
     const std::int32_t* slice(std::size_t index) {
         const Slice& slice = matrix_.slices()[index];
         const Operand& operand = operands_[index];
-        if (fused_)
+        const Lookups* lookups = matrix_.kernels().lookups;
+        if (lookups != nullptr)
+            lookups->dot({groups(first_tile_, slice.first_group), matrix_.tile(1) - matrix_.tile(0), tiles_, slice.groups},
+                         operand.tokens, sums_.data());
+        else if (fused_)
             matrix_.kernels().dot(groups(first_tile_, slice.first_group), slice.groups, operand.tokens, sums_.data());
         else
             through_panel(slice, operand.tokens);
@@ -114,18 +149,30 @@ private:
     std::vector<std::int32_t> sums_;
 };
 
-// Calls body(sums, first row, rows) for all rows of a matrix, a few tiles at a time, on the threads of the pool.
+// Tokens of a batch that are multiplied in one pass over the matrix.
+struct Pass {
+    std::size_t first, count;
+};
+
+// Calls body(sums, pass, first row, rows) for all tokens and all rows of a matrix, a few tiles at a time, on the threads of
+// the pool.
 template <class Body>
-void for_rows(const CodedMatrix& matrix, const Operands& operands, int tokens, Pool& pool, Body body) {
-    const auto at_once = static_cast<std::size_t>(TileSums::tiles_at_once(matrix, tokens));
-    pool.run((matrix.tiles() + at_once - 1) / at_once, [&](std::size_t begin, std::size_t end) {
-        TileSums sums(matrix, operands, tokens);
-        for (std::size_t part = begin; part < end; ++part) {
-            const std::size_t tile = part * at_once, tiles = std::min(at_once, matrix.tiles() - tile);
-            sums.start(tile, tiles);
-            body(sums, tile * tile_rows, tiles * tile_rows);
-        }
-    });
+void for_rows(const CodedMatrix& matrix, const Activations& x, Pool& pool, Body body) {
+    const int most = matrix.kernels().lookups == nullptr ? x.tokens() : fused_tokens;  // tables are larger than activations
+    for (int first = 0; first < x.tokens(); first += most) {
+        const int count = std::min(most, x.tokens() - first);
+        const Pass pass{static_cast<std::size_t>(first), static_cast<std::size_t>(count)};
+        const Operands operands(matrix, {x.token(first), x.stride(), count}, pool);
+        const auto at_once = static_cast<std::size_t>(TileSums::tiles_at_once(matrix, count));
+        pool.run((matrix.tiles() + at_once - 1) / at_once, [&](std::size_t begin, std::size_t end) {
+            TileSums sums(matrix, operands, count);
+            for (std::size_t part = begin; part < end; ++part) {
+                const std::size_t tile = part * at_once, tiles = std::min(at_once, matrix.tiles() - tile);
+                sums.start(tile, tiles);
+                body(sums, pass, tile * tile_rows, tiles * tile_rows);
+            }
+        });
+    }
 }
 
 }  // namespace
@@ -153,36 +200,35 @@ Activations Activations::exactly(const std::int8_t* x, int tokens, int cols) {
 }
 
 void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool) {
-    const Operands operands(matrix, x);
-    const auto tokens = static_cast<std::size_t>(x.tokens()), all_rows = static_cast<std::size_t>(matrix.rows());
-    for_rows(matrix, operands, x.tokens(), pool, [&](TileSums& sums, std::size_t top, std::size_t rows) {
+    const auto all_rows = static_cast<std::size_t>(matrix.rows());
+    for_rows(matrix, x, pool, [&](TileSums& sums, Pass pass, std::size_t top, std::size_t rows) {
         const std::size_t real = std::min(rows, all_rows - top), slices = matrix.slices().size();
         for (std::size_t slice = 0; slice < slices; ++slice) {
             const std::int32_t* sum = sums.slice(slice);
             const float* scale = matrix.scales() + top * matrix.scale_stride() + slice;
-            for (std::size_t t = 0; t < tokens; ++t) {
-                float* out = y + t * all_rows + top;
+            for (std::size_t t = 0; t < pass.count; ++t) {
+                float* out = y + (pass.first + t) * all_rows + top;
                 for (std::size_t r = 0; r < real; ++r) {
                     const float part = static_cast<float>(sum[t * rows + r]) * scale[r * matrix.scale_stride()];
                     out[r] = slice == 0 ? part : out[r] + part;
-                    if (slice + 1 == slices) out[r] *= x.scale(static_cast<int>(t));
+                    if (slice + 1 == slices) out[r] *= x.scale(static_cast<int>(pass.first + t));
                 }
             }
         }
         if (const auto bias = matrix.bias(); !bias.empty())
-            for (std::size_t t = 0; t < tokens; ++t)
+            for (std::size_t t = pass.first; t < pass.first + pass.count; ++t)
                 for (std::size_t r = 0; r < real; ++r) y[t * all_rows + top + r] += bias[top + r];
     });
 }
 
 void integer_sums(const CodedMatrix& matrix, const Activations& x, std::int32_t* out, Pool& pool) {
-    const Operands operands(matrix, x);
     const auto tokens = static_cast<std::size_t>(x.tokens()), all_rows = static_cast<std::size_t>(matrix.rows());
-    for_rows(matrix, operands, x.tokens(), pool, [&](TileSums& sums, std::size_t top, std::size_t rows) {
+    for_rows(matrix, x, pool, [&](TileSums& sums, Pass pass, std::size_t top, std::size_t rows) {
         for (std::size_t slice = 0; slice < matrix.slices().size(); ++slice) {
             const std::int32_t* sum = sums.slice(slice);
-            for (std::size_t t = 0; t < tokens; ++t)
-                std::copy_n(sum + t * rows, std::min(rows, all_rows - top), out + (slice * tokens + t) * all_rows + top);
+            for (std::size_t t = 0; t < pass.count; ++t)
+                std::copy_n(sum + t * rows, std::min(rows, all_rows - top),
+                            out + (slice * tokens + pass.first + t) * all_rows + top);
         }
     });
 }

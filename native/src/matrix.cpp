@@ -91,7 +91,9 @@ void CodedMatrix::validate_and_repack(Pool& pool) {
 }
 
 void CodedMatrix::row(int index, float* out) const {
-    const auto place = static_cast<std::size_t>(index % tile_rows) * quad;
+    const auto place = [&, r = static_cast<std::size_t>(index % tile_rows)](std::size_t input) {
+        return kernels_.by_input ? input * tile_rows + r : r * quad + input;
+    };
     const std::uint8_t* group = tile(static_cast<std::size_t>(index / tile_rows));
     const float* scale = scales() + static_cast<std::size_t>(index) * scale_stride();
     const int size = codes_.cols / codes_.scale_groups;
@@ -102,7 +104,7 @@ void CodedMatrix::row(int index, float* out) const {
             group_digits<L>(group, digits.data());
             for (int col = input; col < std::min(input + g.inputs(), codes_.cols); ++col) {
                 const std::size_t in_group = static_cast<std::size_t>(col - input);
-                const std::uint8_t value = digits[in_group / quad * lanes + place + in_group % quad];
+                const std::uint8_t value = digits[in_group / quad * lanes + place(in_group % quad)];
                 const int level = g.is_signed() ? static_cast<std::int8_t>(value)
                                                 : levels_.lowest + levels_.spacing * value;
                 out[col] = static_cast<float>(level) * scale[col / size];

@@ -181,6 +181,10 @@ void bind_matrix(nb::module_& m) {
             if (matrix == nullptr) throw std::invalid_argument("not a coded matrix");
             return std::string(geometry(matrix->layout()).name);
         })
+        .def_prop_ro("repacked", [](const Held& held) {
+            const auto* matrix = std::get_if<CodedMatrix>(&held.matrix);
+            return matrix != nullptr && matrix->repacked();
+        })
         .def("apply", apply, "x"_a, "threads"_a = 1, "float32 [tokens, cols] -> [tokens, rows], through int8 where coded.")
         .def("sums", sums, "x"_a, "threads"_a = 1, "int8 [tokens, cols] -> exact int32 [slices, tokens, rows].");
 }

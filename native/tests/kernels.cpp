@@ -83,6 +83,16 @@ void rows_of(const Case& c, const Isa& isa, Pool& pool) {
     }
 }
 
+// The sets without multiplication have it in no layout.
+void all_looked_up(const Isa& isa) {
+    for (const Stored& kind : stored) {
+        const Kernels kernels = isa.kernels(kind.layout);
+        check(isa.by_name_only == (kernels.lookups != nullptr) && isa.by_name_only == (kernels.dot == nullptr) &&
+                  isa.by_name_only == isa.name.starts_with("shift-add"),
+              std::string(isa.name) + " " + std::string(geometry(kind.layout).name) + " is looked up, or is not");
+    }
+}
+
 std::vector<std::int32_t> sums_of(const Codes& codes, const Isa& isa, const Activations& x, Pool& pool) {
     std::vector<std::int32_t> sums(static_cast<std::size_t>(x.tokens() * codes.rows * codes.scale_groups));
     integer_sums(CodedMatrix(codes, isa, pool), x, sums.data(), pool);
@@ -125,6 +135,7 @@ void kernels(int every) {
                 for (const Isa* isa : supported_isas()) rows_of(c, *isa, three);
             }
         }
+    for (const Isa* isa : supported_isas()) all_looked_up(*isa);
     if (every == 1) longest_rows(random, three);
 }
 

@@ -156,7 +156,8 @@ def test_the_variable_chooses_the_instruction_set(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(native.ISA_VARIABLE, isa)
         assert native.instruction_set() == isa
     monkeypatch.delenv(native.ISA_VARIABLE)
-    assert native.instruction_set() == ISAS[-1]
+    fastest = [isa for isa in ISAS if not isa.startswith("shift-add")][-1]
+    assert native.instruction_set() == fastest, "those without multiplication are chosen by name only"
     monkeypatch.setenv(native.ISA_VARIABLE, "avx3")
     with pytest.raises(EngineError, match=r"PENTANET_ISA.*'avx3'.*Known: scalar"):
         native.instruction_set()

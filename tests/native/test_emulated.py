@@ -27,7 +27,9 @@ pytestmark = [
     shutil.which("aarch64-linux-gnu-g++") is None or shutil.which("qemu-aarch64") is None,
     reason="no compiler or no simulation of aarch64 (Debian: g++-aarch64-linux-gnu qemu-user)",
 )
-@pytest.mark.parametrize(("cpu", "isas"), [("max", ["scalar", "neon"]), ("cortex-a72", ["scalar"])])
+@pytest.mark.parametrize(
+    ("cpu", "isas"), [("max", ["scalar", "neon", "shift-add"]), ("cortex-a72", ["scalar", "shift-add"])]
+)
 def test_arm_with_and_without_the_dot_product(
     build: Callable[..., Path], run: Callable[..., Any], cpu: str, isas: list[str]
 ) -> None:
@@ -42,5 +44,5 @@ def test_arm_with_and_without_the_dot_product(
 )
 def test_x86_without_avx2(build: Callable[..., Path], run: Callable[..., Any]) -> None:
     found = run(build(), 5, "qemu-x86_64", "-cpu", "Nehalem")
-    assert found.isas == ["scalar"]
+    assert found.isas == ["scalar", "shift-add"]
     assert found.digest == run(build(), 1000).digest

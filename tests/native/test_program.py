@@ -27,10 +27,11 @@ def expected_isas(*, vnni_by_avx512: bool = False) -> list[str]:
     """What the machine has, by another way than the program's own."""
     flags = machine().isa
     if not X86:
-        return ["scalar"] + ["neon"] * ("asimddp" in flags)
+        return ["scalar"] + ["neon"] * ("asimddp" in flags) + ["shift-add"]
     avx512 = {"avx512f", "avx512_vnni", "avx512vbmi"} <= set(flags)
     vnni = avx512 if vnni_by_avx512 else "avx_vnni" in flags
-    return ["scalar"] + ["avx2"] * ("avx2" in flags) + ["avx-vnni"] * vnni + ["avx512"] * avx512
+    multiplying = ["scalar"] + ["avx2"] * ("avx2" in flags) + ["avx-vnni"] * vnni + ["avx512"] * avx512
+    return multiplying + ["shift-add"] + ["shift-add-avx2"] * ("avx2" in flags)
 
 
 def test_the_whole_table(build: Callable[..., Path], run: Callable[..., Any]) -> None:
@@ -53,7 +54,7 @@ def test_no_code_of_an_instruction_set_can_be_linked_into_another(build: Callabl
     # The linker keeps any one of the copies of a shared inline function, and machines without the set would run it.
     library = build().parent / "libpentanet_core.a"
     listed = subprocess.run(["nm", "--print-file-name", library], capture_output=True, text=True, check=True).stdout
-    own = [line.split(":", 1)[1] for line in listed.splitlines() if any(x in line for x in (":avx", ":neon"))]
+    own = [line.split(":", 1)[1] for line in listed.splitlines() if any(x in line for x in (":avx", ":neon", "_avx2."))]
     kinds = [line.split()[-2] for line in own]
     assert len(kinds) > 50
     assert not [line for line, kind in zip(own, kinds, strict=True) if kind in "WVu" or "_GLOBAL__sub_I" in line]

@@ -46,12 +46,35 @@ using PanelDot = void (*)(const Panel& panel, Tokens tokens, std::int32_t* sums)
 // Rewrites a tile of `cols` inputs, which is one of an encoder, from the layout on disk to the one in memory.
 using Repack = void (*)(const std::uint8_t* tile, int cols, std::uint8_t* out);
 
+// Tiles that lie one below the other, some of their groups.
+struct TileGroups {
+    const std::uint8_t* first;
+    std::ptrdiff_t tile_bytes;  // from one tile to the next
+    int tiles;                  // 1 to Isa::panel_tiles
+    int groups;
+};
+
+// The other way to sum, for sets without multiplication: what a few inputs add to a sum is looked up in tables, which are
+// built once of the activations and serve all rows.
+struct Lookups {
+    int group_bytes;  // of the tables of one token for one group
+
+    // Builds the tables of some groups of one token, on a boundary of 64 bytes.
+    void (*build)(const std::int8_t* x, int groups, std::uint8_t* tables);
+
+    // sums[token, tile, row] = sum of digit * activation, digits as offset says. `tables` in the place of activations, at
+    // most fused_tokens.
+    void (*dot)(const TileGroups& tiles, Tokens tables, std::int32_t* sums);
+};
+
 struct Kernels {
     Layout in_memory;  // the layout that the set reads
-    FusedDot dot;      // of the layout in memory
-    Unpack unpack;
+    FusedDot dot;      // of the layout in memory; null with lookups
+    Unpack unpack;     // null with lookups
     Repack repack;  // to the layout in memory, when a matrix is opened; null where that is the one on disk
-    int offset = 0;  // what the set adds to signed levels, to have unsigned digits: 0 or 128
+    int offset = 0;  // what the set adds to digits or signed levels to have its own
+    const Lookups* lookups = nullptr;
+    bool by_input = false;  // in memory, the 64 lanes of a group are [4 inputs, 16 rows] and not [16 rows, 4 inputs]
 };
 
 // Loops over float32. Every set sums in the same order, so that all give the same bits.
@@ -77,19 +100,20 @@ struct Isa {
     std::string_view name;
     bool (*supported)();
     Kernels (*kernels)(Layout);
-    int panel_tiles;  // how many panel_dot likes to take at once
-    PanelDot panel_dot;
+    int panel_tiles;  // how many panel_dot, or Lookups::dot, likes to take at once
+    PanelDot panel_dot;  // null where all layouts have lookups
     FloatOps ops;
     Probes probes;
+    bool by_name_only = false;  // never chosen as the fastest
 };
 
-// All sets that were compiled, slowest first; the first one is the scalar oracle.
+// All sets that were compiled, slowest first, those by name only behind; the first one is the scalar oracle.
 std::span<const Isa* const> known_isas();
 
 // Those that this machine can run.
 std::vector<const Isa*> supported_isas();
 
-// The set with this name, or for an empty name the fastest one.
+// The set with this name, or for an empty name the fastest one that is not by name only.
 // Throws std::invalid_argument, naming the known ones, for a name that is unknown or that this machine cannot run.
 const Isa& find_isa(std::string_view name);
 

@@ -55,8 +55,9 @@ public:
     int rows() const { return codes_.rows; }
     int cols() const { return codes_.cols; }
     // What a digit of the kernels means.
-    Levels levels() const { return {levels_.lowest - kernels_.offset, levels_.spacing}; }
+    Levels levels() const { return {levels_.lowest - levels_.spacing * kernels_.offset, levels_.spacing}; }
     Layout layout() const { return codes_.layout; }  // in memory
+    bool repacked() const { return kernels_.repack != nullptr; }
     const Isa& isa() const { return *isa_; }
     const Kernels& kernels() const { return kernels_; }
     const std::vector<Slice>& slices() const { return slices_; }

@@ -54,7 +54,7 @@ def matrices(layout: Layout, rows: int, cols: int, nbytes: int, isa: str) -> lis
 
     first = make(one)
     count = max(1, -(-nbytes // first.nbytes))
-    if first.layout_in_memory != layout.name:  # each has repacked bytes of its own
+    if first.repacked:  # each has repacked bytes of its own
         return [first, *(make(one) for _ in range(count - 1))]
     # Read in place: one array, large enough for numpy to ask for huge pages, as the engine has them.
     return [make(codes) for codes in np.tile(one, (count, 1))]
