@@ -35,6 +35,10 @@ def summary() -> dict[str, Any]:
         "decode": [row(1, 1, 17.05, 0.855)],
         "prefill": [row(1, 128, 300.4, 0.75), row(1, 512, 320.0, 0.8)],
         "in_memory": {"pentanary-7bit": "pentanary-nibbles"},
+        "multiplier_free": [
+            {**row(1, 1, 8.04, 0.4), "instruction_set": "shift-add-avx2", "ratio": 0.471},
+            {**row(1, 128, 77.2, 0.193), "instruction_set": "shift-add-avx2", "ratio": 0.257},
+        ],
         "model": {"name": "llama-778m", "parameters": 778_000_000, **model, **rest},
         "against": {
             "name": "llama.cpp",
@@ -56,6 +60,8 @@ def test_numbers_stand_with_their_fractions(summary: dict[str, Any]) -> None:
     text = " ".join(printed(summary).split())
     assert "1 19.9 401" in text
     assert "pentanary-7bit 2.67 1 17.1 85.5 % 300 75.0 % 320 80.0 % as pentanary-nibbles" in text
+    assert "Without multiplication: shift-add-avx2, and how fast it is beside avx2" in text
+    assert "pentanary-7bit 2.67 1 8.0 40.0 % x0.47 77 19.3 % x0.26" in text
     assert "llama-778m: 778 M weights" in text
     assert "1 0.5 250.0 % 1.5 350.0 % 7.1 % 0.44 s 0.11 s" in text
     assert "llama.cpp (9.9)" in text
@@ -64,7 +70,7 @@ def test_numbers_stand_with_their_fractions(summary: dict[str, Any]) -> None:
 
 
 def test_what_was_not_measured_is_not_there(summary: dict[str, Any]) -> None:
-    summary |= {"model": None, "against": None}
+    summary |= {"model": None, "against": None, "multiplier_free": []}
     assert [title for title, _ in speed_tables(summary)] == ["Limits of this machine", "Layouts"]
 
 

@@ -37,6 +37,10 @@ def speed_tables(summary: Json) -> list[tuple[str, Table]]:
     A percentage is the fraction of the limit with the same threads, in the same rounds.
     """
     tables = [("Limits of this machine", _limits(summary)), ("Layouts", _layouts(summary))]
+    if without := summary["multiplier_free"]:
+        in_use = summary["machine"]["instruction_set"]
+        title = f"Without multiplication: {without[0]['instruction_set']}, and how fast it is beside {in_use}"
+        tables.append((title, _multiplier_free(without)))
     if model := summary["model"]:
         tables.append((f"{model['name']}: {model['parameters'] / 1e6:.0f} M weights", _model(model)))
     if against := summary["against"]:
@@ -67,6 +71,23 @@ def _layouts(summary: Json) -> Table:
             _of_limit(f"{row['value']:.1f}", row["fraction"]),
             *(cells.get(tokens, "") for tokens in prompts),
         )
+    return table
+
+
+def _multiplier_free(rows: Sequence[Json]) -> Table:
+    prompts = sorted({row["tokens"] for row in rows} - {1})
+    heads = [head for tokens in prompts for head in (f"{tokens} tokens\nGOPS", "beside")]
+    table = _table("layout", "bits", "threads", "decode\nGB/s", "beside", *heads)
+    by_case = {(row["layout"], row["threads"], row["tokens"]): row for row in rows}
+    for layout, threads, tokens in by_case:
+        if tokens != 1:
+            continue
+        cells: list[str] = []
+        for count in (1, *prompts):
+            row = by_case[layout, threads, count]
+            value = f"{row['value']:.1f}" if count == 1 else f"{row['value']:.0f}"
+            cells += [_of_limit(value, row["fraction"]), f"x{row['ratio']:.2f}"]
+        table.add_row(layout, f"{by_case[layout, threads, 1]['bits']:.2f}", str(threads), *cells)
     return table
 
 

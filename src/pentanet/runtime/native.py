@@ -38,6 +38,11 @@ def require() -> None:
         )
 
 
+def is_multiplier_free(isa: str) -> bool:
+    """Whether an instruction set sums by additions, shifts and look-ups alone; it is then used by name only."""
+    return isa.startswith("shift-add")
+
+
 def instruction_set() -> str:
     """Name of the instruction set in use: the fastest of this machine, or what PENTANET_ISA says.
 

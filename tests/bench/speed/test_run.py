@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pentanet.bench.speed import layouts, speed, speed_settings
+from pentanet.bench.speed import layouts, multiplier_free, speed, speed_settings
 from pentanet.bench.speed.rounds import Limits
 from pentanet.errors import EngineError
 from pentanet.pack.layouts import LAYOUTS
@@ -64,6 +64,35 @@ def test_rows_are_measurements(summary):
             assert (row["rows"], row["cols"]) == (SETTINGS.rows, SETTINGS.cols)
             assert positive(row["value"]) and positive(row["fraction"])
     assert all(math.isfinite(value) and value >= 0 for kind in summary["spread"].values() for value in kind)
+
+
+def test_doing_without_multiplication_is_measured_beside(summary):
+    threads = summary["machine"]["threads"]
+    rows = summary["multiplier_free"]
+    assert [(row["layout"], row["threads"], row["tokens"]) for row in rows] == [
+        (name, count, tokens) for name in LAYOUTS for count in threads for tokens in (1, 128)
+    ]
+    for row in rows:
+        assert row["instruction_set"].startswith("shift-add")
+        assert all(positive(row[key]) for key in ("value", "fraction", "ratio", "bits"))
+        assert row["unit"] == ("GB/s" if row["tokens"] == 1 else "GOPS")
+
+
+def test_beside_compares_weights_not_bytes():
+    shared = {"layout": "ternary-5in8", "threads": 1, "rows": 4, "cols": 4, "value": 1.0}
+    used = layouts.Row(**shared, bits=1.6, tokens=1, unit="GB/s", fraction=0.8)
+    row = layouts.Row(**shared, bits=2.0, tokens=1, unit="GB/s", fraction=0.5)
+    assert multiplier_free.beside("shift-add", row, used)["ratio"] == pytest.approx(0.5)
+    used = layouts.Row(**shared, bits=1.6, tokens=128, unit="GOPS", fraction=0.8)
+    row = layouts.Row(**shared, bits=2.0, tokens=128, unit="GOPS", fraction=0.5)
+    assert multiplier_free.beside("shift-add", row, used)["ratio"] == pytest.approx(0.625)
+
+
+def test_a_set_without_multiplication_is_not_measured_beside_itself(monkeypatch):
+    monkeypatch.setenv("PENTANET_ISA", "shift-add")
+    found = speed(speed_settings(quick=True, threads=[1], layouts=["byte"], model="none"))
+    assert found["machine"]["instruction_set"] == "shift-add"
+    assert (len(found["decode"]), found["multiplier_free"]) == (1, [])
 
 
 def test_bits_are_those_of_the_layout_in_memory(summary):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pentanet import __version__
-from pentanet.bench.speed import against, layouts, model
+from pentanet.bench.speed import against, layouts, model, multiplier_free
 from pentanet.bench.speed.rounds import Limits
 from pentanet.bench.speed.settings import Settings
 from pentanet.machine import commit, machine
@@ -43,7 +43,8 @@ def speed(settings: Settings, tell: Tell = lambda _: None) -> dict[str, Any]:
         tell: is called before each step.
 
     Returns:
-        The summary: `limits`, `decode`, `prefill`, `model` and `machine`; docs/commands/speed.md has all keys.
+        The summary: `limits`, `decode`, `prefill`, `multiplier_free`, `model` and `machine`; docs/commands/speed.md
+        has all keys.
 
     Raises:
         EngineError: the engine was not compiled, or PENTANET_ISA is wrong.
@@ -64,7 +65,9 @@ class _Run:
         self.limits = Limits()
         self.timings = [Timing(threads=count, bytes=settings.buffer, isa=isa) for count in settings.threads]
         self._tell, self._step = tell, 0
-        per_thread = len(settings.layouts) * (1 + len(settings.prompts)) + (4 if settings.model else 0)
+        self._multiplier_free = multiplier_free.instruction_set(isa)
+        per_layout = 1 + len(settings.prompts) + (2 if self._multiplier_free else 0)
+        per_thread = len(settings.layouts) * per_layout + (4 if settings.model else 0)
         self._steps = len(settings.threads) * per_thread + (1 if settings.model else 0)
         self._steps += against.steps(settings) if settings.against else 0
 
@@ -78,8 +81,10 @@ class _Run:
         found = {"decode": list[Any](), "prefill": list[Any]()}
         spread: dict[str, list[float]] = {"decode": [], "prefill": []}
         in_memory: dict[str, str] = {}
+        without: list[dict[str, Any]] = []
         for name in self.settings.layouts:
-            in_memory[name] = self._layout(name, found, spread)
+            in_memory[name], used = self._layout(name, found, spread)
+            without += self._without_multiplication(name, used)
         whole, peers = self._model()
         return {
             "pentanet": __version__,
@@ -90,14 +95,20 @@ class _Run:
             **found,
             "spread": spread,
             "in_memory": in_memory,
+            "multiplier_free": without,
             "model": whole,
             "against": peers,
         }
 
-    def _layout(self, name: str, found: dict[str, list[Any]], spread: dict[str, list[float]]) -> str:
+    def _layout(
+        self, name: str, found: dict[str, list[Any]], spread: dict[str, list[float]]
+    ) -> tuple[str, dict[tuple[int, int], layouts.Row]]:
+        """The layout in memory, and the rows by threads and tokens."""
         matrices = layouts.make(name, self.settings, self.isa)
+        rows: dict[tuple[int, int], layouts.Row] = {}
 
         def keep(kind: str, measured: tuple[layouts.Row, float]) -> None:
+            rows[measured[0].threads, measured[0].tokens] = measured[0]
             found[kind].append(measured[0].to_dict())
             spread[kind].append(measured[1])
 
@@ -107,7 +118,20 @@ class _Run:
             for tokens in self.settings.prompts:
                 self.step(f"{name}, {tokens} tokens, {_threads(timing)}")
                 keep("prefill", matrices.prefill(timing, tokens, self.limits))
-        return matrices.in_memory
+        return matrices.in_memory, rows
+
+    def _without_multiplication(self, name: str, used: dict[tuple[int, int], layouts.Row]) -> list[dict[str, Any]]:
+        """Decode and the shortest prompt with the set that does not multiply."""
+        isa = self._multiplier_free
+        if isa is None:
+            return []
+        matrices, rows = layouts.make(name, self.settings, isa), list[layouts.Row]()
+        for timing in self.timings:
+            self.step(f"{name}, decode without multiplication, {_threads(timing)}")
+            rows.append(matrices.decode(timing, self.limits)[0])
+            self.step(f"{name}, {self.settings.prompts[0]} tokens without multiplication, {_threads(timing)}")
+            rows.append(matrices.prefill(timing, self.settings.prompts[0], self.limits)[0])
+        return [multiplier_free.beside(isa, row, used[row.threads, row.tokens]) for row in rows]
 
     def _model(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         """The model, and its peers where they are asked for."""
