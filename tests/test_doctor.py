@@ -12,6 +12,7 @@ from pentanet import doctor as room
 from pentanet.cli import main
 from pentanet.pack.layouts import LAYOUTS
 from pentanet.quant import METHODS
+from pentanet.runtime import native
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +26,7 @@ def test_healthy(cache):
     assert found.healthy, found.checks
     assert [check.name for check in found.checks] == ["layouts", "methods", "road", "engine", "cache"]
     assert f"{len(METHODS)} methods" in found.checks[1].detail
+    assert ("shift-add" in found.instruction_sets) == native.available()
     assert list(cache.iterdir()) == [], "the try leaves nothing behind"
     assert json.loads(json.dumps(found.to_dict()))["healthy"] is True
 

@@ -40,6 +40,8 @@ class Diagnosis:
 
     Attributes:
         engine: how packed models are run: instruction set and threads of the native engine, or why there is none.
+        instruction_sets: all that the engine can use here, slowest first; behind them those without multiplication,
+            which PENTANET_ISA alone chooses.
         extras: optional packages and their versions, None for those that are not installed.
         precision: what "auto" means on this processor.
         checks: the self-test.
@@ -50,6 +52,7 @@ class Diagnosis:
     precision: str
     cache: str
     engine: str
+    instruction_sets: tuple[str, ...]
     extras: dict[str, str | None]
     checks: tuple[Check, ...]
 
@@ -78,6 +81,7 @@ def doctor() -> Diagnosis:
         precision="bfloat16" if multiplies_bfloat16() else "float32",
         cache=str(cache_dir()),
         engine=_engine_in_use(),
+        instruction_sets=_instruction_sets(),
         extras={f"{package} [{extra}]": _version(package) for package, extra in EXTRAS.items()},
         checks=tuple(_try(name, run) for name, run in tries),
     )
@@ -152,6 +156,16 @@ def _engine_in_use() -> str:
         return f"native, {native.instruction_set()}, {usable_cores()} threads"
     except EngineError as error:
         return str(error)
+
+
+def _instruction_sets() -> tuple[str, ...]:
+    from pentanet.runtime import native
+
+    if not native.available():
+        return ()
+    from pentanet._native import supported_isas
+
+    return tuple(supported_isas())
 
 
 def _engine() -> str:

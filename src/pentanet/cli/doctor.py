@@ -24,7 +24,8 @@ def doctor(*, json: Flag = False) -> None:
     if json:
         console.print_json(found.to_dict())
     else:
-        facts = {**found.machine.to_dict(), "precision": found.precision, "engine": found.engine, "cache": found.cache}
+        facts = {**found.machine.to_dict(), "precision": found.precision, "engine": found.engine}
+        facts |= {"instruction sets": " ".join(found.instruction_sets) or "none", "cache": found.cache}
         facts |= {name: version or "not installed" for name, version in found.extras.items()}
         console.print_facts({"pentanet": found.version, **facts})
         for check in found.checks:
