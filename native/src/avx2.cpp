@@ -24,7 +24,7 @@ struct Narrow {
 };
 
 bool supported() {
-    return __builtin_cpu_supports("avx2") != 0;
+    return has_avx2_and_f16c();
 }
 
 }  // namespace

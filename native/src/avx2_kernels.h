@@ -9,6 +9,8 @@
 //                                   levels are moved up by 128, see Kernels::offset
 #pragma once
 
+#include <cpuid.h>
+
 #include "avx2_repack.h"
 #include "float_ops.h"
 #include "intrinsics.h"
@@ -20,6 +22,13 @@ namespace pentanet {
 namespace {
 
 using Vector = __m256i;
+
+// Conversions of float16, which every processor with AVX2 has had so far. __builtin_cpu_supports knows "f16c" only in the
+// newest compilers; for AVX2 it asks the operating system too.
+inline bool has_avx2_and_f16c() {
+    unsigned eax, ebx, ecx = 0, edx;
+    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx >> 29 & 1) != 0;
+}
 
 constexpr int half = 32;             // bytes of a vector: half a group
 constexpr int prefetch_ahead = 8192;  // bytes; the distance that the measurements of the layouts found best

@@ -4,8 +4,6 @@
 //
 // With PENTANET_VNNI_EVEX, for tests, the instruction has the encoding that AVX-512 gives it.
 
-#include <cpuid.h>
-
 #include "avx2_kernels.h"
 
 namespace pentanet {
@@ -31,9 +29,9 @@ bool supported() {
 #if defined(PENTANET_VNNI_EVEX)
     return __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 #else
-    // __builtin_cpu_supports knows "avxvnni" only in the newest compilers; for AVX2 it asks the operating system too.
+    // __builtin_cpu_supports knows "avxvnni" only in the newest compilers.
     unsigned eax = 0, ebx, ecx, edx;
-    return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 4 & 1) != 0;
+    return has_avx2_and_f16c() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 4 & 1) != 0;
 #endif
 }
 

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "attention_ops.h"
+#include "exponential.h"
 #include "pentanet/isa.h"
 
 namespace pentanet {
@@ -70,26 +72,6 @@ void add_scaled(float* y, float factor, const float* x, std::ptrdiff_t n) {
     for (std::ptrdiff_t i = 0; i < n; ++i) y[i] += factor * x[i];
 }
 
-// exp(x) to within 2 units in the last place: 2^k times a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes, expf).
-// Below -87.3, where float32 would lose digits, it gives 0.
-inline Floats exponential(const Floats& x) {
-    constexpr float round = 12582912.0f;  // 1.5 * 2^23: adding it leaves an integer
-    const Floats clamped = x < 88.0f ? (x > -87.3f ? x : Floats{} - 87.3f) : Floats{} + 88.0f;
-    const Floats shifted = clamped * 1.44269504088896341f + round;
-    const Floats k = shifted - round;
-    const Floats r = (clamped - k * 0.693359375f) - k * -2.12194440e-4f;
-    Floats p = Floats{} + 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + r + 1.0f;
-    const Ints exponent = (__builtin_convertvector(k, Ints) + 127) << 23;
-    const Floats result = p * std::bit_cast<Floats>(exponent);
-    return x > -87.3f ? result : Floats{};
-}
-
 // Applies f to x eight at a time; the last few with zeros behind them.
 template <class F>
 inline void transform(float* x, std::ptrdiff_t n, F f) {
@@ -103,7 +85,7 @@ inline void transform(float* x, std::ptrdiff_t n, F f) {
 float softmax(float* x, std::ptrdiff_t n) {
     float top = x[0];
     for (std::ptrdiff_t i = 1; i < n; ++i) top = x[i] > top ? x[i] : top;
-    transform(x, n, [top](const Floats& v) { return exponential(v - top); });
+    transform(x, n, [top](const Floats& v) { return exponential<Floats, Ints>(v - top); });
     Floats total{};
     std::ptrdiff_t i = 0;
     for (; i + width <= n; i += width) total += load(x + i);
@@ -112,7 +94,18 @@ float softmax(float* x, std::ptrdiff_t n) {
 }
 
 void silu(float* x, std::ptrdiff_t n) {
-    transform(x, n, [](const Floats& v) { return v / (exponential(-v) + 1.0f); });
+    transform(x, n, [](const Floats& v) { return v / (exponential<Floats, Ints>(-v) + 1.0f); });
+}
+
+// Rounds eight numbers at a time to the 16 bits that `round` makes of each.
+template <class Round>
+inline void to_halves(const float* x, std::uint16_t* out, std::ptrdiff_t n, Round round) {
+    using Halves = std::uint16_t __attribute__((vector_size(2 * width)));
+    for (std::ptrdiff_t i = 0; i < n; i += width) {
+        const std::ptrdiff_t now = n - i < width ? n - i : std::ptrdiff_t{width};
+        const Halves half = __builtin_convertvector(round(now < width ? load_tail(x + i, now, load) : load(x + i)), Halves);
+        std::memcpy(out + i, &half, static_cast<std::size_t>(now) * sizeof(std::uint16_t));
+    }
 }
 
 float quantize(const float* x, std::int8_t* q, std::ptrdiff_t n) {
@@ -133,7 +126,14 @@ float quantize(const float* x, std::int8_t* q, std::ptrdiff_t n) {
     return scale;
 }
 
-constexpr FloatOps all{dot, dot_bfloat16, add_scaled, softmax, silu, quantize};
+void to_float16(const float* x, std::uint16_t* out, std::ptrdiff_t n) { to_halves(x, out, n, halves::float16<Floats, Ints>); }
+
+void to_bfloat16(const float* x, std::uint16_t* out, std::ptrdiff_t n) { to_halves(x, out, n, halves::bfloat16<Floats, Ints>); }
+
+constexpr FloatOps all{dot,        dot_bfloat16, add_scaled,
+                       softmax,    silu,         quantize,
+                       to_float16, to_bfloat16,  {attention::attend<attention::Float32>, attention::attend<attention::Float16>,
+                                                  attention::attend<attention::BFloat16>, attention::attend_int8}};
 
 }  // namespace floats
 

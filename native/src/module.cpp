@@ -2,10 +2,12 @@
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
@@ -128,18 +130,34 @@ nb::ndarray<nb::numpy, std::int32_t> sums(const Held& held, const Array<std::int
     return nb::ndarray<nb::numpy, std::int32_t>(out->data(), {slices, tokens, rows}, owner);
 }
 
-Numpy forward(Session& session, const Array<std::int32_t, 2>& ids, bool all) {
-    const std::size_t batch = ids.shape(0), tokens = ids.shape(1);
+Numpy run(Session& session, const std::vector<Part>& parts, bool all) {
+    std::size_t rows = parts.size();
+    if (all) {
+        rows = 0;
+        for (const Part& part : parts) rows += part.ids.size();
+    }
     const auto vocab = static_cast<std::size_t>(session.model().vocab());
-    if (batch != static_cast<std::size_t>(session.batch())) throw std::invalid_argument("another number of sequences");
-    const int count = size_of(tokens);
-    if (count < 1 || count > session.model().context) throw std::invalid_argument("no tokens, or more than the context");
-    std::vector<float> logits(batch * (all ? tokens : 1) * vocab);
+    const auto most = static_cast<std::size_t>(session.model().context) * static_cast<std::size_t>(session.sequences());
+    std::vector<float> logits(std::min(rows, most) * vocab);  // more are refused before any is written
     {
         const nb::gil_scoped_release release;
-        session.forward(ids.data(), count, all, logits.data());
+        session.forward(parts, all, logits.data());
     }
-    return all ? numpy_array(std::move(logits), {batch, tokens, vocab}) : numpy_array(std::move(logits), {batch, vocab});
+    return numpy_array(std::move(logits), {rows, vocab});
+}
+
+// Parts of one after another in `ids`.
+Numpy forward(Session& session, const Array<std::int32_t, 1>& ids, const std::vector<std::pair<int, std::size_t>>& parts,
+              bool all) {
+    std::vector<Part> cut;
+    std::size_t done = 0;
+    for (const auto& [sequence, tokens] : parts) {
+        if (tokens > ids.size() - done) throw std::invalid_argument("parts with more tokens than there are");
+        cut.push_back({sequence, {ids.data() + done, tokens}});
+        done += tokens;
+    }
+    if (done != ids.size()) throw std::invalid_argument("parts with fewer tokens than there are");
+    return run(session, cut, all);
 }
 
 std::vector<std::string> names(const std::vector<const Isa*>& isas) {
@@ -247,13 +265,26 @@ void bind_model(nb::module_& m) {
 }
 
 void bind_session(nb::module_& m) {
-    nb::class_<Session>(m, "Session", "Sequences of equal length that a model continues. Not for two threads at once.")
-        .def(nb::init<std::shared_ptr<const Model>, int, int>(), "model"_a, nb::kw_only(), "batch"_a = 1, "threads"_a = 1)
-        .def_prop_ro("length", &Session::length)
+    nb::class_<Session>(m, "Session", "Sequences that a model continues. Not for two threads at once.")
+        .def(
+            "__init__",
+            [](Session* self, std::shared_ptr<const Model> model, int sequences, int threads, const std::string& cache) {
+                const CacheType type = named<CacheType>(cache, {{"float32", CacheType::float32},
+                                                                {"float16", CacheType::float16},
+                                                                {"bfloat16", CacheType::bfloat16},
+                                                                {"int8", CacheType::int8}});
+                new (self) Session(std::move(model), sequences, threads, type);
+            },
+            "model"_a, nb::kw_only(), "sequences"_a = 1, "threads"_a = 1, "cache"_a = "float32")
+        .def_prop_ro("sequences", &Session::sequences)
         .def_prop_ro("threads", &Session::threads)
-        .def("truncate", &Session::truncate, "length"_a, "Forget all but the first tokens.")
-        .def("forward", forward, "ids"_a, "every"_a = false,
-             "int32 [batch, tokens] -> logits after the last, or after every one.");
+        .def_prop_ro("cache_bytes_per_token", [](const Session& session) { return session.cache().bytes_per_token(); })
+        .def("length", &Session::length, "sequence"_a = 0, "Tokens that a sequence has.")
+        .def("truncate", [](Session& session, int length, int sequence) { session.truncate(sequence, length); }, "length"_a,
+             "sequence"_a = 0,
+             "Forget all but the first tokens of a sequence.")
+        .def("forward", forward, "ids"_a, "parts"_a, nb::kw_only(), "every"_a = false,
+             "int32 [tokens], cut into (sequence, tokens) -> logits after the last token of each part, or after every one.");
 }
 
 }  // namespace

@@ -54,16 +54,6 @@ void rotate(const Model& model, int position, float* x, int heads) {
         }
 }
 
-void attend_head(const Isa& isa, const float* q, const float* keys, const float* values, int seen, int width,
-                 float* scores, float* out) {
-    const float scale = 1.0f / std::sqrt(static_cast<float>(width));
-    for (std::ptrdiff_t i = 0; i < seen; ++i) scores[i] = isa.ops.dot(q, keys + i * width, width) * scale;
-    const float total = isa.ops.softmax(scores, seen);
-    std::fill_n(out, width, 0.0f);
-    for (std::ptrdiff_t i = 0; i < seen; ++i) isa.ops.add_scaled(out, scores[i], values + i * width, width);
-    for (int i = 0; i < width; ++i) out[i] /= total;
-}
-
 void activate(const Model& model, float* x, int size) {
     switch (model.activation) {
         case Activation::silu: return model.isa->ops.silu(x, size);

@@ -17,10 +17,6 @@ void norm_heads(const Model& model, const Gain& gain, float* x, int heads);
 // Does nothing where the model has no rotary positions.
 void rotate(const Model& model, int position, float* x, int heads);
 
-// out [width] = softmax(q . keys / sqrt(width)) values, over `seen` rows. `scores` has room for `seen` numbers.
-void attend_head(const Isa& isa, const float* q, const float* keys, const float* values, int seen, int width,
-                 float* scores, float* out);
-
 // Applies the model's activation function.
 void activate(const Model& model, float* x, int size);
 

@@ -1,6 +1,7 @@
 #include "pentanet/session.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <stdexcept>
@@ -11,7 +12,7 @@
 namespace pentanet {
 namespace {
 
-constexpr int chunk_tokens = 128;  // bounds the memory of a long prompt; enough for the weights to be unpacked seldom
+constexpr std::size_t chunk_tokens = 128;  // bounds the memory of a long prompt; enough for the weights to be unpacked seldom
 
 std::size_t product(int a, int b) { return static_cast<std::size_t>(a) * static_cast<std::size_t>(b); }
 
@@ -40,84 +41,118 @@ private:
 
 }  // namespace
 
-Session::Session(std::shared_ptr<const Model> model, int batch, int threads)
-    : model_(std::move(model)), pool_(std::max(threads, 1)), batch_(batch) {
-    if (batch < 1) throw std::invalid_argument("a batch has at least one sequence");
-    const std::size_t size = product(batch, model_->context) * static_cast<std::size_t>(model_->kv_width());
-    for (std::size_t i = 0; i < model_->layers.size(); ++i)  // not written: memory is taken as the sequences grow
-        caches_.push_back({std::make_unique_for_overwrite<float[]>(size), std::make_unique_for_overwrite<float[]>(size)});
+Session::Session(std::shared_ptr<const Model> model, int sequences, int threads, CacheType cache)
+    : model_(std::move(model)), pool_(std::max(threads, 1)), lengths_(static_cast<std::size_t>(std::max(sequences, 0))),
+      cache_(cache, static_cast<int>(model_->layers.size()), this->sequences(), model_->kv_heads, model_->head_width,
+             model_->context) {
+    if (sequences < 1) throw std::invalid_argument("a session has room for at least one sequence");
 }
 
-void Session::truncate(int length) {
-    if (length < 0 || length > length_)
-        throw std::invalid_argument("there are " + std::to_string(length_) + " tokens, not " + std::to_string(length));
-    length_ = length;
+int Session::length(int sequence) const {
+    if (sequence < 0 || sequence >= sequences())
+        throw std::invalid_argument("sequence " + std::to_string(sequence) + " of " + std::to_string(sequences()));
+    return lengths_[static_cast<std::size_t>(sequence)];
 }
 
-void Session::forward(const std::int32_t* ids, int tokens, bool all, float* logits) {
-    const int vocab = model_->vocab();
-    if (tokens < 1 || tokens > model_->context - length_)
-        throw std::invalid_argument(std::to_string(tokens) + " tokens after " + std::to_string(length_) +
-                                    " do not fit a context of " + std::to_string(model_->context));
-    for (std::size_t i = 0; i < product(batch_, tokens); ++i)
-        if (ids[i] < 0 || ids[i] >= vocab)
-            throw std::invalid_argument("token " + std::to_string(ids[i]) + " is not in a vocabulary of " +
-                                        std::to_string(vocab));
-    for (int done = 0; done < tokens; done += chunk_tokens) {
-        const int now = std::min(chunk_tokens, tokens - done);
-        const bool last = done + now == tokens;
-        float* out = all ? logits + product(done, vocab) : last ? logits : nullptr;
-        chunk(ids + done, tokens, now, all, out, static_cast<std::ptrdiff_t>(product(all ? tokens : 1, vocab)));
+void Session::truncate(int sequence, int length) {
+    const int now = this->length(sequence);
+    if (length < 0 || length > now)
+        throw std::invalid_argument("there are " + std::to_string(now) + " tokens, not " + std::to_string(length));
+    lengths_[static_cast<std::size_t>(sequence)] = length;
+}
+
+void Session::check(std::span<const Part> parts) const {
+    std::vector<bool> met(lengths_.size());
+    for (const Part& part : parts) {
+        const int before = length(part.sequence);
+        if (met[static_cast<std::size_t>(part.sequence)])
+            throw std::invalid_argument("sequence " + std::to_string(part.sequence) + " twice");
+        met[static_cast<std::size_t>(part.sequence)] = true;
+        if (part.ids.empty() || part.ids.size() > static_cast<std::size_t>(model_->context - before))
+            throw std::invalid_argument(std::to_string(part.ids.size()) + " tokens after " + std::to_string(before) +
+                                        " do not fit a context of " + std::to_string(model_->context));
+        for (const std::int32_t id : part.ids)
+            if (id < 0 || id >= model_->vocab())
+                throw std::invalid_argument("token " + std::to_string(id) + " is not in a vocabulary of " +
+                                            std::to_string(model_->vocab()));
     }
 }
 
-void Session::chunk(const std::int32_t* ids, std::ptrdiff_t ids_stride, int tokens, bool all, float* logits,
-                    std::ptrdiff_t logits_stride) {
+void Session::forward(std::span<const Part> parts, bool all, float* logits) {
+    check(parts);
+    std::vector<Row> rows;
+    for (const Part& part : parts) {
+        int position = length(part.sequence);
+        for (const std::int32_t id : part.ids) rows.push_back({id, part.sequence, position++, all});
+        rows.back().wanted = true;
+    }
+    for (std::size_t done = 0; done < rows.size(); done += chunk_tokens) {
+        const auto now = std::span(rows).subspan(done, std::min(chunk_tokens, rows.size() - done));
+        chunk(now, logits);
+        logits += product(static_cast<int>(std::count_if(now.begin(), now.end(), [](const Row& row) { return row.wanted; })),
+                          model_->vocab());
+    }
+}
+
+void Session::chunk(std::span<const Row> rows, float* logits) {
     const Model& m = *model_;
-    embed(ids, ids_stride, tokens);
+    rows_ = rows;
+    plan_attention();
+    embed();
     for (std::size_t i = 0; i < m.layers.size(); ++i) {
-        attention(m.layers[i], caches_[i], tokens);
-        mlp(m.layers[i], tokens);
+        attention(m.layers[i], static_cast<int>(i));
+        mlp(m.layers[i]);
     }
-    length_ += tokens;
-    if (logits == nullptr) return;
-    const int wanted = all ? tokens : 1;
-    if (!all)
-        for (int b = 0; b < batch_; ++b)
-            std::copy_n(x_.data() + product(b * tokens + tokens - 1, m.width), m.width, x_.data() + product(b, m.width));
-    norm(m.final_norm, x_, m.width, batch_ * wanted, normed_);
-    out_.resize(product(batch_ * wanted, m.vocab()));
-    Input(normed_, batch_ * wanted, m.width, *m.isa, pool_).apply(*m.head, out_.data());
-    for (int b = 0; b < batch_; ++b)
-        std::copy_n(out_.data() + product(b * wanted, m.vocab()), product(wanted, m.vocab()), logits + b * logits_stride);
+    int wanted = 0;
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        lengths_[static_cast<std::size_t>(rows[row].sequence)] = rows[row].position + 1;
+        if (rows[row].wanted)
+            std::copy_n(x_.data() + row * static_cast<std::size_t>(m.width), m.width, x_.data() + product(wanted++, m.width));
+    }
+    if (wanted == 0) return;
+    norm(m.final_norm, x_, wanted, normed_);
+    Input(normed_, wanted, m.width, *m.isa, pool_).apply(*m.head, logits);
 }
 
-void Session::embed(const std::int32_t* ids, std::ptrdiff_t ids_stride, int tokens) {
+// Cuts the queries of the chunk into jobs: head after head, so that what a head reads stays in a cache of the processor.
+void Session::plan_attention() {
+    const int count = static_cast<int>(rows_.size()), share = model_->heads / model_->kv_heads;
+    jobs_.clear();
+    for (int first = 0, end = 0; first < count; first = end) {
+        while (end < count && rows_[static_cast<std::size_t>(end)].sequence == rows_[static_cast<std::size_t>(first)].sequence) ++end;
+        const int queries = (end - first) * share;
+        for (int head = 0; head < model_->kv_heads; ++head)
+            for (int begin = 0; begin < queries; begin += attend_queries)
+                jobs_.push_back({first, head, begin, std::min(attend_queries, queries - begin)});
+    }
+}
+
+void Session::embed() {
     const Model& m = *model_;
-    x_.resize(product(batch_ * tokens, m.width));
-    for (int b = 0; b < batch_; ++b)
-        for (int t = 0; t < tokens; ++t) {
-            float* row = x_.data() + product(b * tokens + t, m.width);
-            copy_row(*m.embedding, ids[b * ids_stride + t], row);
+    x_.resize(product(static_cast<int>(rows_.size()), m.width));
+    pool_.run(rows_.size(), [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            float* x = x_.data() + i * static_cast<std::size_t>(m.width);
+            copy_row(*m.embedding, rows_[i].id, x);
             if (m.positions.empty()) continue;
-            const float* position = m.positions.data() + product(length_ + t, m.width);
-            for (int i = 0; i < m.width; ++i) row[i] += position[i];
+            const float* position = m.positions.data() + product(rows_[i].position, m.width);
+            for (int d = 0; d < m.width; ++d) x[d] += position[d];
         }
-}
-
-void Session::norm(const Gain& gain, std::vector<float>& x, int size, int tokens, std::vector<float>& out) {
-    out.resize(product(tokens, size));
-    pool_.run(static_cast<std::size_t>(tokens), [&](std::size_t begin, std::size_t end) {
-        for (std::size_t t = begin; t < end; ++t)
-            normalize(*model_, gain, x.data() + t * static_cast<std::size_t>(size),
-                      out.data() + t * static_cast<std::size_t>(size));
     });
 }
 
-void Session::attention(const Layer& layer, Cache& cache, int tokens) {
+void Session::norm(const Gain& gain, const std::vector<float>& x, int rows, std::vector<float>& out) {
+    out.resize(static_cast<std::size_t>(rows) * gain.size());
+    pool_.run(static_cast<std::size_t>(rows), [&](std::size_t begin, std::size_t end) {
+        for (std::size_t row = begin; row < end; ++row)
+            normalize(*model_, gain, x.data() + row * gain.size(), out.data() + row * gain.size());
+    });
+}
+
+void Session::attention(const Layer& layer, int index) {
     const Model& m = *model_;
-    const int rows = batch_ * tokens;
-    norm(layer.attention_norm, x_, m.width, rows, normed_);
+    const int rows = static_cast<int>(rows_.size());
+    norm(layer.attention_norm, x_, rows, normed_);
     const std::size_t queries = product(rows, m.query_width()), keys = product(rows, m.kv_width());
     qkv_.resize(queries + 2 * keys);
     Input input(normed_, rows, m.width, *m.isa, pool_);
@@ -130,67 +165,67 @@ void Session::attention(const Layer& layer, Cache& cache, int tokens) {
         input.apply(*layer.qkv[0], out_.data());
         split_columns(out_.data(), rows, {m.query_width(), m.kv_width(), m.kv_width()}, qkv_.data());
     }
-    remember(layer, cache, tokens);
-    attend(cache, tokens);
+    remember(layer, index);
+    attend(index);
     const std::vector<float>* mixed = &mixed_;
     if (!layer.attention_sub_norm.empty()) {
-        norm(layer.attention_sub_norm, mixed_, m.query_width(), rows, normed_);
+        norm(layer.attention_sub_norm, mixed_, rows, normed_);
         mixed = &normed_;
     }
     out_.resize(product(rows, m.width));
     Input(*mixed, rows, m.query_width(), *m.isa, pool_).apply(*layer.attention_out, out_.data());
-    add_to_residual(tokens);
+    add_to_residual();
 }
 
 // Norms and rotates queries and keys, and puts keys and values into the cache.
-void Session::remember(const Layer& layer, Cache& cache, int tokens) {
+void Session::remember(const Layer& layer, int index) {
     const Model& m = *model_;
-    const int head = m.head_width;
-    const std::size_t items = product(batch_, tokens);
-    float* keys = qkv_.data() + items * static_cast<std::size_t>(m.query_width());
-    const float* values = keys + items * static_cast<std::size_t>(m.kv_width());
-    pool_.run(items, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t item = begin; item < end; ++item) {
-            const int b = static_cast<int>(item) / tokens, position = length_ + static_cast<int>(item) % tokens;
-            float* query = qkv_.data() + item * static_cast<std::size_t>(m.query_width());
+    float* keys = qkv_.data() + rows_.size() * static_cast<std::size_t>(m.query_width());
+    const float* values = keys + rows_.size() * static_cast<std::size_t>(m.kv_width());
+    for (const Row& row : rows_) cache_.start_block(index, row.sequence, row.position);
+    pool_.run(rows_.size(), [&](std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin; i < end; ++i) {
+            const auto [id, sequence, position, wanted] = rows_[i];
+            float* query = qkv_.data() + i * static_cast<std::size_t>(m.query_width());
             norm_heads(m, layer.query_norm, query, m.heads);
             rotate(m, position, query, m.heads);
-            float* key = keys + item * static_cast<std::size_t>(m.kv_width());
-            norm_heads(m, layer.key_norm, key, m.kv_heads);
-            rotate(m, position, key, m.kv_heads);
-            for (int h = 0; h < m.kv_heads; ++h) {
-                const std::size_t row = product(b * m.kv_heads + h, m.context) + static_cast<std::size_t>(position);
-                std::copy_n(key + h * head, head, cache.keys.get() + row * static_cast<std::size_t>(head));
-                std::copy_n(values + item * static_cast<std::size_t>(m.kv_width()) + h * head, head,
-                            cache.values.get() + row * static_cast<std::size_t>(head));
-            }
+            const std::size_t at = i * static_cast<std::size_t>(m.kv_width());
+            norm_heads(m, layer.key_norm, keys + at, m.kv_heads);
+            rotate(m, position, keys + at, m.kv_heads);
+            cache_.put(index, sequence, position, keys + at, values + at, m.isa->ops);
         }
     });
 }
 
-void Session::attend(const Cache& cache, int tokens) {
+void Session::attend(int index) {
     const Model& m = *model_;
-    const int head = m.head_width, share = m.heads / m.kv_heads;
-    mixed_.resize(product(batch_ * tokens, m.query_width()));
-    pool_.run(product(batch_ * tokens, m.heads), [&](std::size_t begin, std::size_t end) {
-        std::vector<float> scores(static_cast<std::size_t>(length_ + tokens));
+    const int share = m.heads / m.kv_heads;
+    const auto& attend = m.isa->ops.attend[static_cast<std::size_t>(cache_.type())];
+    mixed_.resize(product(static_cast<int>(rows_.size()), m.query_width()));
+    pool_.run(jobs_.size(), [&](std::size_t begin, std::size_t end) {
+        std::vector<float> scratch;
         for (std::size_t i = begin; i < end; ++i) {
-            const int item = static_cast<int>(i) / m.heads, h = static_cast<int>(i) % m.heads;
-            const int b = item / tokens, seen = length_ + item % tokens + 1;
-            const std::size_t at = product(item, m.query_width()) + product(h, head);
-            const int first = m.window > 0 ? std::max(seen - m.window, 0) : 0;
-            const std::size_t start = (product(b * m.kv_heads + h / share, m.context) + static_cast<std::size_t>(first)) *
-                                      static_cast<std::size_t>(head);
-            attend_head(*m.isa, qkv_.data() + at, cache.keys.get() + start, cache.values.get() + start, seen - first,
-                        head, scores.data(), mixed_.data() + at);
+            const Job& job = jobs_[i];
+            std::array<Query, attend_queries> queries{};
+            for (int j = 0; j < job.count; ++j) {
+                const int row = job.first_row + (job.begin + j) / share, head = job.head * share + (job.begin + j) % share;
+                const std::size_t at = product(row, m.query_width()) + product(head, m.head_width);
+                const int seen = rows_[static_cast<std::size_t>(row)].position + 1;
+                queries[static_cast<std::size_t>(j)] = {qkv_.data() + at, mixed_.data() + at,
+                                                        m.window > 0 ? std::max(seen - m.window, 0) : 0, seen};
+            }
+            const std::size_t room = attend_scratch(m.head_width, queries[static_cast<std::size_t>(job.count - 1)].seen);
+            if (scratch.size() < room) scratch.resize(room);
+            const int sequence = rows_[static_cast<std::size_t>(job.first_row)].sequence;
+            attend({cache_.head(index, sequence, job.head), m.head_width, queries.data(), job.count, scratch.data()});
         }
     });
 }
 
-void Session::mlp(const Layer& layer, int tokens) {
+void Session::mlp(const Layer& layer) {
     const Model& m = *model_;
-    const int rows = batch_ * tokens, hidden = pentanet::rows(*layer.up[0]);
-    norm(layer.mlp_norm, x_, m.width, rows, normed_);
+    const int rows = static_cast<int>(rows_.size()), hidden = pentanet::rows(*layer.up[0]);
+    norm(layer.mlp_norm, x_, rows, normed_);
     hidden_.resize(product(rows, hidden));
     other_.resize(layer.up.size() == 2 ? hidden_.size() : 0);
     Input input(normed_, rows, m.width, *m.isa, pool_);
@@ -207,16 +242,19 @@ void Session::mlp(const Layer& layer, int tokens) {
     });
     const std::vector<float>* inner = &hidden_;
     if (!layer.mlp_sub_norm.empty()) {
-        norm(layer.mlp_sub_norm, hidden_, hidden, rows, other_);
+        norm(layer.mlp_sub_norm, hidden_, rows, other_);
         inner = &other_;
     }
     out_.resize(product(rows, m.width));
     Input(*inner, rows, hidden, *m.isa, pool_).apply(*layer.down, out_.data());
-    add_to_residual(tokens);
+    add_to_residual();
 }
 
-void Session::add_to_residual(int tokens) {
-    for (std::size_t i = 0; i < product(batch_ * tokens, model_->width); ++i) x_[i] += out_[i];
+void Session::add_to_residual() {
+    pool_.run(rows_.size(), [&](std::size_t begin, std::size_t end) {
+        const auto width = static_cast<std::size_t>(model_->width);
+        for (std::size_t i = begin * width; i < end * width; ++i) x_[i] += out_[i];
+    });
 }
 
 }  // namespace pentanet

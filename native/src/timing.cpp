@@ -69,8 +69,13 @@ std::vector<std::int32_t> some_ids(int count, int vocab) {
     return ids;
 }
 
+// Tokens for the first sequence of a session.
+void append(Session& session, std::span<const std::int32_t> ids, std::vector<float>& logits) {
+    const Part part{0, ids};
+    session.forward({&part, 1}, false, logits.data());
+}
+
 void require_room(const Session& session, int tokens) {
-    if (session.batch() != 1) throw std::invalid_argument("timing takes one sequence");
     if (tokens < 1 || tokens > session.model().context)
         throw std::invalid_argument("no tokens, or more than the context");
 }
@@ -127,8 +132,8 @@ Timing::Decoding Timing::decode(Session& session, int past, int tokens, double s
     const Model& model = session.model();
     require_room(session, past + tokens);
     std::vector<float> logits(static_cast<std::size_t>(model.vocab()));
-    session.truncate(0);
-    session.forward(some_ids(past, model.vocab()).data(), past, false, logits.data());
+    session.truncate(0, 0);
+    append(session, some_ids(past, model.vocab()), logits);
     const auto choose = [&] {
         return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
     };
@@ -138,11 +143,11 @@ Timing::Decoding Timing::decode(Session& session, int past, int tokens, double s
     std::vector<float> y(static_cast<std::size_t>(widest));
     return repeat<Decoding>(seconds, [&](Decoding& record) {
         record.read.push_back(read());
-        session.truncate(past);
+        session.truncate(0, past);
         record.seconds.push_back(seconds_of([&] {
             std::int32_t next = first;
             for (int token = 0; token < tokens; ++token) {
-                session.forward(&next, 1, false, logits.data());
+                append(session, {&next, 1}, logits);
                 next = choose();
             }
         }) / tokens);
@@ -159,8 +164,8 @@ Timing::Prompt Timing::prompt(Session& session, int tokens, double seconds) {
     std::vector<float> logits(static_cast<std::size_t>(model.vocab()));
     return repeat<Prompt>(seconds, [&](Prompt& record) {
         record.multiply.push_back(multiply());
-        session.truncate(0);
-        record.seconds.push_back(seconds_of([&] { session.forward(ids.data(), tokens, false, logits.data()); }));
+        session.truncate(0, 0);
+        record.seconds.push_back(seconds_of([&] { append(session, ids, logits); }));
     });
 }
 

@@ -33,6 +33,7 @@ void add_to_digest(const T* values, std::size_t n) {
 
 void codes();
 void isas();
+void attention();
 void kernels(int every);
 void floats();
 void pool();

@@ -11,6 +11,7 @@ int main(int count, char** arguments) {
     test::codes();
     test::kernels(count > 1 ? std::max(1, std::atoi(arguments[1])) : 1);
     test::floats();
+    test::attention();
     test::pool();
     test::timing();
     std::string names;

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
 from torch import Tensor
 
-from pentanet.errors import CodeError, ConfigError, EngineError, UnsupportedModelError
+from pentanet.errors import CodeError, ConfigError, EngineError, UnknownNameError, UnsupportedModelError
 from pentanet.extras import ACTIVATIONS, LowRank
 from pentanet.models import GPTConfig, LlamaConfig, ModelConfig, build
 from pentanet.models.rope import LinearRope, Llama3Rope, YarnRope
@@ -25,7 +25,7 @@ from pentanet.pack.checkpoint import export_tensors
 from pentanet.pack.model_dir import open_model, write_model
 from pentanet.quant.methods.tequila import TequilaQuantizer
 from pentanet.runtime import native
-from pentanet.runtime.engine import Engine, EngineNetwork, open_predictor
+from pentanet.runtime.engine import CACHES, CacheType, Engine, EngineNetwork, open_predictor
 from pentanet.runtime.generate import Sampling
 from pentanet.runtime.generate import generate as stream
 from pentanet.runtime.load import Runtime, load
@@ -203,16 +203,57 @@ def test_threads_and_instruction_sets_change_nothing(
         np.testing.assert_array_equal(other, found[0])
 
 
-def test_a_batch_changes_nothing(packed: Packed) -> None:
-    engine = Engine.open(packed("bitnet"))
-    texts = [text(30, seed) for seed in range(3)]
-    session = _native.Session(engine.model, batch=3, threads=2)
-    found = session.forward(np.array(texts, np.int32), True)
-    for one, ids in zip(found, texts, strict=True):
-        np.testing.assert_array_equal(one, engine.logits(ids))
-    more = session.forward(np.full((3, 1), 5, np.int32))
-    for one, ids in zip(more, texts, strict=True):
-        np.testing.assert_array_equal(one, engine.logits([*ids, 5])[-1])
+@pytest.mark.parametrize("cache", CACHES)
+def test_other_sequences_change_nothing(packed: Packed, cache: CacheType) -> None:
+    engine = Engine.open(packed("mistral"), cache=cache)
+    texts = [text(length, seed) for seed, length in enumerate((130, 1, 57))]
+    whole = [engine.logits(ids) for ids in texts]
+    session = _native.Session(engine.model, sequences=4, threads=2, cache=cache)
+
+    def forward(*parts: tuple[int, list[int]]) -> np.ndarray:
+        ids = np.array([i for _, part in parts for i in part], np.int32)
+        return session.forward(ids, [(place, len(part)) for place, part in parts], every=True)
+
+    found = forward((2, texts[0][:125]), (0, texts[1]), (3, texts[2][:20]))
+    np.testing.assert_array_equal(found, np.concatenate([whole[0][:125], whole[1], whole[2][:20]]))
+    found = forward((3, texts[2][20:]), (2, texts[0][125:]))
+    np.testing.assert_array_equal(found, np.concatenate([whole[2][20:], whole[0][125:]]))
+    assert [session.length(place) for place in range(4)] == [1, 0, 130, 57]
+    session.truncate(33, sequence=2)
+    session.truncate(0, sequence=3)
+    found = forward((1, texts[2]), (2, texts[0][33:40]), (3, texts[1]))
+    np.testing.assert_array_equal(found, np.concatenate([whole[2], whole[0][33:40], whole[1]]))
+
+
+def test_a_session_refuses_parts_that_do_not_fit(packed: Packed) -> None:
+    session = _native.Session(Engine.open(packed("bitnet")).model, sequences=2)
+    ids = np.arange(6, dtype=np.int32)
+    for parts, message in (
+        ([(2, 6)], "sequence 2 of 2"),
+        ([(-1, 6)], "sequence -1 of 2"),
+        ([(0, 3), (0, 3)], "sequence 0 twice"),
+        ([(0, 6), (1, 0)], "0 tokens"),
+        ([(0, 5)], "fewer tokens"),
+        ([(0, 6), (1, 1)], "more tokens"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            session.forward(ids, parts)
+    assert session.length(0) == session.length(1) == 0
+    with pytest.raises(ValueError, match="at least one sequence"):
+        _native.Session(Engine.open(packed("bitnet")).model, sequences=0)
+    with pytest.raises(ValueError, match="unknown name 'int3'"):
+        _native.Session(Engine.open(packed("bitnet")).model, cache="int3")
+    with pytest.raises(UnknownNameError, match="cache 'int3'"):
+        Engine.open(packed("bitnet"), cache="int3")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("cache", "error"), [("float16", 0.05), ("bfloat16", 0.1), ("int8", 0.1)])
+def test_smaller_caches_change_little(packed: Packed, cache: CacheType, error: float) -> None:
+    exact, smaller = Engine.open(packed("qwen3")), Engine.open(packed("qwen3"), cache=cache)
+    expected = exact.logits(text(100))
+    found = smaller.logits(text(100))
+    assert 0 < np.abs(found - expected).mean() < error * expected.std()
+    np.testing.assert_array_equal(smaller.next_logits(text(100)), found[-1])
 
 
 def test_another_beginning_is_read_anew(packed: Packed) -> None:

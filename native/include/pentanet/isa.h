@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pentanet/attention.h"
 #include "pentanet/layout.h"
 
 namespace pentanet {
@@ -84,7 +85,10 @@ struct FloatOps {
     void (*add_scaled)(float* y, float factor, const float* x, std::ptrdiff_t n);  // y += factor * x
     float (*softmax)(float* x, std::ptrdiff_t n);  // x becomes exp(x - max); returns the sum
     void (*silu)(float* x, std::ptrdiff_t n);
-    float (*quantize)(const float* x, std::int8_t* q, std::ptrdiff_t n);  // see quantize.h
+    float (*quantize)(const float* x, std::int8_t* q, std::ptrdiff_t n);  // see linear.h
+    void (*to_float16)(const float* x, std::uint16_t* out, std::ptrdiff_t n);  // ties to even; what is too large to 65504
+    void (*to_bfloat16)(const float* x, std::uint16_t* out, std::ptrdiff_t n);
+    void (*attend[cache_types])(const Attend& a);
 };
 
 // What this machine can do at most with these instructions: the limits that `pentanet speed` holds kernels against.

@@ -1,53 +1,73 @@
-// A running model: sequences of equal length, their key-value cache, and the next logits.
+// A running model: sequences, their key-value cache, and the next logits.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "pentanet/cache.h"
 #include "pentanet/linear.h"
 #include "pentanet/model.h"
 #include "pentanet/pool.h"
 
 namespace pentanet {
 
-// Results depend on each sequence alone: not on the batch, on how its tokens were divided into calls, or on threads.
+// The next tokens of a sequence.
+struct Part {
+    int sequence;
+    std::span<const std::int32_t> ids;
+};
+
+// Results depend on each sequence alone: not on others, on how its tokens were divided into calls, or on threads.
 class Session {
 public:
-    Session(std::shared_ptr<const Model> model, int batch, int threads);
+    // Room for so many sequences, which are all empty at first.
+    Session(std::shared_ptr<const Model> model, int sequences, int threads, CacheType cache);
 
     const Model& model() const { return *model_; }
-    int batch() const { return batch_; }
+    int sequences() const { return static_cast<int>(lengths_.size()); }
     int threads() const { return pool_.threads(); }
-    int length() const { return length_; }
+    const Cache& cache() const { return cache_; }
 
-    // Forgets all but the first `length` tokens of each sequence. Throws std::invalid_argument if there are fewer.
-    void truncate(int length);
+    // Tokens that a sequence has. Throws std::invalid_argument where there is no such sequence.
+    int length(int sequence) const;
 
-    // Appends ids [batch, tokens]. Writes logits [batch, vocab] after the last one, or with `all` after each one
-    // [batch, tokens, vocab]. Throws std::invalid_argument for ids that do not exist, and where the context is full.
-    void forward(const std::int32_t* ids, int tokens, bool all, float* logits);
+    // Forgets all but the first `length` tokens of a sequence. Throws std::invalid_argument if there are fewer.
+    void truncate(int sequence, int length);
+
+    // Appends tokens to some sequences. Writes logits [parts, vocab] after the last one of each part, or with `all` after
+    // each token, part after part. Throws std::invalid_argument, and changes nothing, for ids and sequences that do not
+    // exist, a sequence that comes twice, a part without tokens, and where a context is full.
+    void forward(std::span<const Part> parts, bool all, float* logits);
 
 private:
-    struct Cache {
-        std::unique_ptr<float[]> keys, values;  // [batch, kv heads, context, head width]
+    struct Row {  // a token that is being computed
+        std::int32_t id;
+        int sequence, position;
+        bool wanted;  // its logits
     };
-    void chunk(const std::int32_t* ids, std::ptrdiff_t ids_stride, int tokens, bool all, float* logits,
-               std::ptrdiff_t logits_stride);
-    void embed(const std::int32_t* ids, std::ptrdiff_t ids_stride, int tokens);
-    void attention(const Layer& layer, Cache& cache, int tokens);
-    void remember(const Layer& layer, Cache& cache, int tokens);
-    void attend(const Cache& cache, int tokens);
-    void mlp(const Layer& layer, int tokens);
-    void add_to_residual(int tokens);
-    void norm(const Gain& gain, std::vector<float>& x, int size, int tokens, std::vector<float>& out);
+    struct Job {  // queries of one key-value head that are computed together: [rows, heads that share it], cut into pieces
+        int first_row, head, begin, count;
+    };
+    void check(std::span<const Part> parts) const;
+    void chunk(std::span<const Row> rows, float* logits);
+    void plan_attention();
+    void embed();
+    void attention(const Layer& layer, int index);
+    void remember(const Layer& layer, int index);
+    void attend(int index);
+    void mlp(const Layer& layer);
+    void add_to_residual();
+    void norm(const Gain& gain, const std::vector<float>& x, int rows, std::vector<float>& out);
 
     std::shared_ptr<const Model> model_;
     Pool pool_;
-    int batch_;
-    int length_ = 0;
-    std::vector<Cache> caches_;
-    std::vector<float> x_, normed_, qkv_, mixed_, hidden_, other_, out_;  // [batch * tokens, ...]
+    std::vector<int> lengths_;
+    Cache cache_;
+    std::span<const Row> rows_;  // of the chunk
+    std::vector<Job> jobs_;
+    std::vector<float> x_, normed_, qkv_, mixed_, hidden_, other_, out_;  // [rows, ...]
 };
 
 }  // namespace pentanet

@@ -24,6 +24,7 @@ def evaluate(
     precision: Literal["auto", "bfloat16", "float32"] = "auto",
     engine: Literal["torch", "native"] = "torch",
     threads: Threads = 0,
+    cache: Literal["float32", "float16", "bfloat16", "int8"] = "float32",
     json: Flag = False,
 ) -> None:
     """Measure loss, perplexity and bits per byte on every token of a split, or of a whole text file.
@@ -54,6 +55,8 @@ def evaluate(
         torch: what training measured; native: compiled, activations rounded to int8.
     threads
         Of the native engine; 0 for one on each core.
+    cache
+        Of the native engine: how keys and values are stored.
     json
         Print the result as JSON.
     """
@@ -63,7 +66,7 @@ def evaluate(
     from pentanet.runtime.engine import Engine
     from pentanet.runtime.load import load
 
-    runtime = Engine.open(model, threads=threads).runtime() if engine == "native" else load(model)
+    runtime = Engine.open(model, threads=threads, cache=cache).runtime() if engine == "native" else load(model)
     if choices is not None:
         found = _choices(runtime, choices)
     elif stride:

@@ -21,6 +21,7 @@ def generate(
     seed: Seed = 0,
     engine: Literal["auto", "native", "torch"] = "auto",
     threads: Threads = 0,
+    cache: Literal["float32", "float16", "bfloat16", "int8"] = "float32",
     json: Flag = False,
 ) -> None:
     """Continue a prompt, token by token.
@@ -45,6 +46,8 @@ def generate(
         native: compiled, activations rounded to int8; torch: slow, exact; auto: native where it was compiled.
     threads
         Of the native engine; 0 for one on each core.
+    cache
+        Of the native engine: how keys and values are stored.
     json
         Print prompt, text and speed as JSON instead of streaming.
     """
@@ -58,7 +61,7 @@ def generate(
         why = native.why_missing()
         console.err.print(f"The native engine was not compiled ({why}); generating slowly, with torch.")
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    pieces = stream(open_predictor(model, engine, threads), prompt, tokens, sampling)
+    pieces = stream(open_predictor(model, engine, threads, cache), prompt, tokens, sampling)
     started = time.monotonic()
     if json:
         text = "".join(pieces)

@@ -15,6 +15,7 @@ def speed(
     threads: Annotated[list[Count] | None, Parameter(negative=(), consume_multiple=True)] = None,
     layouts: Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)] = None,
     model: str = "llama-778m",
+    cache: Literal["float32", "float16", "bfloat16", "int8"] = "float32",
     against: Literal["llama.cpp"] | None = None,
     quick: Flag = False,
     out: Path | None = None,
@@ -30,6 +31,8 @@ def speed(
         Layouts to measure, separated by spaces; all by default.
     model
         Shape of the synthetic model: llama-778m, smollm2-135m, or none.
+    cache
+        How the model stores keys and values.
     against
         Measure stock llama.cpp in turn with the model; needs the packages llama-cpp-python and gguf.
     quick
@@ -45,7 +48,12 @@ def speed(
     from pentanet.report.speed import save
 
     settings = speed_settings(
-        threads=threads or (), layouts=layouts or (), model=model, against=against is not None, quick=quick
+        threads=threads or (),
+        layouts=layouts or (),
+        model=model,
+        cache=cache,
+        against=against is not None,
+        quick=quick,
     )
     with console.bars(transient=True) as bars:
         bar = bars.add_task("speed", total=None, note="")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from pentanet.errors import ConfigError, UnsupportedModelError
+from pentanet.errors import ConfigError, UnknownNameError, UnsupportedModelError
 from pentanet.machine import usable_cores
 from pentanet.models import ModelConfig, Network
 from pentanet.pack.packed_model import PackedModel
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 
 Choice = Literal["auto", "native", "torch"]
+CacheType = Literal["float32", "float16", "bfloat16", "int8"]
+CACHES: tuple[str, ...] = get_args(CacheType)
 
 
 class Engine:
@@ -44,41 +46,54 @@ class Engine:
         model: what the engine runs; sessions of `pentanet._native` can share it.
         isa: instruction set in use.
         threads: that share the work.
+        cache: how keys and values are stored.
     """
 
     def __init__(
-        self, packed: PackedModel, config: ModelConfig, tokenizer: Tokenizer, model: Model, threads: int
+        self,
+        packed: PackedModel,
+        config: ModelConfig,
+        tokenizer: Tokenizer,
+        model: Model,
+        threads: int,
+        cache: CacheType,
     ) -> None:
         from pentanet._native import Session
 
         self.packed, self.config, self.tokenizer = packed, config, tokenizer
-        self.model, self.isa, self.threads = model, model.isa, threads
-        self._session: Session = Session(model, threads=threads)
+        self.model, self.isa, self.threads, self.cache = model, model.isa, threads, cache
+        self._session: Session = Session(model, threads=threads, cache=cache)
         self._ids: list[int] = []  # what the session has seen
 
     @classmethod
-    def open(cls, path: Path, *, threads: int = 0, verify: bool = True) -> Engine:
+    def open(
+        cls, path: Path, *, threads: int = 0, verify: bool = True, cache: CacheType = "float32"
+    ) -> Engine:
         """Open a model directory.
 
         Args:
             path: the directory.
             threads: how many share the work; 0 takes one for each core that this process may use.
             verify: compare every tensor with its sha256, which reads the whole file once.
+            cache: how keys and values are stored. "float32" is exact; "float16" and "bfloat16" take half of the memory
+                and "int8" (with a scale for each token and head) a quarter, and a long text is read faster.
 
         Raises:
             EngineError: the engine was not compiled, or PENTANET_ISA is wrong.
             UnsupportedModelError: the linears round their inputs by learned steps, or have a path of low rank.
-            ConfigError: a negative number of threads.
+            ConfigError: a negative number of threads, or another name of a cache.
             FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
         """
         isa = native.instruction_set()
         if threads < 0:
             raise ConfigError(f"threads {threads}: must be 1 or more, or 0 for one on each core")
+        if cache not in CACHES:
+            raise UnknownNameError("cache", cache, CACHES)
         packed, config, vocab = open_config(path, verify=verify)
         _require_known(packed)
         tokenizer = read_tokenizer(packed, vocab)
         threads = threads or usable_cores()
-        return cls(packed, config, tokenizer, assemble(packed, config, isa, threads), threads)
+        return cls(packed, config, tokenizer, assemble(packed, config, isa, threads), threads, cache)
 
     @property
     def context(self) -> int:
@@ -91,7 +106,7 @@ class Engine:
         Raises:
             ValueError: no tokens, more than the context, or one that is not in the vocabulary.
         """
-        return self._forward(ids, every=True)[0]
+        return self._forward(ids, every=True)
 
     def next_logits(self, ids: Sequence[int]) -> Tensor:
         """Logits [vocab] after the last of `ids`; a beginning that the last call shared is not computed again.
@@ -114,7 +129,8 @@ class Engine:
     def _forward(self, ids: Sequence[int], keep: int = 0, *, every: bool = False) -> NDArray[np.float32]:
         self._session.truncate(keep)
         self._ids = self._ids[:keep]
-        out = self._session.forward(np.asarray(ids[keep:], np.int32).reshape(1, -1), every)
+        new = np.asarray(ids[keep:], np.int32)
+        out = self._session.forward(new, [(0, new.size)], every=every)
         self._ids = list(ids)
         return out
 
@@ -133,8 +149,10 @@ def _require_known(packed: PackedModel) -> None:
         )
 
 
-def open_predictor(path: Path, choice: Choice, threads: int = 0) -> Engine | Runtime:
+def open_predictor(path: Path, choice: Choice, threads: int = 0, cache: CacheType = "float32") -> Engine | Runtime:
     """Open a model directory to generate with: "auto" takes the native engine if it was compiled and knows the model.
+
+    Threads and cache are those of the native engine.
 
     Raises:
         EngineError: "native", and the engine was not compiled or does not know the model; or PENTANET_ISA is wrong.
@@ -143,7 +161,7 @@ def open_predictor(path: Path, choice: Choice, threads: int = 0) -> Engine | Run
     if choice == "torch" or (choice == "auto" and not native.available()):
         return load(path)
     try:
-        return Engine.open(path, threads=threads)
+        return Engine.open(path, threads=threads, cache=cache)
     except UnsupportedModelError:
         if choice == "native":
             raise

@@ -44,7 +44,7 @@ class Ours:
         self.session.truncate(length)
 
     def forward(self, ids: list[int]) -> None:
-        self.session.forward(np.array([ids], np.int32))
+        self.session.forward(np.array(ids, np.int32), [(0, len(ids))])
 
 
 def require() -> None:
@@ -96,7 +96,7 @@ def _type(
             for threads in settings.threads:
                 tell(f"llama.cpp {kind}, threads: {threads}")
                 with llama_cpp.runner(package, opened, threads) as theirs:
-                    ours = Ours(Session(model.engine.model, threads=threads))
+                    ours = Ours(Session(model.engine.model, threads=threads, cache=settings.cache))
                     yield {"type": kind, "threads": threads, **_size(file), **_compare(ours, theirs, settings)}
     finally:
         file.unlink()

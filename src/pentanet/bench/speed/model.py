@@ -57,8 +57,10 @@ def subject(shape: Shape) -> Generator[Subject]:
         yield Subject(shape, path, Engine.open(path, threads=1))
 
 
-def describe(model: Subject) -> dict[str, Any]:
+def describe(model: Subject, cache: str) -> dict[str, Any]:
     """What is the same for all thread counts; the tables by thread count are empty yet."""
+    from pentanet._native import Session
+
     by_threads = (
         "decode_tokens_per_second",
         "prefill_tokens_per_second",
@@ -72,6 +74,8 @@ def describe(model: Subject) -> dict[str, Any]:
         "name": model.shape.name,
         "parameters": model.parameters,
         "bytes_per_token": model.engine.model.bytes_per_token,
+        "cache": cache,
+        "cache_bytes_per_token": Session(model.engine.model, cache=cache).cache_bytes_per_token,
         **{name: {} for name in by_threads},
     }
 
@@ -83,7 +87,7 @@ def measures(
     from pentanet._native import Session
 
     threads, key = timing.threads, str(timing.threads)
-    session = Session(model.engine.model, threads=threads)
+    session = Session(model.engine.model, threads=threads, cache=settings.cache)
     seconds = LONGER * settings.seconds
 
     def decode() -> None:

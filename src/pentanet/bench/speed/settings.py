@@ -10,6 +10,7 @@ from pentanet.errors import ConfigError, UnknownNameError
 from pentanet.machine import usable_cores
 from pentanet.models import LlamaConfig
 from pentanet.pack.layouts import LAYOUTS, layout
+from pentanet.runtime.engine import CacheType
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +70,7 @@ class Settings:
         threads: each count is measured on its own.
         layouts: names of layouts on disk.
         model: the whole model, or None.
+        cache: how the model stores keys and values.
         against: measure stock llama.cpp in turn with the model.
         rows, cols: shape of each matrix of a layout.
         buffer: bytes that the read limit is measured on, and that the matrices of a layout take at least together.
@@ -80,6 +82,7 @@ class Settings:
     threads: tuple[int, ...]
     layouts: tuple[str, ...]
     model: Shape | None
+    cache: CacheType = "float32"
     against: bool = False
     rows: int = 4096
     cols: int = 4096
@@ -94,6 +97,7 @@ def speed_settings(
     threads: Sequence[int] = (),
     layouts: Sequence[str] = (),
     model: str = "llama-778m",
+    cache: CacheType = "float32",
     against: bool = False,
     quick: bool = False,
 ) -> Settings:
@@ -103,6 +107,7 @@ def speed_settings(
         threads: by default 1, and one for each core.
         layouts: names; all by default.
         model: a name of MODELS, or "none".
+        cache: how the model stores keys and values.
         against: also measure stock llama.cpp, in turn with the model.
         quick: tiny shapes and a moment for each measurement: whether it works, not how fast it is.
 
@@ -124,11 +129,12 @@ def speed_settings(
     names = tuple(dict.fromkeys(layouts)) or tuple(LAYOUTS)
     shape = MODELS.get(model)
     if not quick:
-        return Settings(threads=chosen, layouts=names, model=shape, against=against)
+        return Settings(threads=chosen, layouts=names, model=shape, cache=cache, against=against)
     return Settings(
         threads=chosen,
         layouts=names,
         model=None if shape is None else _TINY,
+        cache=cache,
         against=against,
         rows=64,
         cols=240,

@@ -1,0 +1,56 @@
+// What a token takes from those before it: out = softmax(q . keys / sqrt(width)) values, for one key-value head.
+//
+// The order of every sum is part of the definition, so that all instruction sets agree in every bit, and so that nothing
+// depends on which other queries are computed along: a score sums over the width in order, a mixed value over tokens in
+// order, and the sum of a softmax has 16 parts, one for each place of a token in its block.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pentanet {
+
+// How keys and values are stored. int8 has a scale for each token and head; the queries are then rounded to 16 bits, the
+// weights of a softmax too, and both products are exact sums of integers.
+enum class CacheType : std::uint8_t { float32, float16, bfloat16, int8 };
+inline constexpr int cache_types = 4;
+
+inline constexpr int block_tokens = 16;   // whose keys lie side by side
+inline constexpr int attend_queries = 4;  // that share what they read, at most
+
+// The cache of one key-value head, in blocks of 16 tokens. A block holds keys as [width, 16 tokens], and values as
+// [16 tokens, padded width]. In int8 two neighbours lie together: keys are [width / 2, 16 tokens, 2] and values
+// [8, padded width, 2 tokens].
+struct HeadCache {
+    const std::uint8_t* keys;
+    const std::uint8_t* values;
+    const float* key_scales;  // [16] in each block; of int8 alone
+    const float* value_scales;
+    std::ptrdiff_t key_stride, value_stride, scale_stride;  // from a block to the next, in bytes; scales in floats
+};
+
+// Values are padded with zeros to whole vectors.
+constexpr int padded_width(int width) { return (width + 15) / 16 * 16; }
+
+// A query sees the tokens first .. seen - 1, and what it takes from them goes to `out`. Both have `width` numbers.
+struct Query {
+    const float* q;
+    float* out;
+    int first, seen;
+};
+
+struct Attend {
+    HeadCache cache;
+    int width;
+    const Query* queries;
+    int count;  // of queries, 1 to attend_queries
+    float* scratch;  // attend_scratch(width, tokens) numbers
+};
+
+// Floats of scratch for queries that see at most `tokens` tokens, counted from the start of the text.
+constexpr std::size_t attend_scratch(int width, int tokens) {
+    const auto span = static_cast<std::size_t>((tokens + block_tokens - 1) / block_tokens * block_tokens);
+    return attend_queries * (2 * span + 2 * static_cast<std::size_t>(padded_width(width)));
+}
+
+}  // namespace pentanet

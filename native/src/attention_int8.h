@@ -1,0 +1,144 @@
+// Attention over a cache of int8; included by attention_ops.h. Queries and the weights of a softmax are rounded to 16 bits,
+// each row by its largest magnitude, so that next to nothing is lost beyond the rounding of keys and values themselves, and
+// both products are exact sums of integers.
+#pragma once
+
+namespace pentanet {
+namespace {
+namespace attention {
+
+constexpr int exact_tokens = 256;  // whose sum of 32767 * 127 each fits 32 bits
+constexpr int most_weight = 32767;
+static_assert(std::int64_t{exact_tokens} * most_weight * 127 < INT32_MAX);
+
+// Rounds `count` numbers to -limit .. limit, and returns what one of these steps is worth. Zeros stand behind, up to `room`.
+inline float to_shorts(const float* x, int count, int room, int limit, std::int16_t* out) {
+    constexpr float round = 12582912.0f;  // adding 1.5 * 2^23 rounds to the nearest integer, ties to even
+    const auto most = static_cast<float>(limit);
+    std::memset(out, 0, static_cast<std::size_t>(room) * sizeof(std::int16_t));
+    Reals tops = {};
+    int i = 0;
+    for (; i + wide <= count; i += wide) {
+        const Reals v = get<Reals>(x + i), size = v < 0 ? -v : v;
+        tops = size > tops ? size : tops;
+    }
+    float top = 0;
+    for (int lane = 0; lane < wide; ++lane) top = tops[lane] > top ? tops[lane] : top;
+    for (; i < count; ++i) top = __builtin_fabsf(x[i]) > top ? __builtin_fabsf(x[i]) : top;
+    if (!(top > 1e-30f)) return 0;
+    const float steps = most / top;
+    const auto whole = [&](const Reals& v) {
+        Reals scaled = v * steps;
+        scaled = scaled > -most ? scaled : Reals{} - most;  // NaN too, which no cast could take
+        scaled = scaled < most ? scaled : Reals{} + most;
+        using Half = std::int16_t __attribute__((vector_size(2 * wide)));
+        return __builtin_convertvector(__builtin_convertvector((scaled + round) - round, Words), Half);
+    };
+    for (i = 0; i + wide <= count; i += wide) put(out + i, whole(get<Reals>(x + i)));
+    if (i < count) {
+        float rest[wide] = {};
+        std::memcpy(rest, x + i, static_cast<std::size_t>(count - i) * sizeof(float));
+        const auto last = whole(get<Reals>(rest));
+        std::memcpy(out + i, &last, static_cast<std::size_t>(count - i) * sizeof(std::int16_t));
+    }
+    return top / most;
+}
+
+template <int Rows>
+void score_int8(const Attend& a, Span span, const std::int16_t* q, std::ptrdiff_t q_stride, const float* factors, float* scores) {
+    for_blocks<Rows>(span, [&](int block, auto blocks) {
+        constexpr int vectors = blocks * in_block;
+        const std::int8_t* keys[blocks];
+        repeat<blocks>(PENTANET_EACH(b) {
+            keys[b] = reinterpret_cast<const std::int8_t*>(a.cache.keys + (block + b) * a.cache.key_stride);
+        });
+        Words sums[Rows][vectors] = {};
+        for (std::ptrdiff_t d = 0; d < a.width; d += 2)
+            repeat<vectors>(PENTANET_EACH(v) {
+                const std::ptrdiff_t at = d * block_tokens + v % in_block * (2 * wide);
+                fetch(keys[v / in_block] + at, blocks * a.cache.key_stride, at);
+                const Shorts key = load_pairs(keys[v / in_block] + at);
+                repeat<Rows>(PENTANET_EACH(r) { sums[r][v] = add_pairs(sums[r][v], key, q + r * q_stride + d); });
+            });
+        float* out = scores + block * block_tokens - span.base;
+        repeat<vectors>(PENTANET_EACH(v) {
+            const Reals scale = get<Reals>(a.cache.key_scales + (block + v / in_block) * a.cache.scale_stride + v % in_block * wide);
+            repeat<Rows>(PENTANET_EACH(r) {
+                put(out + r * std::ptrdiff_t{span.tokens()} + v * wide,
+                    __builtin_convertvector(sums[r][v], Reals) * scale * factors[r]);
+            });
+        });
+    });
+}
+
+// Weights become weight * scale of the value, which is what multiplies its integers.
+inline void scale_weights(const Attend& a, Span span, float* weights) {
+    for (int t = 0; t < span.tokens(); t += wide) {
+        const int token = span.base + t;
+        const float* scale = a.cache.value_scales + token / block_tokens * a.cache.scale_stride + token % block_tokens;
+        put(weights + t, get<Reals>(weights + t) * get<Reals>(scale));
+    }
+}
+
+// out[row, place] = sum over tokens of weights[row, token] * values: exact within 256 tokens, these sums then in float32.
+template <int Rows>
+void mix_int8(const Attend& a, Span span, const std::int16_t* weights, float* out) {
+    const std::ptrdiff_t padded = padded_width(a.width), tokens = span.tokens();
+    for_columns<Rows>(a.width, [&](std::ptrdiff_t place, auto vectors) {
+        Reals totals[Rows][vectors] = {};
+        for (int base = span.base; base < span.end;) {
+            const int end = smaller(base / exact_tokens * exact_tokens + exact_tokens, span.end);
+            Words sums[Rows][vectors] = {};
+            for (; base < end; base += block_tokens) {
+                const auto* values =
+                    reinterpret_cast<const std::int8_t*>(a.cache.values + base / block_tokens * a.cache.value_stride) + 2 * place;
+                const std::int16_t* weight = weights + (base - span.base);
+                for (int t = 0; t < block_tokens; t += 2, values += 2 * padded, weight += 2)
+                    repeat<vectors>(PENTANET_EACH(v) {
+                        fetch(values + v * (2 * wide), a.cache.value_stride, v * (2 * wide));
+                        const Shorts value = load_pairs(values + v * (2 * wide));
+                        repeat<Rows>(PENTANET_EACH(r) { sums[r][v] = add_pairs(sums[r][v], value, weight + r * tokens); });
+                    });
+            }
+            repeat<Rows>(PENTANET_EACH(r) {
+                repeat<vectors>(PENTANET_EACH(v) { totals[r][v] += __builtin_convertvector(sums[r][v], Reals); });
+            });
+        }
+        repeat<Rows>(PENTANET_EACH(r) {
+            repeat<vectors>(PENTANET_EACH(v) { put(out + r * padded + place + v * wide, totals[r][v]); });
+        });
+    });
+}
+
+template <int Rows>
+void attend_rows_int8(const Attend& a) {
+    const Span span = span_of(a);
+    const std::ptrdiff_t tokens = span.tokens(), padded = padded_width(a.width);
+    float* scores = a.scratch;
+    auto* weights = reinterpret_cast<std::int16_t*>(scores + Rows * tokens);
+    auto* q = weights + Rows * tokens;
+    auto* mixed = reinterpret_cast<float*>(q + Rows * padded);
+    const int limit = smaller(most_weight, INT32_MAX / (127 * (a.width + 1)));
+    const float factor = 1.0f / __builtin_sqrtf(static_cast<float>(a.width));
+    float factors[Rows], total[Rows], steps[Rows];
+    for (int r = 0; r < Rows; ++r)
+        factors[r] = factor * to_shorts(a.queries[r].q, a.width, static_cast<int>(padded), limit, q + r * padded);
+    score_int8<Rows>(a, span, q, padded, factors, scores);
+    for (int r = 0; r < Rows; ++r) {
+        float* row = scores + r * tokens;
+        total[r] = exponentials(span, largest(a.queries[r], span, row), row);
+        scale_weights(a, span, row);
+        steps[r] = to_shorts(row, span.tokens(), span.tokens(), most_weight, weights + r * tokens);
+    }
+    mix_int8<Rows>(a, span, weights, mixed);
+    for (int r = 0; r < Rows; ++r)
+        for (int d = 0; d < a.width; ++d) a.queries[r].out[d] = mixed[r * padded + d] * (steps[r] / total[r]);
+}
+
+void attend_int8(const Attend& a) {
+    with_count<attend_queries>(a.count, [&](auto rows) { attend_rows_int8<rows>(a); });
+}
+
+}  // namespace attention
+}  // namespace
+}  // namespace pentanet
