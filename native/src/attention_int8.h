@@ -50,22 +50,29 @@ void score_int8(const Attend& a, Span span, const std::int16_t* q, std::ptrdiff_
         constexpr int vectors = blocks * in_block;
         const std::int8_t* keys[blocks];
         repeat<blocks>(PENTANET_EACH(b) {
-            keys[b] = reinterpret_cast<const std::int8_t*>(a.cache.keys + (block + b) * a.cache.key_stride);
+            keys[b] = reinterpret_cast<const std::int8_t*>(a.cache.key_block(block + b));
         });
-        Words sums[Rows][vectors] = {};
-        for (std::ptrdiff_t d = 0; d < a.width; d += 2)
+        Words sums[Rows][vectors] = {}, others[Rows][vectors] = {};  // that do not wait for each other
+        const auto multiply = [&](std::ptrdiff_t d, Words (&to)[Rows][vectors]) __attribute__((always_inline)) {
             repeat<vectors>(PENTANET_EACH(v) {
                 const std::ptrdiff_t at = d * block_tokens + v % in_block * (2 * wide);
-                fetch(keys[v / in_block] + at, blocks * a.cache.key_stride, at);
+                fetch(keys[v / in_block] + at, at);
                 const Shorts key = load_pairs(keys[v / in_block] + at);
-                repeat<Rows>(PENTANET_EACH(r) { sums[r][v] = add_pairs(sums[r][v], key, q + r * q_stride + d); });
+                repeat<Rows>(PENTANET_EACH(r) { to[r][v] = add_pairs(to[r][v], key, q + r * q_stride + d); });
             });
+        };
+        std::ptrdiff_t d = 0;
+        for (; d + 2 < a.width; d += 4) {
+            multiply(d, sums);
+            multiply(d + 2, others);
+        }
+        if (d < a.width) multiply(d, sums);
         float* out = scores + block * block_tokens - span.base;
         repeat<vectors>(PENTANET_EACH(v) {
-            const Reals scale = get<Reals>(a.cache.key_scales + (block + v / in_block) * a.cache.scale_stride + v % in_block * wide);
+            const Reals scale = get<Reals>(a.cache.key_scale(block + v / in_block) + v % in_block * sizeof(Reals));
             repeat<Rows>(PENTANET_EACH(r) {
                 put(out + r * std::ptrdiff_t{span.tokens()} + v * wide,
-                    __builtin_convertvector(sums[r][v], Reals) * scale * factors[r]);
+                    __builtin_convertvector(sums[r][v] + others[r][v], Reals) * scale * factors[r]);
             });
         });
     });
@@ -75,7 +82,7 @@ void score_int8(const Attend& a, Span span, const std::int16_t* q, std::ptrdiff_
 inline void scale_weights(const Attend& a, Span span, float* weights) {
     for (int t = 0; t < span.tokens(); t += wide) {
         const int token = span.base + t;
-        const float* scale = a.cache.value_scales + token / block_tokens * a.cache.scale_stride + token % block_tokens;
+        const std::uint8_t* scale = a.cache.value_scale(token / block_tokens) + token % block_tokens * sizeof(float);
         put(weights + t, get<Reals>(weights + t) * get<Reals>(scale));
     }
 }
@@ -91,11 +98,11 @@ void mix_int8(const Attend& a, Span span, const std::int16_t* weights, float* ou
             Words sums[Rows][vectors] = {};
             for (; base < end; base += block_tokens) {
                 const auto* values =
-                    reinterpret_cast<const std::int8_t*>(a.cache.values + base / block_tokens * a.cache.value_stride) + 2 * place;
+                    reinterpret_cast<const std::int8_t*>(a.cache.value_block(base / block_tokens)) + 2 * place;
                 const std::int16_t* weight = weights + (base - span.base);
                 for (int t = 0; t < block_tokens; t += 2, values += 2 * padded, weight += 2)
                     repeat<vectors>(PENTANET_EACH(v) {
-                        fetch(values + v * (2 * wide), a.cache.value_stride, v * (2 * wide));
+                        fetch(values + v * (2 * wide), v * (2 * wide));
                         const Shorts value = load_pairs(values + v * (2 * wide));
                         repeat<Rows>(PENTANET_EACH(r) { sums[r][v] = add_pairs(sums[r][v], value, weight + r * tokens); });
                     });

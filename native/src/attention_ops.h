@@ -102,9 +102,10 @@ inline Words add_pairs(const Words& sums, const Shorts& a, const std::int16_t* b
 #endif
 }
 
-// Asks for what a later step reads, once for each line of 64 bytes. The hardware does not: blocks of a head lie apart.
-// `offset` is that of the vector from a start of a line, and a prefetch may go beyond the end.
-inline void fetch(const void* p, std::ptrdiff_t ahead, std::ptrdiff_t offset) {
+// Asks for what comes some lines later, once for each line of 64 bytes: `offset` is that of the vector in its block. It may
+// go beyond the end.
+inline void fetch(const void* p, std::ptrdiff_t offset) {
+    constexpr int ahead = 4096;
     if (offset % 64 == 0) __builtin_prefetch(static_cast<const char*>(p) + ahead);
 }
 
@@ -125,10 +126,11 @@ inline Span span_of(const Attend& a) {
     return {first / block_tokens * block_tokens, (seen + block_tokens - 1) / block_tokens * block_tokens};
 }
 
-// Calls f(first block, count) for all blocks of a span, so many at once as give enough independent sums.
+// Calls f(first block, count) for all blocks of a span. One at a time reads memory in order; several queries, which find
+// most of it in a cache, take as many at once as give enough independent sums.
 template <int Rows, class F>
 inline void for_blocks(Span span, F&& f) {
-    constexpr int wanted = score_vectors / in_block / (Rows > 2 ? 2 : 1), most = wanted > 0 ? wanted : 1;
+    constexpr int wanted = Rows == 1 ? 1 : score_vectors / in_block / (Rows > 2 ? 2 : 1), most = wanted > 0 ? wanted : 1;
     int block = span.base / block_tokens;
     const int end = span.end / block_tokens;
     for (; block + most <= end; block += most) f(block, std::integral_constant<int, most>{});
@@ -143,13 +145,13 @@ void score(const Attend& a, Span span, float factor, float* scores) {
         constexpr int vectors = blocks * in_block;
         const Stored* keys[blocks];
         repeat<blocks>(PENTANET_EACH(b) {
-            keys[b] = reinterpret_cast<const Stored*>(a.cache.keys + (block + b) * a.cache.key_stride);
+            keys[b] = reinterpret_cast<const Stored*>(a.cache.key_block(block + b));
         });
         Reals sums[Rows][vectors] = {};
         for (std::ptrdiff_t d = 0; d < a.width; ++d)
             repeat<vectors>(PENTANET_EACH(v) {
                 const std::ptrdiff_t at = d * block_tokens + v % in_block * wide;
-                fetch(keys[v / in_block] + at, blocks * a.cache.key_stride, at * std::ptrdiff_t{sizeof(Stored)});
+                fetch(keys[v / in_block] + at, at * std::ptrdiff_t{sizeof(Stored)});
                 const Reals key = Type::load(keys[v / in_block] + at);
                 repeat<Rows>(PENTANET_EACH(r) { sums[r][v] += key * a.queries[r].q[d]; });
             });
@@ -208,12 +210,12 @@ void mix(const Attend& a, Span span, int seen, const float* weights, float* out)
     for_columns<Rows>(a.width, [&](std::ptrdiff_t place, auto vectors) {
         Reals sums[Rows][vectors] = {};
         for (int base = span.base; base < seen; base += block_tokens) {
-            const auto* values = reinterpret_cast<const Stored*>(a.cache.values + base / block_tokens * a.cache.value_stride) + place;
+            const auto* values = reinterpret_cast<const Stored*>(a.cache.value_block(base / block_tokens)) + place;
             const float* weight = weights + (base - span.base);
             const int count = smaller(block_tokens, seen - base);
             for (int t = 0; t < count; ++t, values += padded, ++weight)
                 repeat<vectors>(PENTANET_EACH(v) {
-                    fetch(values + v * wide, a.cache.value_stride, v * wide * std::ptrdiff_t{sizeof(Stored)});
+                    fetch(values + v * wide, v * wide * std::ptrdiff_t{sizeof(Stored)});
                     const Reals value = Type::load(values + v * wide);
                     repeat<Rows>(PENTANET_EACH(r) { sums[r][v] += value * weight[r * tokens]; });
                 });

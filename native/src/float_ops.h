@@ -68,33 +68,65 @@ float dot(const float* a, const float* b, std::ptrdiff_t n) { return dot_of(a, b
 
 float dot_bfloat16(const std::uint16_t* a, const float* b, std::ptrdiff_t n) { return dot_of(a, b, n, load_bfloat16); }
 
-void add_scaled(float* y, float factor, const float* x, std::ptrdiff_t n) {
-    for (std::ptrdiff_t i = 0; i < n; ++i) y[i] += factor * x[i];
+float total(const float* x, std::ptrdiff_t n) {
+    Floats first{}, second{};
+    std::ptrdiff_t i = 0;
+    for (; i + 2 * width <= n; i += 2 * width) {
+        first += load(x + i);
+        second += load(x + i + width);
+    }
+    if (i + width <= n) {
+        first += load(x + i);
+        i += width;
+    }
+    if (i < n) second += load_tail(x + i, n - i, load);
+    return sum(first + second);
 }
 
-// Applies f to x eight at a time; the last few with zeros behind them.
+// x = f(x) * by, eight at a time; the last few with zeros behind them.
 template <class F>
-inline void transform(float* x, std::ptrdiff_t n, F f) {
+inline void transform(float* x, const float* by, std::ptrdiff_t n, F f) {
     std::ptrdiff_t i = 0;
-    for (; i + width <= n; i += width) store(x + i, f(load(x + i)));
+    if (by == nullptr)
+        for (; i + width <= n; i += width) store(x + i, f(load(x + i)));
+    else
+        for (; i + width <= n; i += width) store(x + i, f(load(x + i)) * load(by + i));
     if (i == n) return;
-    const Floats last = f(load_tail(x + i, n - i, load));
+    Floats last = f(load_tail(x + i, n - i, load));
+    if (by != nullptr) last *= load_tail(by + i, n - i, load);
     std::memcpy(x + i, &last, static_cast<std::size_t>(n - i) * sizeof(float));
 }
 
-float softmax(float* x, std::ptrdiff_t n) {
-    float top = x[0];
-    for (std::ptrdiff_t i = 1; i < n; ++i) top = x[i] > top ? x[i] : top;
-    transform(x, n, [top](const Floats& v) { return exponential<Floats, Ints>(v - top); });
-    Floats total{};
-    std::ptrdiff_t i = 0;
-    for (; i + width <= n; i += width) total += load(x + i);
-    if (i < n) total += load_tail(x + i, n - i, load);
-    return sum(total);
+void silu(float* x, const float* by, std::ptrdiff_t n) {
+    transform(x, by, n, [](const Floats& v) { return v / (exponential<Floats, Ints>(-v) + 1.0f); });
 }
 
-void silu(float* x, std::ptrdiff_t n) {
-    transform(x, n, [](const Floats& v) { return v / (exponential<Floats, Ints>(-v) + 1.0f); });
+void relu2(float* x, const float* by, std::ptrdiff_t n) {
+    transform(x, by, n, [](const Floats& v) { return v > 0.0f ? v * v : Floats{}; });
+}
+
+// A polynomial with its coefficients from the constant one up.
+template <std::size_t N>
+inline Floats polynomial(const float (&c)[N], const Floats& x) {
+    Floats sum = Floats{} + c[N - 1];
+    for (std::size_t i = N - 1; i-- > 0;) sum = sum * x + c[i];
+    return sum;
+}
+
+// erf(x), to 1e-7: below 1 x times a polynomial of x^2, above 1 - e^-p with p a polynomial of |x| - 2.5. Both were fitted to
+// erf in double precision; from 4 on erf is 1 in float32.
+inline Floats error_function(const Floats& x) {
+    constexpr float near[] = {1.128379166f, -0.3761262585f, 0.1128358536f, -0.02685381907f, 0.005188339407f, -0.0008010286227f, 7.854143033e-05f};
+    constexpr float far[] = {7.806815304f,     5.352680614f,   0.9438918399f,    0.0108534998f,
+                             -0.00216652129f, 0.000430916765f, -6.181574089e-05f, 2.168699743e-05f};
+    const Floats size = x < 0.0f ? -x : x, end = size < 4.0f ? size : Floats{} + 4.0f;
+    const Floats small = x * polynomial(near, x * x);
+    const Floats large = 1.0f - exponential<Floats, Ints>(-polynomial(far, end - 2.5f));
+    return size < 1.0f ? small : x < 0.0f ? -large : large;
+}
+
+void gelu(float* x, const float* by, std::ptrdiff_t n) {
+    transform(x, by, n, [](const Floats& v) { return v * 0.5f * (error_function(v * 0.70710678118654752f) + 1.0f); });
 }
 
 // Rounds eight numbers at a time to the 16 bits that `round` makes of each.
@@ -110,30 +142,50 @@ inline void to_halves(const float* x, std::uint16_t* out, std::ptrdiff_t n, Roun
 
 float quantize(const float* x, std::int8_t* q, std::ptrdiff_t n) {
     constexpr float round = 12582912.0f;  // adding 1.5 * 2^23 rounds to the nearest integer, ties to even
-    float top = 0;
-    for (std::ptrdiff_t i = 0; i < n; ++i) top = __builtin_fabsf(x[i]) > top ? __builtin_fabsf(x[i]) : top;
+    using Bytes = std::int8_t __attribute__((vector_size(width)));
+    Floats tops{};
+    const auto widen = [&tops](const Floats& v) {
+        const Floats size = v < 0.0f ? -v : v;
+        tops = size > tops ? size : tops;  // not by NaN
+    };
+    std::ptrdiff_t i = 0;
+    for (; i + width <= n; i += width) widen(load(x + i));
+    if (i < n) widen(load_tail(x + i, n - i, load));
+    float top = tops[0];
+    for (int lane = 1; lane < width; ++lane) top = tops[lane] > top ? tops[lane] : top;
     const float scale = top / 127.0f;
     if (!(scale > 0)) {  // all zeros, or too small for a scale
         std::memset(q, 0, static_cast<std::size_t>(n));
         return 0;
     }
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
-        float v = x[i] / scale;
-        v = v > -127.0f ? v : -127.0f;  // NaN too, which no cast could take
-        v = v < 127.0f ? v : 127.0f;
-        q[i] = static_cast<std::int8_t>(static_cast<std::int32_t>((v + round) - round));
+    const auto whole = [scale](Floats v) {
+        v = v / scale;
+        v = v > -127.0f ? v : Floats{} - 127.0f;  // NaN too, which no cast could take
+        v = v < 127.0f ? v : Floats{} + 127.0f;
+        return __builtin_convertvector(__builtin_convertvector((v + round) - round, Ints), Bytes);
+    };
+    for (i = 0; i + width <= n; i += width) {
+        const Bytes bytes = whole(load(x + i));
+        std::memcpy(q + i, &bytes, sizeof bytes);
+    }
+    if (i < n) {
+        const Bytes bytes = whole(load_tail(x + i, n - i, load));
+        std::memcpy(q + i, &bytes, static_cast<std::size_t>(n - i));
     }
     return scale;
 }
 
-void to_float16(const float* x, std::uint16_t* out, std::ptrdiff_t n) { to_halves(x, out, n, halves::float16<Floats, Ints>); }
+void to_float16(const float* x, std::uint16_t* out, std::ptrdiff_t n) {
+    to_halves(x, out, n, [](const Floats& v) { return halves::float16<Floats, Ints>(v); });
+}
 
-void to_bfloat16(const float* x, std::uint16_t* out, std::ptrdiff_t n) { to_halves(x, out, n, halves::bfloat16<Floats, Ints>); }
+void to_bfloat16(const float* x, std::uint16_t* out, std::ptrdiff_t n) {
+    to_halves(x, out, n, [](const Floats& v) { return halves::bfloat16<Floats, Ints>(v); });
+}
 
-constexpr FloatOps all{dot,        dot_bfloat16, add_scaled,
-                       softmax,    silu,         quantize,
-                       to_float16, to_bfloat16,  {attention::attend<attention::Float32>, attention::attend<attention::Float16>,
-                                                  attention::attend<attention::BFloat16>, attention::attend_int8}};
+constexpr FloatOps all{dot,  dot_bfloat16, total,      silu,        relu2,
+                       gelu, quantize,     to_float16, to_bfloat16, {attention::attend<attention::Float32>, attention::attend<attention::Float16>,
+                                                                     attention::attend<attention::BFloat16>, attention::attend_int8}};
 
 }  // namespace floats
 

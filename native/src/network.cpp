@@ -14,18 +14,13 @@ void rms_norm(const Model& model, const Gain& gain, const float* x, float* out) 
 }
 
 void layer_norm(const Model& model, const Gain& gain, const float* x, float* out) {
-    const auto size = static_cast<double>(gain.size());
-    double total = 0, squares = 0;
-    for (std::size_t i = 0; i < gain.size(); ++i) total += x[i];
-    const double mean = total / size;
-    for (std::size_t i = 0; i < gain.size(); ++i) squares += (x[i] - mean) * (x[i] - mean);
-    const float factor = 1.0f / std::sqrt(static_cast<float>(squares / size) + model.norm_eps);
-    for (std::size_t i = 0; i < gain.size(); ++i) out[i] = (x[i] - static_cast<float>(mean)) * factor * gain[i];
+    const auto size = static_cast<std::ptrdiff_t>(gain.size());
+    const float mean = model.isa->ops.total(x, size) / static_cast<float>(size);
+    for (std::size_t i = 0; i < gain.size(); ++i) out[i] = x[i] - mean;
+    const float variance = model.isa->ops.dot(out, out, size) / static_cast<float>(size);
+    const float factor = 1.0f / std::sqrt(variance + model.norm_eps);
+    for (std::size_t i = 0; i < gain.size(); ++i) out[i] = out[i] * factor * gain[i];
 }
-
-float gelu(float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752f)); }
-
-float squared_relu(float x) { return x > 0 ? x * x : 0; }
 
 }  // namespace
 
@@ -54,11 +49,12 @@ void rotate(const Model& model, int position, float* x, int heads) {
         }
 }
 
-void activate(const Model& model, float* x, int size) {
+void activate(const Model& model, float* x, const float* by, int size) {
+    const FloatOps& ops = model.isa->ops;
     switch (model.activation) {
-        case Activation::silu: return model.isa->ops.silu(x, size);
-        case Activation::relu2: std::transform(x, x + size, x, squared_relu); return;
-        case Activation::gelu: std::transform(x, x + size, x, gelu); return;
+        case Activation::silu: return ops.silu(x, by, size);
+        case Activation::relu2: return ops.relu2(x, by, size);
+        case Activation::gelu: return ops.gelu(x, by, size);
     }
 }
 

@@ -17,8 +17,8 @@ void norm_heads(const Model& model, const Gain& gain, float* x, int heads);
 // Does nothing where the model has no rotary positions.
 void rotate(const Model& model, int position, float* x, int heads);
 
-// Applies the model's activation function.
-void activate(const Model& model, float* x, int size);
+// x = f(x) * by, with the model's activation function; f(x) alone where `by` is null.
+void activate(const Model& model, float* x, const float* by, int size);
 
 // Cuts rows of a + b + c numbers into three matrices, one behind the other.
 void split_columns(const float* x, int rows, std::array<int, 3> widths, float* out);

@@ -233,11 +233,8 @@ void Session::mlp(const Layer& layer) {
     if (layer.up.size() == 2) input.apply(*layer.up[1], other_.data());
     pool_.run(static_cast<std::size_t>(rows), [&](std::size_t begin, std::size_t end) {
         for (std::size_t row = begin; row < end; ++row) {
-            float* x = hidden_.data() + row * static_cast<std::size_t>(hidden);
-            activate(m, x, hidden);
-            if (other_.empty()) continue;
-            const float* up = other_.data() + row * static_cast<std::size_t>(hidden);
-            for (int i = 0; i < hidden; ++i) x[i] *= up[i];
+            const std::size_t at = row * static_cast<std::size_t>(hidden);
+            activate(m, hidden_.data() + at, other_.empty() ? nullptr : other_.data() + at, hidden);
         }
     });
     const std::vector<float>* inner = &hidden_;

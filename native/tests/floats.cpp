@@ -24,8 +24,8 @@ bool same(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 struct Results {
-    float dot, dot_bfloat16, softmax, quantize;
-    std::vector<float> added, exponentials, silu;
+    float dot, dot_bfloat16, total, quantize;
+    std::vector<float> silu, relu2, gelu, alone;
     std::vector<std::int8_t> rounded;
 };
 
@@ -40,46 +40,47 @@ Results results(const FloatOps& ops, const std::vector<float>& a, const std::vec
     Results r{};
     r.dot = ops.dot(a.data(), b.data(), n);
     r.dot_bfloat16 = ops.dot_bfloat16(halves.data(), b.data(), n);
-    r.added = a;
-    ops.add_scaled(r.added.data(), 0.37f, b.data(), n);
-    r.exponentials = a;
-    r.softmax = ops.softmax(r.exponentials.data(), n);
-    r.silu = a;
-    ops.silu(r.silu.data(), n);
+    r.total = ops.total(a.data(), n);
+    r.silu = r.relu2 = r.gelu = r.alone = a;
+    ops.silu(r.silu.data(), b.data(), n);
+    ops.relu2(r.relu2.data(), b.data(), n);
+    ops.gelu(r.gelu.data(), b.data(), n);
+    ops.gelu(r.alone.data(), nullptr, n);
     r.rounded.resize(a.size());
     r.quantize = ops.quantize(a.data(), r.rounded.data(), n);
     return r;
 }
 
 void remember(const Results& r) {
-    const float sums[] = {r.dot, r.dot_bfloat16, r.softmax, r.quantize};
+    const float sums[] = {r.dot, r.dot_bfloat16, r.total, r.quantize};
     add_to_digest(sums, 4);
-    for (const auto* values : {&r.added, &r.exponentials, &r.silu}) add_to_digest(values->data(), values->size());
+    for (const auto* values : {&r.silu, &r.relu2, &r.gelu, &r.alone}) add_to_digest(values->data(), values->size());
     add_to_digest(r.rounded.data(), r.rounded.size());
 }
 
 void oracle(const FloatOps& ops, const std::vector<float>& a, const std::vector<float>& b) {
     const Results r = results(ops, a, b);
     const std::string size = std::to_string(a.size());
-    double dot = 0, norm = 0, total = 0;
-    float top = a[0], largest = 0;
+    double dot = 0, norm = 0, total = 0, sizes = 0;
+    float largest = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {
         dot += double{a[i]} * b[i];
         norm += std::fabs(double{a[i]} * b[i]);
-        top = std::max(top, a[i]);
+        total += a[i];
+        sizes += std::fabs(a[i]);
         largest = std::max(largest, std::fabs(a[i]));
     }
     check(std::fabs(r.dot - dot) <= 1e-6 * norm, "dot " + size);
     check(std::fabs(r.dot_bfloat16 - dot) <= 0.01 * norm, "dot of bfloat16 " + size);
     for (std::size_t i = 0; i < a.size(); ++i) {
-        const double e = std::exp(double{a[i]} - top), s = a[i] / (1 + std::exp(-double{a[i]}));
-        total += e;
-        check(std::fabs(r.exponentials[i] - e) <= 4e-7 * e, "exponential " + std::to_string(a[i]));
-        check(std::fabs(r.silu[i] - s) <= 4e-7 * std::fabs(s), "silu " + std::to_string(a[i]));
-        check(r.added[i] == a[i] + 0.37f * b[i], "add_scaled");
+        const double x = a[i], s = x / (1 + std::exp(-x)) * b[i], g = x * 0.5 * (1 + std::erf(x * std::sqrt(0.5)));
+        check(std::fabs(r.silu[i] - s) <= 5e-7 * std::fabs(s), "silu " + std::to_string(x));
+        check(r.relu2[i] == (a[i] > 0 ? a[i] * a[i] : 0) * b[i], "relu2 " + std::to_string(x));
+        check(std::fabs(r.alone[i] - g) <= 1.5e-7 * std::fabs(x), "gelu " + std::to_string(x));
+        check(r.gelu[i] == r.alone[i] * b[i], "gelu times " + std::to_string(x));
         check(r.rounded[i] == std::nearbyint(a[i] / (largest / 127.0f)), "quantize " + std::to_string(a[i]));
     }
-    check(std::fabs(r.softmax - total) <= 1e-6 * total, "softmax " + size);
+    check(std::fabs(r.total - total) <= 1e-6 * sizes, "total " + size);
     check(r.quantize == largest / 127.0f, "scale " + size);
 }
 
@@ -94,10 +95,11 @@ void edges(const FloatOps& ops, const std::string& name) {
     const float wild[5] = {inf, -inf, std::nanf(""), 1, -1};
     ops.quantize(wild, q, 5);  // any numbers, but no undefined behaviour
     float x[9] = {-1000, -88, -87, -20, 0, 20, 87, 88, 1000};
-    ops.silu(x, 9);
+    ops.silu(x, nullptr, 9);
     check(x[0] <= 0 && x[0] > -1e-30f && x[4] == 0 && x[8] == 1000, name + " silu far out");
-    float far[3] = {0, -200, -50};
-    check(ops.softmax(far, 3) < 1.0000001f && far[0] == 1 && far[1] == 0, name + " softmax far out");
+    float far[7] = {-inf, -1000, -6, 6, 1000, 0, -0.0f};
+    ops.gelu(far, nullptr, 7);
+    check(far[1] == 0 && far[3] == 6 && far[4] == 1000 && far[5] == 0 && far[6] == 0, name + " gelu far out");
 }
 
 }  // namespace
@@ -111,9 +113,9 @@ void floats() {
         remember(right);
         for (const Isa* isa : supported_isas()) {
             const Results r = results(isa->ops, a, b);
-            check(r.dot == right.dot && r.dot_bfloat16 == right.dot_bfloat16 && r.softmax == right.softmax &&
-                      r.quantize == right.quantize && same(r.added, right.added) &&
-                      same(r.exponentials, right.exponentials) && same(r.silu, right.silu) && r.rounded == right.rounded,
+            check(r.dot == right.dot && r.dot_bfloat16 == right.dot_bfloat16 && r.total == right.total &&
+                      r.quantize == right.quantize && same(r.silu, right.silu) && same(r.relu2, right.relu2) &&
+                      same(r.gelu, right.gelu) && same(r.alone, right.alone) && r.rounded == right.rounded,
                   "same bits on " + std::string(isa->name) + " " + std::to_string(n));
         }
     }

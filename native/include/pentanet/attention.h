@@ -20,13 +20,28 @@ inline constexpr int attend_queries = 4;  // that share what they read, at most
 
 // The cache of one key-value head, in blocks of 16 tokens. A block holds keys as [width, 16 tokens], and values as
 // [16 tokens, padded width]. In int8 two neighbours lie together: keys are [width / 2, 16 tokens, 2] and values
-// [8, padded width, 2 tokens].
+// [8, padded width, 2 tokens]. Sixteen blocks lie one behind the other, keys and values apart: streams long enough for the
+// memory, and short enough that a cache grows with its text.
 struct HeadCache {
     const std::uint8_t* keys;
     const std::uint8_t* values;
-    const float* key_scales;  // [16] in each block; of int8 alone
-    const float* value_scales;
-    std::ptrdiff_t key_stride, value_stride, scale_stride;  // from a block to the next, in bytes; scales in floats
+    const std::uint8_t* key_scales;  // float32 [16] in each block; of int8 alone
+    const std::uint8_t* value_scales;
+    std::ptrdiff_t key_bytes, value_bytes;  // of a block
+    std::ptrdiff_t chunk_bytes;             // from sixteen blocks to the next sixteen
+
+    [[gnu::always_inline]] const std::uint8_t* key_block(int block) const { return at(keys, block, key_bytes); }
+    [[gnu::always_inline]] const std::uint8_t* value_block(int block) const { return at(values, block, value_bytes); }
+    [[gnu::always_inline]] const std::uint8_t* key_scale(int block) const { return at(key_scales, block, scale_bytes); }
+    [[gnu::always_inline]] const std::uint8_t* value_scale(int block) const { return at(value_scales, block, scale_bytes); }
+
+    static constexpr int chunk_blocks = 16;
+    static constexpr std::ptrdiff_t scale_bytes = block_tokens * sizeof(float);
+
+private:
+    [[gnu::always_inline]] const std::uint8_t* at(const std::uint8_t* start, int block, std::ptrdiff_t bytes) const {
+        return start + block / chunk_blocks * chunk_bytes + block % chunk_blocks * bytes;
+    }
 };
 
 // Values are padded with zeros to whole vectors.

@@ -30,14 +30,12 @@ public:
     std::size_t bytes_per_token() const;
 
 private:
-    std::uint8_t* block(int layer, int sequence, int position) const;
-
     CacheType type_;
     int heads_, width_;
     std::size_t key_bytes_, value_bytes_;  // of a head, in a block
-    std::size_t block_bytes_;              // of all heads: keys, then values, then scales of both
+    std::size_t head_bytes_;               // in sixteen blocks: all keys, all values, the scales of both
     std::size_t sequence_bytes_;
-    std::vector<Buffer> layers_;  // [sequences, blocks, block bytes]
+    std::vector<Buffer> layers_;  // [sequences, chunks of sixteen blocks, heads, head bytes]
 };
 
 }  // namespace pentanet

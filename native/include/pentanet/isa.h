@@ -82,9 +82,11 @@ struct Kernels {
 struct FloatOps {
     float (*dot)(const float* a, const float* b, std::ptrdiff_t n);
     float (*dot_bfloat16)(const std::uint16_t* a, const float* b, std::ptrdiff_t n);
-    void (*add_scaled)(float* y, float factor, const float* x, std::ptrdiff_t n);  // y += factor * x
-    float (*softmax)(float* x, std::ptrdiff_t n);  // x becomes exp(x - max); returns the sum
-    void (*silu)(float* x, std::ptrdiff_t n);
+    float (*total)(const float* x, std::ptrdiff_t n);
+    // x = f(x) * by, or f(x) alone where `by` is null.
+    void (*silu)(float* x, const float* by, std::ptrdiff_t n);
+    void (*relu2)(float* x, const float* by, std::ptrdiff_t n);
+    void (*gelu)(float* x, const float* by, std::ptrdiff_t n);  // with erf, to a unit in the last place of 1
     float (*quantize)(const float* x, std::int8_t* q, std::ptrdiff_t n);  // see linear.h
     void (*to_float16)(const float* x, std::uint16_t* out, std::ptrdiff_t n);  // ties to even; what is too large to 65504
     void (*to_bfloat16)(const float* x, std::uint16_t* out, std::ptrdiff_t n);

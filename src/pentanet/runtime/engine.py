@@ -66,9 +66,7 @@ class Engine:
         self._ids: list[int] = []  # what the session has seen
 
     @classmethod
-    def open(
-        cls, path: Path, *, threads: int = 0, verify: bool = True, cache: CacheType = "float32"
-    ) -> Engine:
+    def open(cls, path: Path, *, threads: int = 0, verify: bool = True, cache: CacheType = "float32") -> Engine:
         """Open a model directory.
 
         Args:
