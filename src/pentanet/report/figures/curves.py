@@ -118,7 +118,7 @@ def _band(panel: Any, runs: Sequence[Series], factor: float, name: str, style: S
         panel.plot(x, means, label=name, color=RULE, linewidth=0.7, zorder=1)
         return
     line = stroke(style)
-    panel.plot(x, means, label=name, **line)
+    panel.plot(x, means, label=name, marker="." if len(x) == 1 else "", **line)
     if len(columns) > 1:
         panel.fill_between(x, [min(v) for v in values], [max(v) for v in values], color=line["color"], alpha=0.15, lw=0)
 
