@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pentanet.codes import Codes
-from pentanet.errors import ShapeError
+from pentanet.errors import CodeError, ShapeError
 from pentanet.grid import grid as find_grid
 from pentanet.nn.activations import input_quantizer
 from pentanet.pack import layouts
@@ -65,18 +65,22 @@ def _native(
     from pentanet._native import Matrix
 
     levels = find_grid(grid)
-    lowest, spacing = (0, 1) if layout == "byte" else (levels.lowest, levels.spacing)
-    matrix = Matrix.coded(
-        codes.contiguous().numpy(),
-        scales.contiguous().numpy(),
-        None if bias is None else bias.contiguous().numpy(),
-        layout=layout,
-        lowest=lowest,
-        spacing=spacing,
-        rows=rows,
-        cols=cols,
-        isa=native.instruction_set(),
-    )
+    try:
+        matrix = Matrix.coded(
+            codes.contiguous().numpy(),
+            scales.contiguous().numpy(),
+            None if bias is None else bias.contiguous().numpy(),
+            layout=layout,
+            lowest=levels.lowest,
+            spacing=levels.spacing,
+            size=levels.size,
+            rows=rows,
+            cols=cols,
+            isa=native.instruction_set(),
+            threads=torch.get_num_threads(),
+        )
+    except ValueError as error:
+        raise CodeError(f"pentanet::linear: {error}") from None
     tokens = np.ascontiguousarray(x.detach().float().reshape(-1, cols).numpy())
     if not len(tokens):
         return x.new_empty(*x.shape[:-1], rows)
