@@ -26,8 +26,9 @@ from pentanet.ptq.finetune import FinetuneConfig, finetune
 from pentanet.ptq.run import quantize
 from pentanet.ptq.source import open_source
 from pentanet.report import report
-from pentanet.runtime.generate import Sampling, generate
+from pentanet.runtime.generate import generate
 from pentanet.runtime.load import load
+from pentanet.runtime.sampling import Sampling
 from pentanet.train.presets import load_config
 from pentanet.train.run import train
 

@@ -26,10 +26,10 @@ from pentanet.pack.model_dir import open_model, write_model
 from pentanet.quant.methods.tequila import TequilaQuantizer
 from pentanet.runtime import native
 from pentanet.runtime.engine import CACHES, CacheType, Engine, EngineNetwork, open_predictor
-from pentanet.runtime.generate import Sampling
 from pentanet.runtime.generate import generate as stream
 from pentanet.runtime.load import Runtime, load
 from pentanet.runtime.modules import Coded, PackedLinear
+from pentanet.runtime.sampling import Sampling
 
 pytest.importorskip("pentanet._native", reason="the engine was not compiled")
 
@@ -272,6 +272,23 @@ def test_generate_writes_what_the_slow_path_writes(packed: Packed) -> None:
         pieces = list(engine.generate("w3 w4", 60, sampling))
         assert len(pieces) > 10
         assert "".join(pieces) == "".join(stream(reference, "w3 w4", 60, sampling))
+
+
+@pytest.mark.parametrize("sampling", [Sampling(temperature=0), Sampling(seed=5, repetition_penalty=1.3)])
+def test_texts_of_a_batch_are_those_written_alone(packed: Packed, sampling: Sampling) -> None:
+    engine = Engine.open(packed("smollm2"), threads=2)
+    long = " ".join(f"w{i}" for i in text(CONTEXT - 5))  # its window slides
+    prompts = ["w3 w4", long, "w5", "w3 w4"]
+    texts = [""] * len(prompts)
+    order = []
+    for place, piece in engine.generate_batch(prompts, 12, sampling):
+        texts[place] += piece
+        order.append(place)
+    assert order[:4] == [0, 1, 2, 3]  # as they come
+    assert texts == ["".join(engine.generate(prompt, 12, sampling)) for prompt in prompts]
+    assert list(engine.generate_batch([], 12)) == []
+    with pytest.raises(ConfigError, match="tokens 0"):
+        engine.generate_batch(prompts, 0)
 
 
 def test_a_full_context_slides(packed: Packed) -> None:

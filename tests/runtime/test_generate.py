@@ -1,106 +1,20 @@
-"""Sampling by hand, and the text that comes of it."""
+"""Text, token by token."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from pentanet.data.dataset import Dataset
 from pentanet.data.tokenizer import eos_id
 from pentanet.errors import ConfigError, EmptyTextError
-from pentanet.runtime.generate import Sampling, generate, sample
+from pentanet.runtime.generate import generate
 from pentanet.runtime.load import Runtime, load
-
-LOGITS = torch.log(torch.tensor([0.1, 0.4, 0.2, 0.3]))
-
-
-def draws(sampling: Sampling, count: int = 1000, logits: torch.Tensor = LOGITS) -> dict[int, float]:
-    generator = torch.Generator().manual_seed(sampling.seed)
-    found = Counter(sample(logits, sampling, generator) for _ in range(count))
-    return {token: times / count for token, times in sorted(found.items())}
-
-
-def test_temperature_zero_and_top_one_take_the_most_likely() -> None:
-    assert draws(Sampling(temperature=0), 50) == {1: 1.0}
-    assert draws(Sampling(temperature=5.0, top_k=1), 50) == {1: 1.0}
-    assert draws(Sampling(temperature=5.0, top_k=0, top_p=1e-9), 50) == {1: 1.0}
-    ties = torch.tensor([0.0, 2.0, 2.0, 1.0])
-    assert draws(Sampling(temperature=0), 50, ties) == draws(Sampling(top_k=1), 50, ties) == {1: 1.0}
-
-
-def test_plain_draws_follow_the_probabilities() -> None:
-    shares = draws(Sampling(temperature=1.0, top_k=0))
-    assert shares == pytest.approx({0: 0.1, 1: 0.4, 2: 0.2, 3: 0.3}, abs=0.06)
-
-
-def test_temperature_sharpens() -> None:
-    # At one half, probabilities are squared: 1 16 4 9 of 30.
-    assert draws(Sampling(temperature=0.5, top_k=0)) == pytest.approx(
-        {0: 1 / 30, 1: 16 / 30, 2: 4 / 30, 3: 9 / 30}, abs=0.06
-    )
-
-
-def test_top_k_keeps_the_k_most_likely() -> None:
-    assert draws(Sampling(temperature=1.0, top_k=2)) == pytest.approx({1: 4 / 7, 3: 3 / 7}, abs=0.06)
-    assert set(draws(Sampling(temperature=1.0, top_k=99))) == {0, 1, 2, 3}
-
-
-def test_top_p_keeps_the_smallest_set_that_reaches_it() -> None:
-    for top_p, kept in ((0.39, {1}), (0.41, {1, 3}), (0.69, {1, 3}), (0.71, {1, 2, 3}), (1.0, {0, 1, 2, 3})):
-        assert set(draws(Sampling(temperature=1.0, top_k=0, top_p=top_p), 300)) == kept
-    shares = draws(Sampling(temperature=1.0, top_k=0, top_p=0.5))
-    assert shares == pytest.approx({1: 4 / 7, 3: 3 / 7}, abs=0.06)
-
-
-def test_top_p_counts_after_top_k() -> None:
-    # Of the two that top-k leaves, the first has 4/7 = 0.571.
-    assert set(draws(Sampling(temperature=1.0, top_k=2, top_p=0.57), 300)) == {1}
-    assert set(draws(Sampling(temperature=1.0, top_k=2, top_p=0.58), 300)) == {1, 3}
-
-
-@pytest.mark.parametrize("temperature", [5e-324, 1e-30, 1e300])
-def test_extreme_temperatures(temperature: float) -> None:
-    drawn = draws(Sampling(temperature=temperature, top_k=0), 30, torch.tensor([-3e38, 3e38, 1.0, -math.inf]))
-    assert set(drawn) == ({1} if temperature < 1 else {0, 1, 2})
-
-
-@given(
-    logits=st.lists(st.floats(-(2.0**120), 2.0**120, width=32), min_size=1, max_size=20),
-    temperature=st.floats(0, 1e6),
-    top_k=st.integers(0, 25),
-    top_p=st.floats(1e-12, 1),
-)
-def test_whatever_is_asked_a_token_comes(logits: list[float], temperature: float, top_k: int, top_p: float) -> None:
-    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p)
-    token = sample(torch.tensor(logits), sampling, torch.Generator().manual_seed(0))
-    assert 0 <= token < len(logits)
-    if temperature == 0 or top_k == 1:
-        assert logits[token] == max(logits)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"temperature": -0.1}, "temperature -0.1"),
-        ({"temperature": math.nan}, "temperature nan"),
-        ({"temperature": math.inf}, "temperature inf"),
-        ({"top_k": -1}, "top-k -1"),
-        ({"top_p": 0.0}, "top-p 0.0"),
-        ({"top_p": 1.1}, "top-p 1.1"),
-        ({"top_p": math.nan}, "top-p nan"),
-    ],
-)
-def test_samplings_that_make_no_sense(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        Sampling(**settings)
+from pentanet.runtime.sampling import Sampling
 
 
 class Scripted(torch.nn.Module):

@@ -18,6 +18,8 @@ def generate(
     temperature: float = 0.8,
     top_k: int = 40,
     top_p: float = 1.0,
+    min_p: float = 0.0,
+    repetition_penalty: float = 1.0,
     seed: Seed = 0,
     engine: Literal["auto", "native", "torch"] = "auto",
     threads: Threads = 0,
@@ -40,6 +42,10 @@ def generate(
         Draw from the k most likely tokens; 0 from all.
     top_p
         Draw from the smallest set of tokens with this probability.
+    min_p
+        Draw from tokens with this share of the probability of the most likely one; 0 from all.
+    repetition_penalty
+        Above 1, makes tokens that the text already has less likely.
     seed
         The same seed writes the same text.
     engine
@@ -54,13 +60,20 @@ def generate(
     from pentanet.cli import console
     from pentanet.runtime import native
     from pentanet.runtime.engine import open_predictor
-    from pentanet.runtime.generate import Sampling
     from pentanet.runtime.generate import generate as stream
+    from pentanet.runtime.sampling import Sampling
 
     if engine == "auto" and not native.available():
         why = native.why_missing()
         console.err.print(f"The native engine was not compiled ({why}); generating slowly, with torch.")
-    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    sampling = Sampling(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        seed=seed,
+    )
     pieces = stream(open_predictor(model, engine, threads, cache), prompt, tokens, sampling)
     started = time.monotonic()
     if json:

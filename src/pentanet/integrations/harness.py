@@ -17,7 +17,8 @@ from pentanet.data.tokenizer import eos_id
 from pentanet.errors import DataError, MissingExtraError
 from pentanet.evaluate.choices import log_likelihood
 from pentanet.runtime.engine import Choice, Engine, open_predictor
-from pentanet.runtime.generate import Sampling, generate
+from pentanet.runtime.generate import generate
+from pentanet.runtime.sampling import Sampling
 
 TOKENS = 256  # that a task may have written unless it says otherwise
 

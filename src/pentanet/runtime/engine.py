@@ -23,9 +23,10 @@ from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import CodedSpec
 from pentanet.runtime import native
 from pentanet.runtime.assemble import assemble
-from pentanet.runtime.generate import Sampling
+from pentanet.runtime.batch import stream_batch
 from pentanet.runtime.generate import generate as stream
 from pentanet.runtime.load import Runtime, load, open_config, read_tokenizer
+from pentanet.runtime.sampling import Sampling
 
 if TYPE_CHECKING:
     from pentanet._native import Model, Session
@@ -106,18 +107,33 @@ class Engine:
         """
         return self._forward(ids, every=True)
 
-    def next_logits(self, ids: Sequence[int]) -> Tensor:
+    def next_logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits [vocab] after the last of `ids`; a beginning that the last call shared is not computed again.
 
         Raises:
             ValueError: as `logits`.
         """
         seen = min(_shared(self._ids, ids), len(ids) - 1)
-        return torch.from_numpy(self._forward(ids, keep=max(seen, 0))[0])
+        return self._forward(ids, keep=max(seen, 0))[0]
 
     def generate(self, prompt: str, tokens: int = 100, sampling: Sampling | None = None) -> Iterator[str]:
         """Continue a prompt, in pieces as they come: see `pentanet.runtime.generate.generate`."""
         return stream(self, prompt, tokens, sampling)
+
+    def generate_batch(
+        self, prompts: Sequence[str], tokens: int = 100, sampling: Sampling | None = None
+    ) -> Iterator[tuple[int, str]]:
+        """Continue several prompts together: (index of the prompt, piece of its text) as they come.
+
+        The weights are read once for all of them.  Each text is the one that `generate` writes after its prompt alone.
+
+        Raises:
+            ConfigError, EmptyTextError: as `generate`.
+        """
+        from pentanet._native import Session
+
+        session = Session(self.model, sequences=max(len(prompts), 1), threads=self.threads, cache=self.cache)
+        return stream_batch(session, self.tokenizer, self.context, prompts, tokens, sampling or Sampling())
 
     def runtime(self) -> Runtime:
         """The engine as what `pentanet.evaluate` measures."""

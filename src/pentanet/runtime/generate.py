@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from pentanet.data.tokenizer import StreamDecoder, eos_id
 from pentanet.errors import ConfigError, EmptyTextError
+from pentanet.runtime.sampling import Sampling, sample
 
 
 class Predictor(Protocol):
@@ -28,34 +27,9 @@ class Predictor(Protocol):
         """Longest window in tokens."""
         ...
 
-    def next_logits(self, ids: Sequence[int]) -> Tensor:
+    def next_logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits [vocab] after the last of `ids`, at least one and at most `context` tokens."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sampling:
-    """How the next token is drawn.
-
-    Attributes:
-        temperature: divides the logits; 0 takes the most likely token.
-        top_k: keep the k most likely tokens; 0 keeps all.
-        top_p: keep the smallest set of tokens with at least this probability (nucleus sampling, 1904.09751).
-        seed: of the draws; the same seed gives the same text.
-    """
-
-    temperature: float = 0.8
-    top_k: int = 40
-    top_p: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.temperature < math.inf:
-            raise ConfigError(f"temperature {self.temperature}: must be finite, and 0 or more")
-        if self.top_k < 0:
-            raise ConfigError(f"top-k {self.top_k}: must be 0 or more")
-        if not 0 < self.top_p <= 1:
-            raise ConfigError(f"top-p {self.top_p}: must lie in (0, 1]")
 
 
 def generate(model: Predictor, prompt: str, tokens: int = 100, sampling: Sampling | None = None) -> Iterator[str]:
@@ -67,23 +41,33 @@ def generate(model: Predictor, prompt: str, tokens: int = 100, sampling: Samplin
         ConfigError: fewer than one token is asked for.
         EmptyTextError: an empty prompt, and the tokenizer has no end-of-text token to start from.
     """
+    ids = start_ids(model.tokenizer, prompt, tokens)
+    return _stream(model, ids, tokens, sampling or Sampling(), eos_id(model.tokenizer))
+
+
+def start_ids(tokenizer: Tokenizer, prompt: str, tokens: int) -> list[int]:
+    """The ids that a text of `tokens` more starts from.
+
+    Raises:
+        ConfigError, EmptyTextError: as `generate`.
+    """
     if tokens < 1:
         raise ConfigError(f"tokens {tokens}: must be at least 1")
-    eos = eos_id(model.tokenizer)
-    ids: list[int] = model.tokenizer.encode(prompt, add_special_tokens=False).ids
-    if not ids:
-        if eos is None:
-            raise EmptyTextError("the prompt is empty, and the tokenizer has no end-of-text token to start from")
-        ids = [eos]
-    return _stream(model, ids, tokens, sampling or Sampling(), eos)
+    ids: list[int] = tokenizer.encode(prompt, add_special_tokens=False).ids
+    if ids:
+        return ids
+    eos = eos_id(tokenizer)
+    if eos is None:
+        raise EmptyTextError("the prompt is empty, and the tokenizer has no end-of-text token to start from")
+    return [eos]
 
 
 def _stream(model: Predictor, ids: list[int], tokens: int, sampling: Sampling, eos: int | None) -> Iterator[str]:
-    generator = torch.Generator().manual_seed(sampling.seed)
+    draws = sampling.generator()
     decoder = StreamDecoder(model.tokenizer)
     ids = list(ids)
     for _ in range(tokens):
-        token = sample(model.next_logits(ids[-model.context :]), sampling, generator)
+        token = sample(model.next_logits(ids[-model.context :]), sampling, draws, ids)
         if token == eos:
             break
         ids.append(token)
@@ -91,17 +75,3 @@ def _stream(model: Predictor, ids: list[int], tokens: int, sampling: Sampling, e
             yield piece
     if rest := decoder.finish():
         yield rest
-
-
-def sample(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """Draw a token from logits [vocab]."""
-    if sampling.temperature == 0:
-        return int(logits.argmax())
-    # Relative to the largest, so that no temperature, however small, makes two infinite ones of them.
-    values, order = ((logits.double() - logits.max()) / sampling.temperature).sort(descending=True, stable=True)
-    if sampling.top_k:
-        values, order = values[: sampling.top_k], order[: sampling.top_k]
-    shares = values.softmax(0)
-    # Keep a token while the probability before it is below top_p: the most likely one always stays.
-    kept = shares.cumsum(0) - shares < sampling.top_p
-    return int(order[torch.multinomial(shares * kept, 1, generator=generator)])

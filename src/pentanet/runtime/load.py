@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from pentanet.data import tokenizer as tokenizers
 from pentanet.errors import (
@@ -48,9 +49,9 @@ class Runtime:
         return self.network.config.context
 
     @torch.inference_mode()
-    def next_logits(self, ids: Sequence[int]) -> Tensor:
+    def next_logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits [vocab] after the last of `ids`, at least one and at most `context` tokens."""
-        return self.network(torch.tensor([list(ids)]))[0, -1]
+        return self.network(torch.tensor([list(ids)]))[0, -1].float().numpy()
 
 
 def load(path: Path, *, verify: bool = True) -> Runtime:
