@@ -30,6 +30,6 @@ bool supported() {
 }  // namespace
 
 extern const Isa avx2_isa;
-const Isa avx2_isa{"avx2", supported, kernels<Narrow>, 1, panel_dot<Narrow>, floats::all, {read, multiply<Narrow>}};
+const Isa avx2_isa{"avx2", supported, kernels<Narrow>, 1, panel_dot<Narrow>, scale_sums, floats::all, {read, multiply<Narrow>}};
 
 }  // namespace pentanet

@@ -17,6 +17,7 @@
 #include "pentanet/isa.h"
 #include "repack.h"
 #include "repeat.h"
+#include "scaling.h"
 
 namespace pentanet {
 namespace {

@@ -8,6 +8,7 @@
 #include "pentanet/lanes.h"
 #include "repack.h"
 #include "repeat.h"
+#include "scaling.h"
 
 namespace pentanet {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 using Vector = __m512i;
 
 constexpr int prefetch_ahead = 8192;  // bytes; the distance that the measurements of the layouts found best
+constexpr int unpack_ahead = 2048;    // nearer: between two panels the processor has other things to read
 constexpr int most_sums = 16;         // registers for the sums of a fused product; the others hold tables and digits
 constexpr int enough_sums = 12;       // that do not wait for each other: two products a cycle, each takes up to five
 
@@ -55,6 +57,7 @@ inline Vector field(Vector v, int at, int modulus) {
 // Eight lanes of 7 bits begin at byte 7i and at bit 7j; what follows the seventh bit is ignored by the look-up.
 struct Spread {
     alignas(64) std::uint8_t byte[lanes], bit[lanes], digit[3][128];
+    alignas(64) std::uint8_t upper[128], top[lanes];  // see Remainders
 };
 constexpr Spread spread = [] {
     Spread s{};
@@ -62,11 +65,18 @@ constexpr Spread spread = [] {
         s.byte[i] = static_cast<std::uint8_t>(i / 8 * 7 + i % 8 % 7);
         s.bit[i] = static_cast<std::uint8_t>(i % 8 * 7);
     }
-    for (unsigned code = 0; code < 128; ++code)
-        for (std::size_t d = 0; d < 3; ++d)
-            s.digit[d][code] = lane_digits<Layout::pentanary_7bit>(static_cast<std::uint8_t>(code))[d];
+    for (unsigned code = 0; code < 128; ++code) {
+        const auto digits = lane_digits<Layout::pentanary_7bit>(static_cast<std::uint8_t>(code));
+        for (std::size_t d = 0; d < 3; ++d) s.digit[d][code] = digits[d];
+        s.upper[code] = static_cast<std::uint8_t>(code - digits[0]);
+        s.top[s.upper[code] % lanes] = static_cast<std::uint8_t>(25 * digits[2]);
+    }
     return s;
 }();
+
+inline Vector codes(Vector group) {
+    return _mm512_multishift_epi64_epi8(load(spread.bit), _mm512_permutexvar_epi8(load(spread.byte), group));
+}
 
 inline Vector times_three(Vector v) { return _mm512_add_epi8(v, _mm512_add_epi8(v, v)); }
 
@@ -75,7 +85,7 @@ template <Layout L>
 inline void decode(Vector v, Vector* digit) {
     constexpr int digits = geometry(L).digits;
     if constexpr (L == Layout::pentanary_7bit) {
-        const Vector code = _mm512_multishift_epi64_epi8(load(spread.bit), _mm512_permutexvar_epi8(load(spread.byte), v));
+        const Vector code = codes(v);
         repeat<digits>(PENTANET_EACH(d) {
             digit[d] = _mm512_permutex2var_epi8(load(spread.digit[d]), code, load(spread.digit[d] + lanes));
         });
@@ -141,6 +151,35 @@ struct Fields {
     }
 };
 
+// Base-5 digits, each where it stands in the code c = d0 + 5 d1 + 25 d2. One look-up gives h = 5 d1 + 25 d2, and one of h
+// gives 25 d2, since h modulo 64 is different for each h; differences leave d0 and 5 d1. Sums of digits that are 5 or 25
+// times too large are divided at the end. Taking out each digit would be three look-ups of two registers, which compete
+// with products for the same units; here it is one such, one of one register, and two subtractions.
+struct Remainders {
+    static constexpr int sums = 3;
+    static_assert(std::int64_t{max_cols} / 3 * 125 * 127 < INT32_MAX);
+
+    template <class Add>
+    [[gnu::always_inline]] static void products(Vector v, Add add) {
+        const Vector code = codes(v);
+        const Vector upper = _mm512_permutex2var_epi8(load(spread.upper), code, load(spread.upper + lanes));
+        const Vector top = _mm512_permutexvar_epi8(upper, load(spread.top));
+        const Vector low = _mm512_and_si512(_mm512_sub_epi8(code, upper), bytes(7));  // without the bit behind the code
+        add(low, std::integral_constant<int, 0>{}, std::integral_constant<int, 0>{});
+        add(_mm512_sub_epi8(upper, top), std::integral_constant<int, 1>{}, std::integral_constant<int, 1>{});
+        add(top, std::integral_constant<int, 2>{}, std::integral_constant<int, 2>{});
+    }
+
+    static Vector total(const Vector* sum) {  // exact divisions are products with the inverse modulo 2^32
+        constexpr std::uint32_t fifth = 0xCCCCCCCD, fifth_of_fifth = 0xC28F5C29;
+        static_assert(5 * fifth == 1 && 25 * fifth_of_fifth == 1);
+        const auto times = [](Vector v, std::uint32_t factor) {
+            return _mm512_mullo_epi32(v, _mm512_set1_epi32(static_cast<std::int32_t>(factor)));
+        };
+        return _mm512_add_epi32(sum[0], _mm512_add_epi32(times(sum[1], fifth), times(sum[2], fifth_of_fifth)));
+    }
+};
+
 // Fractions q of five trits: with q' = 3 q modulo 256, a digit is (3 q - q') / 256, and so the sum of digit * x is
 // (3 * sum of q x - sum of q' x) / 256. No digit is taken out; 2 products and 2 additions for 64 weights.
 struct Fractions {
@@ -199,7 +238,9 @@ void dot(const std::uint8_t* tile, int groups, Tokens tokens, std::int32_t* sums
     with_count<fused_tokens>(tokens.count, [&](auto count) {
         if constexpr (L == Layout::ternary_5in8 && count <= 3)  // with more, it is the products that cost
             if (groups <= Fractions::most_groups) return dot_form<L, Fractions, count>(tile, groups, tokens, sums);
-        if constexpr (has_fields<L> && !geometry(L).is_signed())
+        if constexpr (L == Layout::pentanary_7bit && count * Remainders::sums <= most_sums)
+            dot_form<L, Remainders, count>(tile, groups, tokens, sums);
+        else if constexpr (has_fields<L> && !geometry(L).is_signed())
             dot_form<L, Fields<L, count>, count>(tile, groups, tokens, sums);
         else
             dot_form<L, Digits<L, count>, count>(tile, groups, tokens, sums);
@@ -210,6 +251,7 @@ template <Layout L>
 void unpack(const std::uint8_t* tile, int groups, std::uint8_t* panel) {
     constexpr int digits = geometry(L).digits;
     for (int group = 0; group < groups; ++group, tile += geometry(L).group_bytes, panel += digits * lanes) {
+        _mm_prefetch(reinterpret_cast<const char*>(tile) + unpack_ahead, _MM_HINT_T0);
         Vector digit[digits];
         decode<L>(load_last<L>(tile), digit);
         repeat<digits>(PENTANET_EACH(d) { store(panel + d * lanes, digit[d]); });
@@ -302,6 +344,6 @@ bool supported() {
 }  // namespace
 
 extern const Isa avx512_isa;
-const Isa avx512_isa{"avx512", supported, kernels, panel_tiles, panel_dot, floats::all, {read, multiply}};
+const Isa avx512_isa{"avx512", supported, kernels, panel_tiles, panel_dot, scale_sums, floats::all, {read, multiply}};
 
 }  // namespace pentanet

@@ -38,6 +38,6 @@ bool supported() {
 }  // namespace
 
 extern const Isa avx_vnni_isa;
-const Isa avx_vnni_isa{"avx-vnni", supported, kernels<Wide>, 1, panel_dot<Wide>, floats::all, {read, multiply<Wide>}};
+const Isa avx_vnni_isa{"avx-vnni", supported, kernels<Wide>, 1, panel_dot<Wide>, scale_sums, floats::all, {read, multiply<Wide>}};
 
 }  // namespace pentanet

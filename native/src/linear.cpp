@@ -77,14 +77,13 @@ private:
 };
 
 // Computes the integer sums of a few neighbouring tiles, slice after slice. Few tokens: decoding is fused with the
-// product. Many: the digits of some inputs are unpacked into a panel that stays in the first cache, and all tokens pass it.
+// product. Many: the digits of some inputs are unpacked into a panel that stays in the second cache, and all tokens pass it.
 class TileSums {
 public:
     TileSums(const CodedMatrix& matrix, const Operands& operands, int tokens)
         : matrix_(matrix), operands_(operands), shape_(geometry(matrix.layout())), fused_(tokens <= fused_tokens),
-          sums_(static_cast<std::size_t>(tokens * tiles_at_once(matrix, tokens)) * tile_rows) {
-        if (!fused_) panel_.resize(static_cast<std::size_t>(groups_at_once() * matrix.isa().panel_tiles * shape_.digits) * lanes);
-    }
+          panel_(fused_ ? 0 : static_cast<std::size_t>(groups_at_once() * matrix.isa().panel_tiles * shape_.digits) * lanes),
+          sums_(static_cast<std::size_t>(tokens * tiles_at_once(matrix, tokens)) * tile_rows), tokens_(tokens) {}
 
     static int tiles_at_once(const CodedMatrix& matrix, int tokens) {
         return tokens <= fused_tokens && matrix.kernels().lookups == nullptr ? 1 : matrix.isa().panel_tiles;
@@ -95,7 +94,7 @@ public:
         tiles_ = static_cast<int>(tiles);
     }
 
-    // Sums of level * activation, [tokens, tiles, 16].
+    // Sums of digit * activation, [tokens, tiles, 16].
     const std::int32_t* slice(std::size_t index) {
         const Slice& slice = matrix_.slices()[index];
         const Operand& operand = operands_[index];
@@ -107,20 +106,18 @@ public:
             matrix_.kernels().dot(groups(first_tile_, slice.first_group), slice.groups, operand.tokens, sums_.data());
         else
             through_panel(slice, operand.tokens);
-        const auto [lowest, spacing] = matrix_.levels();
-        const std::size_t rows = static_cast<std::size_t>(tiles_) * tile_rows;
-        for (std::size_t t = 0; t < operand.totals.size(); ++t) {
-            const std::int32_t base = lowest * operand.totals[t];
-            for (std::size_t r = 0; r < rows; ++r) sums_[t * rows + r] = spacing * sums_[t * rows + r] + base;
-        }
         return sums_.data();
     }
 
+    // What a sum of digits lacks to one of levels.
+    std::int32_t base(std::size_t slice, std::size_t token) const { return matrix_.levels().lowest * operands_[slice].totals[token]; }
+
 private:
     int groups_at_once() const {
-        constexpr int panel_bytes = 16 * 1024;  // half of the first cache: the activations of a few tokens need room too
-        const int groups = panel_bytes / (lanes * shape_.digits * matrix_.isa().panel_tiles);
-        return std::min(std::max(groups, 1), shape_.groups(matrix_.cols()));
+        constexpr int panel_bytes = 128 * 1024;  // a part of the second cache; each byte is used for several tokens
+        const int most = std::max(panel_bytes / (lanes * shape_.digits * matrix_.isa().panel_tiles), 1);
+        const int all = shape_.groups(matrix_.cols()), panels = (all + most - 1) / most;
+        return (all + panels - 1) / panels;
     }
 
     const std::uint8_t* groups(std::size_t tile, int first) const {
@@ -128,7 +125,7 @@ private:
     }
 
     void through_panel(const Slice& slice, Tokens tokens) {
-        std::fill(sums_.begin(), sums_.end(), 0);
+        std::fill_n(sums_.data(), tokens_ * tiles_ * tile_rows, 0);
         for (int done = 0; done < slice.groups; done += groups_at_once()) {
             const int now = std::min(groups_at_once(), slice.groups - done), quads = now * shape_.digits;
             for (int tile = 0; tile < tiles_; ++tile)
@@ -145,14 +142,21 @@ private:
     bool fused_;
     std::size_t first_tile_ = 0;
     int tiles_ = 0;
-    std::vector<std::uint8_t> panel_;
-    std::vector<std::int32_t> sums_;
+    Scratch<std::uint8_t> panel_;
+    Scratch<std::int32_t> sums_;
+    int tokens_;
 };
 
 // Tokens of a batch that are multiplied in one pass over the matrix.
 struct Pass {
     std::size_t first, count;
 };
+
+// Asks for memory that will be written: outputs of neighbouring tokens are far from each other, and each is a miss.
+void fetch(const float* out, std::size_t count) {
+    constexpr std::size_t line = 64 / sizeof(float);
+    for (std::size_t i = 0; i < count; i += line) __builtin_prefetch(out + i, 1);
+}
 
 // Calls body(sums, pass, first row, rows) for all tokens and all rows of a matrix, a few tiles at a time, on the threads of
 // the pool.
@@ -179,7 +183,10 @@ void for_rows(const CodedMatrix& matrix, const Activations& x, Pool& pool, Body 
 
 Activations::Activations(int tokens, int cols)
     : tokens_(tokens), cols_(cols), stride_(padded_inputs(cols)), values_(static_cast<std::size_t>(tokens * stride_)),
-      scales_(static_cast<std::size_t>(tokens), 1.0f) {}
+      scales_(static_cast<std::size_t>(tokens), 1.0f) {
+    for (int t = 0; t < tokens; ++t)
+        std::memset(values_.data() + t * stride_ + cols, 0, static_cast<std::size_t>(stride_ - cols));
+}
 
 Activations Activations::quantize(const float* x, int tokens, int cols, const Isa& isa, Pool& pool) {
     Activations result(tokens, cols);
@@ -202,17 +209,17 @@ Activations Activations::exactly(const std::int8_t* x, int tokens, int cols) {
 void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool) {
     const auto all_rows = static_cast<std::size_t>(matrix.rows());
     for_rows(matrix, x, pool, [&](TileSums& sums, Pass pass, std::size_t top, std::size_t rows) {
-        const std::size_t real = std::min(rows, all_rows - top), slices = matrix.slices().size();
+        const std::size_t real = std::min(rows, all_rows - top), slices = matrix.slices().size(), stride = matrix.scale_stride();
+        std::vector<float> scales(real);
         for (std::size_t slice = 0; slice < slices; ++slice) {
             const std::int32_t* sum = sums.slice(slice);
-            const float* scale = matrix.scales() + top * matrix.scale_stride() + slice;
+            for (std::size_t r = 0; r < real; ++r) scales[r] = matrix.scales()[(top + r) * stride + slice];
             for (std::size_t t = 0; t < pass.count; ++t) {
-                float* out = y + (pass.first + t) * all_rows + top;
-                for (std::size_t r = 0; r < real; ++r) {
-                    const float part = static_cast<float>(sum[t * rows + r]) * scale[r * matrix.scale_stride()];
-                    out[r] = slice == 0 ? part : out[r] + part;
-                    if (slice + 1 == slices) out[r] *= x.scale(static_cast<int>(pass.first + t));
-                }
+                float* out = y + pass.first * all_rows + top;
+                fetch(out + std::min(t + 4, pass.count - 1) * all_rows, real);
+                const float last = slice + 1 == slices ? x.scale(static_cast<int>(pass.first + t)) : 1.0f;
+                const Scaling scaling{matrix.levels().spacing, sums.base(slice, t), scales.data(), slice == 0, last};
+                matrix.isa().scale_sums(sum + t * rows, scaling, static_cast<std::ptrdiff_t>(real), out + t * all_rows);
             }
         }
         if (const auto bias = matrix.bias(); !bias.empty())
@@ -227,8 +234,9 @@ void integer_sums(const CodedMatrix& matrix, const Activations& x, std::int32_t*
         for (std::size_t slice = 0; slice < matrix.slices().size(); ++slice) {
             const std::int32_t* sum = sums.slice(slice);
             for (std::size_t t = 0; t < pass.count; ++t)
-                std::copy_n(sum + t * rows, std::min(rows, all_rows - top),
-                            out + (slice * tokens + pass.first + t) * all_rows + top);
+                std::transform(sum + t * rows, sum + t * rows + std::min(rows, all_rows - top),
+                               out + (slice * tokens + pass.first + t) * all_rows + top,
+                               [&, base = sums.base(slice, t)](std::int32_t s) { return matrix.levels().spacing * s + base; });
         }
     });
 }

@@ -17,6 +17,7 @@
 #include "pentanet/isa.h"
 #include "repack.h"
 #include "repeat.h"
+#include "scaling.h"
 
 namespace pentanet {
 namespace {
@@ -224,6 +225,6 @@ bool supported() {
 }  // namespace
 
 extern const Isa neon_isa;
-const Isa neon_isa{"neon", supported, kernels, 1, panel_dot, floats::all, {read, multiply}};
+const Isa neon_isa{"neon", supported, kernels, 1, panel_dot, scale_sums, floats::all, {read, multiply}};
 
 }  // namespace pentanet

@@ -6,6 +6,7 @@
 #include "float_ops.h"
 #include "pentanet/isa.h"
 #include "pentanet/lanes.h"
+#include "scaling.h"
 
 namespace pentanet {
 namespace {
@@ -74,6 +75,6 @@ bool supported() { return true; }
 }  // namespace
 
 extern const Isa scalar_isa;
-const Isa scalar_isa{"scalar", supported, kernels, 1, panel_dot, floats::all, {read, multiply}};
+const Isa scalar_isa{"scalar", supported, kernels, 1, panel_dot, scale_sums, floats::all, {read, multiply}};
 
 }  // namespace pentanet

@@ -78,6 +78,18 @@ struct Kernels {
     bool by_input = false;  // in memory, the 64 lanes of a group are [4 inputs, 16 rows] and not [16 rows, 4 inputs]
 };
 
+// What makes a float32 of a sum of digit * activation: (spacing * sum + base) * scales[row], added to the output unless it
+// is the first, and all that times `last`.
+struct Scaling {
+    std::int32_t spacing, base;
+    const float* scales;
+    bool first;
+    float last;
+};
+
+// Scales the sums of some rows of one token.
+using ScaleSums = void (*)(const std::int32_t* sums, Scaling scaling, std::ptrdiff_t rows, float* out);
+
 // Loops over float32. Every set sums in the same order, so that all give the same bits.
 struct FloatOps {
     float (*dot)(const float* a, const float* b, std::ptrdiff_t n);
@@ -108,6 +120,7 @@ struct Isa {
     Kernels (*kernels)(Layout);
     int panel_tiles;  // how many panel_dot, or Lookups::dot, likes to take at once
     PanelDot panel_dot;  // null where all layouts have lookups
+    ScaleSums scale_sums;
     FloatOps ops;
     Probes probes;
     bool by_name_only = false;  // never chosen as the fastest

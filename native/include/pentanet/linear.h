@@ -8,6 +8,7 @@
 #include "pentanet/isa.h"
 #include "pentanet/matrix.h"
 #include "pentanet/pool.h"
+#include "pentanet/scratch.h"
 
 namespace pentanet {
 
@@ -30,7 +31,7 @@ private:
     Activations(int tokens, int cols);
     int tokens_, cols_;
     std::ptrdiff_t stride_;  // zeros behind each token, up to the end of the last group of any layout
-    std::vector<std::int8_t> values_;
+    Scratch<std::int8_t> values_;
     std::vector<float> scales_;
 };
 
