@@ -1,34 +1,16 @@
 // Kernels for AVX-512 with VNNI and VBMI. A group is one vector, 16 rows x 4 inputs; vpdpbusd multiplies it by four
-// broadcast activations and adds the products to sums of 32 bits, one for each row. Every layout but the sparse one is read
-// in place.
+// broadcast activations and adds the products to sums of 32 bits, one for each row. Every layout is read in place.
 
+#include "avx512_sparse.h"
+#include "avx512_vectors.h"
 #include "float_ops.h"
-#include "intrinsics.h"
 #include "pentanet/isa.h"
 #include "pentanet/lanes.h"
-#include "repack.h"
 #include "repeat.h"
 #include "scaling.h"
 
 namespace pentanet {
 namespace {
-
-using Vector = __m512i;
-
-constexpr int prefetch_ahead = 8192;  // bytes; the distance that the measurements of the layouts found best
-constexpr int unpack_ahead = 2048;    // nearer: between two panels the processor has other things to read
-constexpr int most_sums = 16;         // registers for the sums of a fused product; the others hold tables and digits
-constexpr int enough_sums = 12;       // that do not wait for each other: two products a cycle, each takes up to five
-
-inline Vector load(const void* p) { return _mm512_loadu_si512(p); }
-inline void store(void* p, Vector v) { _mm512_storeu_si512(p, v); }
-inline Vector bytes(int value) { return _mm512_set1_epi8(static_cast<char>(value)); }
-
-inline Vector broadcast(const std::int8_t* four) {
-    std::int32_t word;
-    std::memcpy(&word, four, sizeof word);
-    return _mm512_set1_epi32(word);
-}
 
 // A group, without a read beyond its end where it is shorter than a vector.
 template <Layout L>
@@ -294,8 +276,8 @@ void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
 }
 
 template <Layout L>
-constexpr Kernels reads(Repack repack = nullptr) {
-    return {L, dot<L>, unpack<L>, repack, geometry(L).is_signed() ? 128 : 0};
+constexpr Kernels reads() {
+    return {L, dot<L>, unpack<L>, nullptr, geometry(L).is_signed() ? 128 : 0};
 }
 
 Kernels kernels(Layout layout) {
@@ -303,7 +285,7 @@ Kernels kernels(Layout layout) {
         case Layout::pentanary_7bit: return reads<Layout::pentanary_7bit>();
         case Layout::ternary_5in8: return reads<Layout::ternary_5in8>();
         case Layout::ternary_2bit: return reads<Layout::ternary_2bit>();
-        case Layout::sparse_ternary_5bit: return reads<Layout::ternary_2bit>(repack_sparse);
+        case Layout::sparse_ternary_5bit: return {layout, dot_sparse, unpack_sparse, nullptr};
         case Layout::binary_1bit: return reads<Layout::binary_1bit>();
         case Layout::nibble: return reads<Layout::nibble>();
         default: return reads<Layout::byte>();

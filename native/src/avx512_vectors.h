@@ -1,0 +1,33 @@
+// What the kernels for AVX-512 share. Internal linkage, as in float_ops.h.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "intrinsics.h"
+#include "pentanet/isa.h"
+#include "pentanet/lanes.h"
+#include "repeat.h"
+
+namespace pentanet {
+namespace {
+
+using Vector = __m512i;
+
+constexpr int prefetch_ahead = 8192;  // bytes; the distance that the measurements of the layouts found best
+constexpr int unpack_ahead = 2048;    // nearer: between two panels the processor has other things to read
+constexpr int most_sums = 16;         // registers for the sums of a fused product; the others hold tables and digits
+constexpr int enough_sums = 12;       // that do not wait for each other: two products a cycle, each takes up to five
+
+inline Vector load(const void* p) { return _mm512_loadu_si512(p); }
+inline void store(void* p, Vector v) { _mm512_storeu_si512(p, v); }
+inline Vector bytes(int value) { return _mm512_set1_epi8(static_cast<char>(value)); }
+
+inline Vector broadcast(const std::int8_t* four) {
+    std::int32_t word;
+    std::memcpy(&word, four, sizeof word);
+    return _mm512_set1_epi32(word);
+}
+
+}  // namespace
+}  // namespace pentanet
