@@ -9,8 +9,10 @@ from pentanet.bench.run import arm_config
 from pentanet.bench.suites import SUITES, suite
 from pentanet.errors import UnknownNameError
 from pentanet.models import build
-from pentanet.nn import Trainable, method_modules
+from pentanet.nn import Trainable, count_parameters, method_modules
+from pentanet.pack.checkpoint import export_tensors
 from pentanet.quant import METHODS
+from pentanet.train.loop import new_network
 from pentanet.train.presets import load_config, preset_names
 
 
@@ -56,6 +58,23 @@ def test_networks_of_all_depths_have_about_the_same_number_of_weights(name: str)
         sizes[layers] = sum(m.weight.numel() for n, m in method_modules(network) if n != "lm_head")
     assert len(sizes) == 4
     assert max(sizes.values()) < 1.06 * min(sizes.values())
+
+
+def test_wider_networks_have_the_weights_and_the_bits_of_hgf() -> None:
+    found = suite("hgf")
+    recipe = load_config(found.preset, list(found.settings))
+
+    def size(arm: str) -> tuple[int, int, int]:
+        network = new_network(arm_config(recipe, found.arm(arm)), 1024)
+        specs = {name: tensor.spec for name, tensor in export_tensors(network).items()}
+        stored = sum(e.nbytes for name, spec in specs.items() for e in spec.entries(name).values())  # no headers
+        return network.config.width, count_parameters(network)[0], stored
+
+    plain, hgf, ungated = size("bitnet-b158"), size("hgf"), size("hgf-ungated")
+    assert hgf[1] - ungated[1] == 4 * 7  # the gates
+    assert size("bitnet-b158-wider")[0] == 1.125 * plain[0]
+    assert size("bitnet-b158-same-parameters")[1] == pytest.approx(ungated[1], rel=2e-3)
+    assert size("bitnet-b158-same-bits")[2] == pytest.approx(hgf[2], rel=5e-3)
 
 
 def test_the_main_job_has_the_published_arms_and_their_controls() -> None:

@@ -202,3 +202,28 @@ DUEL_CONTRASTS = tuple(
     )
     for method in ("pentanary", "pentanary-mix")
 )
+
+# HGF: its low-rank paths add 3,584 float weights to each block.  Plain ternary networks that are wider instead: by
+# 12.5 %, as the paper counts the cost of the paths; in the MLP by as many weights; or by as many stored bits.
+HGF = (
+    *TUNED,
+    "steps=120",
+    SHORT_RESULT,
+    "eval_every=40",
+    "model.width=128",
+    "model.heads=4",
+    "model.kv_heads=4",
+    "model.hidden=384",
+)
+_HGF_BASE = "bitnet-b158"
+HGF_ARMS = (
+    *of_methods(("full-precision", _HGF_BASE, "hgf", "hgf-ungated")),
+    Arm(name="bitnet-b158-wider", method=_HGF_BASE, settings=("model.width=144", "model.hidden=432")),
+    Arm(name="bitnet-b158-same-parameters", method=_HGF_BASE, settings=("model.hidden=393",)),
+    Arm(name="bitnet-b158-same-bits", method=_HGF_BASE, settings=("model.hidden=480",)),
+)
+HGF_PAIRS = (
+    ("hgf", "hgf-ungated"),
+    *((path, f"bitnet-b158-{size}") for path in ("hgf", "hgf-ungated") for size in ("same-parameters", "same-bits")),
+    ("hgf", "bitnet-b158-wider"),
+)

@@ -156,6 +156,15 @@ _ALL = (
         controls=("full-precision", "ternary"),
         contrasts=plans.DUEL_CONTRASTS,
     ),
+    Suite(
+        name="hgf",
+        title="A float path of low rank beside ternary weights, or a wider network?",
+        preset="nano",
+        settings=plans.HGF,
+        arms=plans.HGF_ARMS,
+        controls=("bitnet-b158",),
+        pairs=plans.HGF_PAIRS,
+    ),
 )
 
 SUITES: Mapping[str, Suite] = MappingProxyType({suite.name: suite for suite in _ALL})

@@ -32,7 +32,8 @@ def bench(
     Parameters
     ----------
     suite
-        nano (our recipe), nano-seed (the published one), methods (every method), depth, depth-seed, frontier or duel.
+        nano (our recipe), nano-seed (the published one), methods (every method), depth, depth-seed, frontier, duel
+        or hgf.
     out
         Directory for everything; runs/bench-SUITE by default.
     seeds
