@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Activations = Literal["none", "int8", "elastic8", "elastic2", "elastic1"]
-"""How it rounds its inputs."""
+Activations = Literal["none", "int8", "elastic8", "elastic2", "elastic1", "hadamard", "hadamard8"]
+"""How it rounds its inputs, or rotates them first."""
 LowRank = Literal["none", "gated", "plain"]
 """Whether a float path of low rank stands beside it, and whether a learned gate scales that."""
 

@@ -360,6 +360,13 @@ def test_learned_steps_of_activations_run_with_torch(packed: Packed) -> None:
     assert isinstance(open_predictor(path, "auto"), Runtime)
 
 
+def test_rotated_inputs_run_with_torch(packed: Packed) -> None:
+    path = packed("bitnet+hadamard8")
+    with pytest.raises(UnsupportedModelError, match=r"rotate their inputs \('hadamard8'\).*--engine torch"):
+        open_predictor(path, "native")
+    assert isinstance(open_predictor(path, "auto"), Runtime)
+
+
 def test_a_path_of_low_rank_runs_with_torch(packed: Packed, tmp_path: Path) -> None:
     write(tmp_path / "model", "bitnet", low_rank="gated")
     with pytest.raises(UnsupportedModelError, match="path of low rank"):

@@ -123,5 +123,18 @@ def test_toml_round_trip(tree: dict[str, Any]) -> None:
     assert from_tree(TrainConfig, to_tree(config), "tree") == config
 
 
+def test_what_rounds_the_inputs() -> None:
+    def used(method: str, activations: str) -> str:
+        pairs = [f"weights.method={method}", f"weights.activations={activations}"]
+        return load_config("nano", pairs).weights.used_activations
+
+    assert used("bitnet-b158", "method") == "int8"
+    assert used("full-precision", "hadamard") == "none"
+    assert used("quest-hadamard-ternary", "method") == "hadamard"
+    assert used("quest-hadamard-ternary", "hadamard8") == "hadamard8"
+    with pytest.raises(ConfigError, match="'int8': method 'quest-hadamard-ternary' rotates weights and inputs"):
+        used("quest-hadamard-ternary", "int8")
+
+
 def test_tokens_of_a_run() -> None:
     assert load_config("seed-124m").tokens == 40_960_000

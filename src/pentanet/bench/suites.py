@@ -88,6 +88,8 @@ EVERY_METHOD = (
     "paretoq-ternary",
     "quest-ternary",
     "quest-pentanary",
+    "quest-hadamard-ternary",
+    "quest-hadamard-pentanary",
     "hestia-ternary",
     "hestia-pentanary",
     "hgf",

@@ -6,6 +6,8 @@ elastic   one learned step per linear, and 255, 3 or 2 levels (Binary and Ternar
           2306.01841, with the gradient of LSQ, 1902.08153).  Source: quant/utils_quant.py of
           facebookresearch/Ternary_Binary_Transformer.  Its quantizers of positive inputs and of attention are left
           out: the networks here have no linear with positive inputs.
+hadamard  rotated in blocks, for weights that are rotated alike: see `pentanet.quant.rotation`.  hadamard8 rounds to
+          int8 per token after that, as BitNet v2 (2504.18415) in front of matrices that it trains in the rotated basis.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pentanet.extras import Activations
+from pentanet.quant.rotation import block_size, signs
 
 SMALLEST = 1e-8
 LEAST_POSITIVE = 2.0**-149  # float32
@@ -31,6 +35,10 @@ def input_quantizer(kind: Activations) -> nn.Module | None:
             return Int8()
         case "elastic8" | "elastic2" | "elastic1":
             return Elastic(int(kind.removeprefix("elastic")))
+        case "hadamard":
+            return Hadamard()
+        case "hadamard8":
+            return nn.Sequential(Hadamard(), Int8())
 
 
 class Int8(nn.Module):
@@ -38,6 +46,16 @@ class Int8(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return _Int8.apply(x)  # pyright: ignore[reportReturnType]
+
+
+class Hadamard(nn.Module):
+    """x [..., cols] -> x H: each block of inputs times a Hadamard matrix / sqrt(size)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = block_size(x.shape[-1])
+        # The signs are exact in bfloat16, what stands under the root is not: so it is divided by afterwards.
+        turned = F.linear(x.reshape(*x.shape[:-1], -1, size), torch.tensor(signs(size), dtype=x.dtype, device=x.device))
+        return turned.mul(size**-0.5).view(x.shape)
 
 
 class Elastic(nn.Module):

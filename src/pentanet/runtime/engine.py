@@ -79,7 +79,7 @@ class Engine:
 
         Raises:
             EngineError: the engine was not compiled, or PENTANET_ISA is wrong.
-            UnsupportedModelError: the linears round their inputs by learned steps, or have a path of low rank.
+            UnsupportedModelError: linears rotate their inputs, round them by learned steps, or have a path of low rank.
             ConfigError: a negative number of threads, or another name of a cache.
             FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
         """
@@ -151,7 +151,9 @@ class Engine:
 
 def _require_known(packed: PackedModel) -> None:
     what = ""
-    if packed.activations not in ("none", "int8"):
+    if packed.activations.startswith("hadamard"):
+        what = f"rotate their inputs ('{packed.activations}')"
+    elif packed.activations not in ("none", "int8"):
         what = f"round their inputs by learned steps ('{packed.activations}')"
     elif packed.low_rank != "none":
         what = "have a path of low rank beside them"

@@ -23,16 +23,28 @@ class WeightConfig:
     """Storage of the embedding: int8, bfloat16, float32, or grid for the method of the linears."""
     head: Storage = "int8"
     """Storage of the head."""
-    activations: Literal["method", "none", "int8", "elastic8", "elastic2", "elastic1"] = "method"
+    activations: Literal["method", "none", "int8", "elastic8", "elastic2", "elastic1", "hadamard", "hadamard8"] = (
+        "method"
+    )
     """How linears round their inputs: as the method does by itself (most do not), not at all, to int8 per token as the
-    native engine does, or to 8, 2 or 1 bits with a learned step per linear."""
+    native engine does, or to 8, 2 or 1 bits with a learned step per linear; hadamard rotates them in blocks,
+    and hadamard8 rounds to int8 per token after that."""
 
     @property
     def used_activations(self) -> Activations:
-        """`activations`, with the method's own looked up; without a grid there is no linear for learned steps."""
+        """`activations`, with the method's own looked up; without a grid only the int8 of the head is left.
+
+        Raises:
+            ConfigError: the method rotates its weights, and the inputs would not be rotated.
+        """
         chosen = method(self.method)
         used = chosen.activations if self.activations == "method" else self.activations
-        return "none" if used.startswith("elastic") and chosen.grid is None else used
+        if chosen.activations.startswith("hadamard") and not used.startswith("hadamard"):
+            raise ConfigError(
+                f"weights.activations = '{used}': method '{chosen.name}' rotates weights and inputs; "
+                "take hadamard, or hadamard8 for int8 after it"
+            )
+        return used if used == "int8" or chosen.grid is not None else "none"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

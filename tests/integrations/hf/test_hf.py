@@ -177,7 +177,7 @@ def test_the_trainer_trains_through_the_quantizer_and_saves_packed(original, tmp
     torch.testing.assert_close(logits(again), logits(model), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["full-precision", "lsq-pentanary", "hgf"])
+@pytest.mark.parametrize("method", ["full-precision", "lsq-pentanary", "hgf", "quest-hadamard-ternary"])
 def test_methods_that_need_more_than_weights_are_refused(method):
     with pytest.raises(ConfigError, match=f"method '{method}'"):
         PentaNetConfig(method)

@@ -38,7 +38,7 @@ def architecture(packed: PackedModel, config: object) -> str:
     elif packed.low_rank != "none":
         what = "paths of low rank beside the linears"
     elif packed.activations not in ("none", "int8"):
-        what = f"inputs that are rounded by learned steps ('{packed.activations}')"
+        what = f"inputs that are rounded by learned steps or rotated ('{packed.activations}')"
     elif not isinstance(config.rope, (PlainRope, LinearRope, Llama3Rope)):
         what = f"rotary positions of the kind '{config.rope.rope_type}' are not exported"
     if what or not isinstance(config, LlamaConfig):

@@ -66,9 +66,12 @@ class PentaNetConfig(QuantizationConfigMixin):
     def _check(self) -> None:
         chosen = find_method(self.method)
         learned = chosen.grid is not None and any(True for _ in chosen.make().parameters())
-        if chosen.grid is None or learned or chosen.low_rank != "none" or self.low_rank != "none":
+        rotated = chosen.activations.startswith(
+            "hadamard"
+        )  # inputs too, which a module of transformers has no place for
+        if chosen.grid is None or learned or rotated or chosen.low_rank != "none" or self.low_rank != "none":
             raise ConfigError(
-                f"method '{self.method}': has no grid, learned steps or a path of low rank; choose another"
+                f"method '{self.method}': has no grid, learned steps, a rotation or a path of low rank; choose another"
             )
         if self.activations not in ("none", "int8"):
             raise ConfigError(f"activations '{self.activations}': must be none or int8")

@@ -1,8 +1,8 @@
 """Five levels with QuEST's step and gradient (2502.05003), without its Hadamard rotation.
 
 The step is the Gaussian optimum of the row; the gradient of a weight is dropped where rounding moved it by more than
-half a step.  QuEST multiplies in a rotated basis: activations would have to be rotated at run time, which the packed
-model has no place for, so the rotation is left out.  Source: IST-DASLab/QuEST.
+half a step.  `quest-hadamard-pentanary` has the rotation, which costs time in training and at run time; here it is left
+out.  Source: IST-DASLab/QuEST.
 """
 
 from pentanet.grid import PENTANARY

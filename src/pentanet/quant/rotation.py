@@ -1,0 +1,89 @@
+"""Hadamard rotation of the inputs of a matrix, in blocks (QuaRot 2404.00456, QuEST 2502.05003).
+
+y = x W^T = (x H) (W H)^T for an orthogonal H.  A Hadamard matrix spreads a large weight over its whole block, so that
+the weights of W H are close to Gaussian whatever those of W are, and it is its own inverse.  Blocks have 128 inputs, or
+the largest power of two that divides the number of inputs where 128 does not (our reading: QuEST's widths are
+multiples of 128).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pentanet.codes import Codes
+from pentanet.quant.uniform import UniformQuantizer
+
+BLOCK = 128
+
+
+def block_size(inputs: int) -> int:
+    """Inputs that are rotated together."""
+    return math.gcd(inputs, BLOCK)
+
+
+@cache
+def signs(size: int) -> NDArray[np.float32]:
+    """Sylvester's Hadamard matrix [size, size] of 1 and -1, symmetric; `size` is a power of two."""
+    found = np.ones((1, 1), np.float32)
+    while len(found) < size:
+        found = np.block([[found, found], [found, -found]])
+    found.flags.writeable = False
+    return found
+
+
+def rotate(weight: Tensor) -> Tensor:
+    """W H for W [rows, cols], with its gradient.
+
+    By additions in a fixed order (the fast Walsh-Hadamard transform): a matrix product would give other last bits with
+    another number of threads, and a weight near a threshold another level.
+    """
+    return _Rotate.apply(weight)  # pyright: ignore[reportReturnType]
+
+
+class _Rotate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> Tensor:
+        del ctx
+        return _transformed(weight)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        del ctx
+        return _transformed(grads[0])
+
+
+def _transformed(weight: Tensor) -> Tensor:
+    size = block_size(weight.shape[-1])
+    if size == 1:
+        return weight.clone()
+    found = weight.reshape(-1, size).t().contiguous()  # whole rows are added, which runs at the speed of memory
+    count, half = found.shape[1], 1
+    while half < size:
+        pairs = found.view(size // (2 * half), 2, half * count)
+        found = torch.empty_like(pairs)
+        torch.add(pairs[:, 0], pairs[:, 1], out=found[:, 0])
+        torch.sub(pairs[:, 0], pairs[:, 1], out=found[:, 1])
+        half *= 2
+    return found.view(size, count).mul_(size**-0.5).t().reshape(weight.shape)
+
+
+class RotatedQuantizer(UniformQuantizer):
+    """`UniformQuantizer` of W H: what the forward pass uses and the file holds is rotated, and so must be its inputs.
+
+    `pentanet.nn.activations` does that to them ("hadamard").  An embedding or a head under the method is rotated
+    without them, which is the method without a rotation from other initial weights.
+    """
+
+    def fake(self, weight: Tensor, progress: float) -> Tensor:
+        return super().fake(rotate(weight), progress)
+
+    @torch.no_grad()
+    def export(self, weight: Tensor) -> Codes:
+        return super().export(rotate(weight))
