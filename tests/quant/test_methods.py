@@ -51,8 +51,9 @@ GAUSSIAN = {
     "quaternary": (0.4978, 0.1189),
     "int4": (0.3386, 0.0116),
 }
-# Levels that are worth more than their thresholds say; rotations, after which the quantiles below are no Gaussian.
-OTHER_LAW = {"bitnet-seed-rescaled", "quest-hadamard-ternary", "quest-hadamard-pentanary"}
+# Levels that are worth more than their thresholds say or not evenly spaced; rotations, which leave no Gaussian of the
+# sorted quantiles below.
+OTHER_LAW = {"bitnet-seed-rescaled", "quest-hadamard-ternary", "quest-hadamard-pentanary", "pentanary-learned"}
 
 
 def fresh(name: str, weight: Tensor) -> Quantizer:

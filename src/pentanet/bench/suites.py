@@ -73,6 +73,7 @@ EVERY_METHOD = (
     "pentanary-row-absmean",
     "pentanary-tensor-optimum",
     "pentanary-mix",
+    "pentanary-learned",
     "bitnet-b158",
     "trilm",
     "tbt-ternary",

@@ -35,6 +35,8 @@ RULES: dict[str, tuple[Grid, float | None]] = {
     "tbt-binary": (BINARY, ABSMEAN),
     "quest-ternary": (TERNARY, None),
     "quest-pentanary": (PENTANARY, None),
+    "quest-hadamard-ternary": (TERNARY, None),
+    "quest-hadamard-pentanary": (PENTANARY, None),
     "hgf": (TERNARY, ABSMEAN),
     "hgf-ungated": (TERNARY, ABSMEAN),
     "hestia-ternary": (TERNARY, None),
