@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from pentanet.bench import run
+from pentanet.bench.arm import Job
 from pentanet.bench.plans import Arm
 from pentanet.bench.run import JobProgress, arm_config, bench
-from pentanet.bench.suites import suite
+from pentanet.bench.suites import Suite, suite
 from pentanet.data.dataset import Dataset
 from pentanet.errors import BenchError, ConfigError, UnknownKeyError, UnknownNameError, WriteError
 from pentanet.train.checkpoint import fingerprint
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import Progress
-from pentanet.train.run import Interrupted, read_record, train
+from pentanet.train.run import Interrupted, read_config, read_record, train
 
 Configure = Callable[..., TrainConfig]
 ARMS = ("ternary", "pentanary")
@@ -74,6 +76,45 @@ def test_interrupted_continued_repeated_and_extended(configure: Configure, tiny:
     assert more["methods"]["binary"]["mean"] == {}
     assert [p.name for p in told if p.result is not None and "error" in p.result] == ["binary/seed-0"]
     assert all(times(out / "runs" / name) == {k: v for k, v in before.items() if f"/{name}/" in k} for name in ARMS)
+
+
+@pytest.mark.slow
+def test_students_wait_for_their_teachers(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
+    config, out = configure("llama", "model.layers=1", "steps=2"), tmp_path / "bench"
+    student = Arm(name="student", method="ternary", teacher="full-precision")
+    arms = (student, Arm(name="full-precision", method="full-precision"), Arm(name="ternary", method="ternary"))
+    chosen = Suite(name="taught", title="", preset="nano", arms=arms)
+    with pytest.raises(ConfigError, match="arm student: learns from arm full-precision; add it to --methods"):
+        bench(chosen, config, out, tiny, methods=("student", "ternary"))
+    told: list[JobProgress] = []
+    found = bench(chosen, config, out, tiny, seeds=1, workers=2, progress=told.append)
+    done = [p.name for p in told if p.result is not None]
+    assert done.index("full-precision/seed-0") < done.index("student/seed-0")
+    assert read_config(out / "runs/student/seed-0").distill.teacher == str(out / "runs/full-precision/seed-0")
+    losses = {name: row["seeds"]["0"]["val_loss"] for name, row in found["methods"].items()}
+    assert losses["student"] != losses["ternary"]
+    assert all(row["seeds"]["0"]["packed_gap"] == 0 for row in found["methods"].values())
+    before = times(out / "runs")
+    assert bench(chosen, config, out, tiny, seeds=1, workers=1)["methods"] == found["methods"]
+    assert times(out / "runs") == before
+
+
+def test_jobs_are_ready_lost_or_waiting(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
+    def job(name: str, after: str = "") -> Job:
+        return Job(
+            arm=name, config=configure("llama"), dataset=tiny.path, folder=tmp_path / name, threads=1, after=after
+        )
+
+    jobs = [job("a", after="t/seed-0"), job("b")]
+    sort = run._sorted  # pyright: ignore[reportPrivateUsage]
+    assert sort(jobs, {}) == ([jobs[1]], [], [jobs[0]])
+    assert sort(jobs, {"t/seed-0": {"val_loss": 1.0}}) == (jobs, [], [])
+    row = {"error": "stopped", "signal": 15}
+    assert sort(jobs, {"t/seed-0": row}) == (
+        [jobs[1]],
+        [(jobs[0], {"error": "its teacher t/seed-0: stopped", "signal": 15})],
+        [],
+    )
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ def test_presets_arms_and_what_is_compared_exist(name: str) -> None:
         assert made.steps == recipe.steps  # equal tokens
         assert found.arm(arm.name) == arm
     names = set(found.methods)
+    assert {arm.teacher for arm in found.arms if arm.teacher} <= {arm.name for arm in found.arms if not arm.teacher}
     assert set(found.controls) <= names
     assert {name for pair in found.pairs for name in pair} <= names
     assert len(set(found.pairs)) == len(found.pairs)

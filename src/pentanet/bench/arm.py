@@ -36,6 +36,7 @@ class Job:
         dataset: directory of the prepared tokens.
         folder: run directory; the packed model goes to `model` in it.
         threads: for torch.
+        after: name of the job that must have succeeded before; empty for none.
     """
 
     arm: str
@@ -43,6 +44,7 @@ class Job:
     dataset: Path
     folder: Path
     threads: int
+    after: str = ""
 
     @property
     def name(self) -> str:

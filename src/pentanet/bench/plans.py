@@ -14,11 +14,14 @@ class Arm:
         name: a folder's name, unique in its suite.
         method: registry name.
         settings: changes to the recipe of the suite, as `key=value`.
+        teacher: name of another arm of the suite whose run with the same seed is trained first, and which this one
+            learns from (`distill.teacher`); empty for none.
     """
 
     name: str
     method: str
     settings: tuple[str, ...] = ()
+    teacher: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -226,4 +229,16 @@ HGF_PAIRS = (
     ("hgf", "hgf-ungated"),
     *((path, f"bitnet-b158-{size}") for path in ("hgf", "hgf-ungated") for size in ("same-parameters", "same-bits")),
     ("hgf", "bitnet-b158-wider"),
+)
+
+# Distillation from full precision with the same seed, at equal tokens of the student; the teacher's come on top.
+DISTILLED = ("ternary", "pentanary")
+DISTILL_ARMS = (
+    *of_methods(("full-precision", *DISTILLED)),
+    *(Arm(name=f"{method}-distilled", method=method, teacher="full-precision") for method in DISTILLED),
+)
+DISTILL_PAIRS = (
+    *((f"{method}-distilled", method) for method in DISTILLED),
+    ("pentanary-distilled", "ternary-distilled"),
+    ("pentanary", "ternary"),
 )

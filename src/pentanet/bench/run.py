@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Mapping, Set
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -90,6 +90,7 @@ def bench(
 
     Raises:
         UnknownNameError: no such arm or method.
+        ConfigError: an arm without its teacher, or settings that cannot be used.
         BenchError: every run failed, or a process died; what is finished stays.
         Stopped: Ctrl-C or SIGTERM; running trainings are saved first.
     """
@@ -98,14 +99,11 @@ def bench(
     arms = [suite.arm(name) for name in dict.fromkeys(methods or suite.methods)]
     cores = usable_cores()
     workers = min(workers or cores, len(arms) * (seeds or suite.seeds))
+    _require_teachers(arms)
+    configs = {arm.name: arm_config(config, arm) for arm in arms}
+    threads = max(1, cores // workers)
     jobs = [
-        Job(
-            arm=arm.name,
-            config=dataclasses.replace(arm_config(config, arm), seed=config.seed + seed),
-            dataset=dataset.path.resolve(),
-            folder=out / RUNS / arm.name / f"seed-{config.seed + seed}",
-            threads=max(1, cores // workers),
-        )
+        _job(arm, dataclasses.replace(configs[arm.name], seed=config.seed + seed), out / RUNS, dataset, threads)
         for seed in range(seeds or suite.seeds)  # seed by seed, so that what is there early is already paired
         for arm in arms
     ]
@@ -120,6 +118,29 @@ def bench(
     except OSError as error:
         raise WriteError(out / SUMMARY, str(error)) from error
     return summary
+
+
+def _require_teachers(arms: Sequence[Arm]) -> None:
+    names = {arm.name for arm in arms}
+    for arm in arms:
+        if arm.teacher and arm.teacher not in names:
+            raise ConfigError(f"arm {arm.name}: learns from arm {arm.teacher}; add it to --methods")
+
+
+def _job(arm: Arm, config: TrainConfig, runs: Path, dataset: Dataset, threads: int) -> Job:
+    """One arm with the seed of `config`; its teacher, if it has one, is the run with the same seed."""
+    seed = f"seed-{config.seed}"
+    if arm.teacher:
+        teacher = str(runs / arm.teacher / seed)
+        config = dataclasses.replace(config, distill=dataclasses.replace(config.distill, teacher=teacher))
+    return Job(
+        arm=arm.name,
+        config=config,
+        dataset=dataset.path.resolve(),
+        folder=runs / arm.name / seed,
+        threads=threads,
+        after=f"{arm.teacher}/{seed}" if arm.teacher else "",
+    )
 
 
 def arm_config(config: TrainConfig, arm: Arm) -> TrainConfig:
@@ -159,11 +180,18 @@ def _run_all(jobs: list[Job], workers: int, progress: Callable[[JobProgress], No
         _listener(manager.Queue(), progress) as (channel, tell),
     ):
         helpers = {child.pid for child in multiprocessing.active_children()}  # the manager's server, no worker yet
-        futures = {pool.submit(run_job, job, channel): job for job in todo}
+        futures: dict[Future[dict[str, Any]], Job] = {}
         try:
-            for future, job in _as_completed(futures):
-                rows[job.name] = future.result()
-                tell(job, rows[job.name])
+            while futures or todo:
+                ready, lost, todo = _sorted(todo, rows)
+                for job, row in lost:
+                    rows[job.name] = row
+                    tell(job, row)
+                futures |= {pool.submit(run_job, job, channel): job for job in ready}
+                for future in wait(futures, return_when=FIRST_COMPLETED).done if futures else ():
+                    job = futures.pop(future)
+                    rows[job.name] = future.result()
+                    tell(job, rows[job.name])
         except BrokenProcessPool as error:
             raise BenchError("a training process died (out of memory?); the same command continues") from error
         except KeyboardInterrupt:
@@ -175,11 +203,22 @@ def _run_all(jobs: list[Job], workers: int, progress: Callable[[JobProgress], No
     return rows
 
 
-def _as_completed(futures: dict[Future[dict[str, Any]], Job]) -> Generator[tuple[Future[dict[str, Any]], Job]]:
-    pending = set(futures)
-    while pending:
-        done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        yield from ((future, futures[future]) for future in done)
+def _sorted(
+    jobs: Sequence[Job], rows: Mapping[str, dict[str, Any]]
+) -> tuple[list[Job], list[tuple[Job, dict[str, Any]]], list[Job]]:
+    """Jobs that can start; those whose teacher failed, with their rows; those that wait for it."""
+    ready: list[Job] = []
+    lost: list[tuple[Job, dict[str, Any]]] = []
+    waiting: list[Job] = []
+    for job in jobs:
+        before = rows.get(job.after)
+        if job.after and before is None:
+            waiting.append(job)
+        elif before is not None and "error" in before:
+            lost.append((job, {**before, "error": f"its teacher {job.after}: {before['error']}"}))
+        else:
+            ready.append(job)
+    return ready, lost, waiting
 
 
 def _stop_workers(helpers: Set[int | None]) -> None:

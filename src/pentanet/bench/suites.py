@@ -168,6 +168,15 @@ _ALL = (
         controls=("bitnet-b158",),
         pairs=plans.HGF_PAIRS,
     ),
+    Suite(
+        name="distill",
+        title="Three and five levels with the text alone, and with a full-precision teacher beside it",
+        preset="nano",
+        settings=plans.DUEL,
+        arms=plans.DISTILL_ARMS,
+        controls=("full-precision",),
+        pairs=plans.DISTILL_PAIRS,
+    ),
 )
 
 SUITES: Mapping[str, Suite] = MappingProxyType({suite.name: suite for suite in _ALL})

@@ -32,8 +32,8 @@ def bench(
     Parameters
     ----------
     suite
-        nano (our recipe), nano-seed (the published one), methods (every method), depth, depth-seed, frontier, duel
-        or hgf.
+        nano (our recipe), nano-seed (the published one), methods (every method), depth, depth-seed, frontier, duel,
+        hgf or distill.
     out
         Directory for everything; runs/bench-SUITE by default.
     seeds
