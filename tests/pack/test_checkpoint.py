@@ -85,6 +85,13 @@ def test_no_gap_for_any_activations(
     assert open_model(tmp_path / "model").activations == activations
 
 
+@pytest.mark.parametrize("method", ["pentanary", "lsq-pentanary", "tequila", "sherry", "quest-hadamard-ternary"])
+def test_no_gap_after_a_late_start(configure: Configure, tiny: Dataset, tmp_path: Path, method: str) -> None:
+    late = ("steps=4", "weights.start=0.3", "weights.anneal=0.7")
+    settings = (*NETWORKS["bitnet-tied"], *SHORT, *late, f"weights.method={method}")
+    assert_no_gap(configure(*settings), tiny, tmp_path)
+
+
 def test_full_precision_has_no_linears_to_round_in_front_of(
     configure: Configure, tiny: Dataset, tmp_path: Path
 ) -> None:

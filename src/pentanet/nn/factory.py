@@ -15,7 +15,8 @@ from pentanet.nn.activations import input_quantizer
 from pentanet.nn.low_rank import low_rank_path
 from pentanet.nn.modules import QuantEmbedding, QuantLinear
 from pentanet.nn.storage import storage_quantizer
-from pentanet.quant import quantizer
+from pentanet.quant import Quantizer
+from pentanet.quant.late import LateQuantizer
 from pentanet.quant.uniform import Cast
 
 
@@ -37,6 +38,7 @@ class Trainable:
         activations: how the linears round their inputs.  As in the native engine, int8 rounds in front of every matrix
             that is stored as codes, the head too; learned steps stand before the linears of the blocks alone.
         low_rank: the path beside the linears of the blocks.
+        start, anneal: when the method begins to round, see `pentanet.quant.late`.
     """
 
     def __init__(
@@ -46,23 +48,27 @@ class Trainable:
         head: str = "int8",
         activations: Activations = "none",
         low_rank: LowRank = "none",
+        *,
+        start: float = 0.0,
+        anneal: float = 0.0,
     ) -> None:
         self.method, self.embedding_storage, self.head_storage = method, embedding, head
         self.activations: Activations = activations
         self.low_rank: LowRank = low_rank
+        self.start, self.anneal = start, anneal
 
     def linear(self, inputs: int, outputs: int) -> QuantLinear:
-        made = quantizer(self.method)
+        made = self._quantizer("grid")
         rounding = None if isinstance(made, Cast) else input_quantizer(self.activations)
         return QuantLinear(outputs, inputs, made, rounding, low_rank_path(self.low_rank, inputs, outputs))
 
     def embedding(self, vocab: int, width: int) -> QuantEmbedding:
         storage = self.embedding_storage
-        return QuantEmbedding(vocab, width, storage_quantizer(storage, self.method), by_method=storage == "grid")
+        return QuantEmbedding(vocab, width, self._quantizer(storage), by_method=storage == "grid")
 
     def head(self, inputs: int, vocab: int, tied_to: nn.Module | None) -> QuantLinear:
         storage = self.head_storage
-        made = storage_quantizer(storage, self.method)
+        made = self._quantizer(storage)
         rounding = input_quantizer("int8") if self.activations == "int8" and not isinstance(made, Cast) else None
         head = QuantLinear(vocab, inputs, made, rounding, by_method=storage == "grid")
         if tied_to is not None:
@@ -71,3 +77,9 @@ class Trainable:
             if storage == self.embedding_storage:  # stored once, so learned steps are shared too
                 head.quantizer = tied_to.quantizer
         return head
+
+    def _quantizer(self, storage: str) -> Quantizer:
+        made = storage_quantizer(storage, self.method)
+        if storage != "grid" or isinstance(made, Cast) or not (self.start or self.anneal):
+            return made
+        return LateQuantizer(made, start=self.start, anneal=self.anneal)

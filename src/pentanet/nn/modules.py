@@ -98,6 +98,12 @@ def set_progress(model: nn.Module, progress: float) -> None:
         module.progress = progress
 
 
+def initialize_quantizers(model: nn.Module) -> None:
+    """Set the state of the method's quantizers from the weights as they are now."""
+    for _, module in method_modules(model):
+        module.quantizer.initialize(module.weight)
+
+
 def draw_low_rank(model: nn.Module, generator: torch.Generator) -> None:
     """Draw the paths beside the linears, after all else: the other weights are the same with them and without."""
     for _, module in quantized_modules(model):

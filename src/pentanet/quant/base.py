@@ -22,7 +22,14 @@ class Quantizer(nn.Module, ABC):
     """
 
     def initialize(self, weight: Tensor) -> None:
-        """Set method-specific state from the freshly initialized weight [rows, cols]; nothing by default."""
+        """Set method-specific state from the weight [rows, cols]; nothing by default.
+
+        Called for the freshly initialized weight, and again where rounding begins later (`LateQuantizer`).
+        """
+
+    def latent(self, weight: Tensor) -> Tensor:
+        """The weight [rows, cols] as it would be used without rounding: itself, unless the method rotates it."""
+        return weight
 
     @abstractmethod
     def fake(self, weight: Tensor, progress: float) -> Tensor:

@@ -48,12 +48,15 @@ class ResidualQuantizer(Quantizer):
     def initialize(self, weight: Tensor) -> None:
         self.inner.initialize(weight)
 
+    def latent(self, weight: Tensor) -> Tensor:
+        return self.inner.latent(weight)
+
     def fake(self, weight: Tensor, progress: float) -> Tensor:
         used = self.inner.fake(weight, progress)
         share = self.schedule(progress) if self.training else 0.0
         if share == 0.0:
             return used
-        mixed = used.add(weight, alpha=share)
+        mixed = used.add(self.latent(weight), alpha=share)
         return mixed / (1 + share) if self.normalized else mixed
 
     def export(self, weight: Tensor) -> Codes | NDArray[np.float32]:

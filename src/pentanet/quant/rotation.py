@@ -81,6 +81,9 @@ class RotatedQuantizer(UniformQuantizer):
     without them, which is the method without a rotation from other initial weights.
     """
 
+    def latent(self, weight: Tensor) -> Tensor:
+        return rotate(weight)
+
     def fake(self, weight: Tensor, progress: float) -> Tensor:
         return super().fake(rotate(weight), progress)
 

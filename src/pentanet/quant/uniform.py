@@ -85,7 +85,11 @@ class LearnedStepQuantizer(UniformQuantizer):
 
     @torch.no_grad()
     def initialize(self, weight: Tensor) -> None:
-        self.log_step = nn.Parameter(self.scale(self.granularity.blocks(weight)).log_())
+        steps = self.scale(self.granularity.blocks(weight)).log_()
+        if self.log_step.shape == steps.shape:
+            self.log_step.copy_(steps)  # the optimizer knows this parameter
+        else:
+            self.log_step = nn.Parameter(steps)
 
     def scales(self, weight: Tensor) -> Tensor:
         del weight

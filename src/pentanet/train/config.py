@@ -30,6 +30,21 @@ class WeightConfig:
     native engine does, or to 8, 2 or 1 bits with a learned step per linear; hadamard rotates them in blocks,
     and hadamard8 rounds to int8 per token after that."""
 
+    start: float = 0.0
+    """Share of the steps that multiply by the latent weights first; the method begins to round after them."""
+    anneal: float = 0.0
+    """Share of the steps, after those, that go from the latent weights to the rounded ones in a straight line."""
+
+    def __post_init__(self) -> None:
+        for name in ("start", "anneal"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"weights.{name} = {getattr(self, name)}: must lie in [0, 1)")
+        if self.start + self.anneal > 1:
+            raise ConfigError(
+                f"weights.start = {self.start} and weights.anneal = {self.anneal}: nothing is left to train rounded; "
+                "their sum must be at most 1"
+            )
+
     @property
     def used_activations(self) -> Activations:
         """`activations`, with the method's own looked up; without a grid only the int8 of the head is left.
@@ -197,6 +212,10 @@ class TrainConfig:
                 raise ConfigError(f"{name} = {getattr(self, name)}: must not be negative")
         if isinstance(self.model, LlamaConfig) and self.model.tie and self.weights.embedding != self.weights.head:
             raise ConfigError("model.tie needs weights.embedding and weights.head to be the same: it is one matrix")
+        if self.weights.start > (self.steps - 1) / self.steps:
+            raise ConfigError(
+                f"weights.start = {self.weights.start}: none of {self.steps} steps is left to train rounded"
+            )
         if self.seed < 0 or self.seed >= 2**32:
             raise ConfigError(f"seed = {self.seed}: must lie in [0, 2^32)")
 

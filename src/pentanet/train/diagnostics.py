@@ -83,7 +83,8 @@ def layers(model: nn.Module, found: Exported, before: Exported, spells: ZeroSpel
         weight = module.weight.detach().cpu().numpy()
         row: dict[str, float | None] = {"kurtosis": _kurtosis(weight)}
         if (codes := found.get(name)) is not None:
-            row |= _of_levels(weight, codes, before.get(name), spells.spells.get(name))
+            rounded = module.quantizer.latent(module.weight.detach()).cpu().numpy()
+            row |= _of_levels(rounded, codes, before.get(name), spells.spells.get(name))
         entry = columns.setdefault(_place(name), {})
         for key in ("flip_rate", "dead", "kurtosis", "saturation", "variance_ratio"):
             entry.setdefault(key, []).append((weight.size, row.get(key)))

@@ -18,7 +18,7 @@ from pentanet.errors import ConfigError, NonFiniteLossError
 from pentanet.machine import multiplies_bfloat16
 from pentanet.models import Network, build
 from pentanet.models.loss import Precision, autocast, mean_loss, token_losses, validation_batches
-from pentanet.nn import Trainable, set_progress
+from pentanet.nn import Trainable, initialize_quantizers, set_progress
 from pentanet.quant import method
 from pentanet.train import diagnostics, watch
 from pentanet.train.checkpoint import CheckpointStore
@@ -50,7 +50,15 @@ def new_network(config: TrainConfig, vocab: int, device: torch.device | str = "c
     """The network with its initial weights: drawn on the CPU, the same for every method and device."""
     weights = config.weights
     low_rank = method(weights.method).low_rank
-    make = Trainable(weights.method, weights.embedding, weights.head, weights.used_activations, low_rank)
+    make = Trainable(
+        weights.method,
+        weights.embedding,
+        weights.head,
+        weights.used_activations,
+        low_rank,
+        start=weights.start,
+        anneal=weights.anneal,
+    )
     network = build(config.model, vocab, make)
     network.initialize(torch.Generator().manual_seed(config.seed))
     return network.to(device)
@@ -177,6 +185,9 @@ class Loop:
     def _step(self) -> float:
         config, state = self.config, self.state
         set_progress(self.network, state.step / config.steps)
+        start = config.weights.start
+        if start and (state.step - 1) / config.steps < start <= state.step / config.steps:
+            initialize_quantizers(self.network)  # learned steps begin where rounding begins
         x, y = (torch.from_numpy(part).to(self.device) for part in state.batches.next())
         with autocast(self.device, self.precision):
             if self.teacher is None:
