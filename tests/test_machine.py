@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -67,3 +70,27 @@ def test_facts_are_json_and_name_the_versions():
     assert found["torch"] == torch.__version__
     assert found["memory_bytes"] > 1 << 28
     assert found["python"].count(".") == 2
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_freed_memory_is_taken_again_without_faults():
+    program = """
+import resource
+import numpy as np
+from pentanet.machine import keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(8):
+        x, y = np.full(1 << 20, 1.0), np.full(1 << 20, 2.0)  # 8 MiB each
+        del x, y
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+assert keep_freed_memory()
+faults()
+print(faults())
+"""
+    assert int(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout) < 500
+
+
+def test_without_glibc_nothing_is_done(monkeypatch):
+    monkeypatch.setattr(room.ctypes, "CDLL", lambda _: object())
+    assert room.keep_freed_memory() is False

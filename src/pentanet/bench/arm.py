@@ -66,8 +66,10 @@ def run_job(job: Job, channel: Channel) -> dict[str, Any]:
     import torch
 
     from pentanet.errors import PentaNetError
+    from pentanet.machine import keep_freed_memory
     from pentanet.train.run import Interrupted
 
+    keep_freed_memory()
     torch.set_num_threads(job.threads)
     if _STOPPED:
         return {"error": "stopped before it began", "signal": _STOPPED[0]}

@@ -173,7 +173,6 @@ def _run_all(jobs: list[Job], workers: int, progress: Callable[[JobProgress], No
         return rows
     context = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads
     with (
-        _lean_allocator(),
         _stop_as_interrupt(),
         context.Manager() as manager,
         ProcessPoolExecutor(workers, mp_context=context, initializer=ignore_interrupt) as pool,
@@ -271,16 +270,3 @@ def _stop_as_interrupt() -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _lean_allocator() -> Generator[None]:
-    """Let glibc keep freed memory in the workers: handing it back costs page faults, a tenth of the time here."""
-    settings = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 34)}
-    added = {key: value for key, value in settings.items() if key not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for key in added:
-            del os.environ[key]

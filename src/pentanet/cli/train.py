@@ -71,9 +71,11 @@ def train(
     else:
         import torch
 
+        from pentanet.machine import keep_freed_memory
         from pentanet.train.metrics import tensorboard as events
         from pentanet.train.run import train as run
 
+        keep_freed_memory()
         if threads:
             torch.set_num_threads(threads)
         tokens = console.dataset(config.data.source, config.data.tokenizer, config.data.eos)
