@@ -46,6 +46,14 @@ def test_train_pack_inspect(answer, recipe, tiny, tmp_path):
     assert packed["method"] == "pentanary"
 
 
+def test_cost_of_methods(answer):
+    small = ("model.layers=1", "model.width=32", "model.hidden=64")
+    sets = [part for pair in small for part in ("--set", pair)]
+    rows = answer("bench", "methods", "--cost", "--methods", "ternary", "--steps", 1, *sets)
+    assert [row["name"] for row in rows] == ["full-precision", "ternary"]
+    assert set(rows[0]) == {"name", "seconds", "ratio", "low", "high"}
+
+
 def test_generate(answer, packed):
     found = answer("generate", packed, "--prompt", "the cat", "--tokens", 5, "--seed", 1)
     assert found["prompt"] == "the cat"

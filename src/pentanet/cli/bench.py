@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from pentanet.cli.options import Count, Flag, Settings
+
+if TYPE_CHECKING:
+    from pentanet.train.config import TrainConfig
 
 
 def bench(
@@ -23,6 +26,7 @@ def bench(
     settings: Settings | None = None,
     workers: Count | None = None,
     listing: Annotated[bool, Parameter("--list", negative=())] = False,
+    cost: Flag = False,
     json: Flag = False,
 ) -> None:
     """Train several weight methods alike, pack each, check that nothing was lost, and compare them.
@@ -41,7 +45,7 @@ def bench(
     methods
         Arms of the suite instead of all, separated by commas or spaces; for nano and methods, any methods.
     steps
-        Optimizer steps of each training, instead of the preset's.
+        Optimizer steps of each training, instead of the preset's; with --cost, steps of each method that are measured.
     data
         bible, wikitext-2, wikitext-103, a text file or folder, or a prepared dataset directory.
     settings
@@ -50,8 +54,10 @@ def bench(
         Trainings side by side; one per core by default.
     listing
         Say what the methods are, with grid, granularity and bits, and train nothing.
+    cost
+        Measure how long a training step takes with each method, over one in full precision, in a network of width 256.
     json
-        Print the summary, or the list, as JSON.
+        Print the summary, the list or the costs as JSON.
     """
     from pentanet.bench.catalogue import describe
     from pentanet.bench.run import JobProgress
@@ -67,6 +73,14 @@ def bench(
     if listing:
         rows = describe(dict.fromkeys(arm.method for arm in arms or chosen.arms))
         (console.print_json if json else _show)(rows)
+        return
+    if cost:
+        from pentanet.bench.cost import SIZE
+
+        pairs = [*chosen.settings, *SIZE, *(settings or [])]
+        (console.print_json if json else _show_cost)(
+            _cost(load_config(chosen.preset, pairs), [arm.method for arm in arms or chosen.arms], steps)
+        )
         return
     config = load_config(
         chosen.preset, [*chosen.settings, *short_overrides(source=data, steps=steps or 0), *(settings or [])]
@@ -97,6 +111,30 @@ def bench(
         console.print_json(summary)
     else:
         console.show_bench(summary, page)
+
+
+def _cost(config: TrainConfig, methods: Sequence[str], rounds: int | None) -> list[dict[str, Any]]:
+    from pentanet.bench.cost import ROUNDS
+    from pentanet.bench.cost import cost as measure
+    from pentanet.cli import console
+    from pentanet.machine import keep_freed_memory
+
+    keep_freed_memory()  # as in the trainings
+    with console.bars() as bars:
+        task = bars.add_task("[bold]cost", total=rounds or ROUNDS, note="rounds of all methods")
+        return measure(
+            config, methods, rounds=rounds or ROUNDS, progress=lambda done: bars.update(task, completed=done)
+        )
+
+
+def _show_cost(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A line per method: its step over that of full precision, with the middle half of the rounds."""
+    from pentanet.cli import console
+
+    console.out.print(f"{'method':26}  {'ms':>8}  {'cost':>7}  middle half of the rounds", style="bold")
+    for row in rows:
+        more, low, high = (f"{100 * (row[key] - 1):+.1f} %" for key in ("ratio", "low", "high"))
+        console.out.print(f"{row['name']:26}  {1e3 * row['seconds']:8.1f}  {more:>7}  {low} to {high}", soft_wrap=True)
 
 
 def _show(rows: Sequence[Mapping[str, Any]]) -> None:
