@@ -298,7 +298,7 @@ std::uint64_t read(const std::uint8_t* data, std::size_t size) {
     for (std::size_t i = 0; i < size; i += sums * lanes)
         repeat<sums>(PENTANET_EACH(s) {
             const std::uint8_t* p = data + i + s * lanes;
-            _mm_prefetch(reinterpret_cast<const char*>(p) + prefetch_ahead, _MM_HINT_T0);
+            _mm_prefetch(reinterpret_cast<const char*>(p) + probe_ahead, _MM_HINT_T0);
             sum[s] = _mm512_xor_si512(sum[s], load(p));
         });
     Vector all = sum[0];

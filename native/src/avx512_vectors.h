@@ -14,7 +14,8 @@ namespace {
 
 using Vector = __m512i;
 
-constexpr int prefetch_ahead = 8192;  // bytes; the distance that the measurements of the layouts found best
+constexpr int prefetch_ahead = 4096;  // bytes; 2 and 8 KiB are slower, and so are farther caches than the first
+constexpr int probe_ahead = 8192;     // for a loop that does nothing else
 constexpr int unpack_ahead = 2048;    // nearer: between two panels the processor has other things to read
 constexpr int most_sums = 16;         // registers for the sums of a fused product; the others hold tables and digits
 constexpr int enough_sums = 12;       // that do not wait for each other: two products a cycle, each takes up to five

@@ -1,6 +1,7 @@
 #include "pentanet/linear.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <numeric>
 
@@ -152,6 +153,25 @@ struct Pass {
     std::size_t first, count;
 };
 
+// Scales of the rows of a few tiles for one slice; of one tile, where they lie.
+class TileScales {
+public:
+    TileScales(const CodedMatrix& matrix, std::size_t first, std::size_t tiles, std::size_t slice)
+        : scales_(matrix.scales(first, slice)) {
+        if (tiles == 1) return;
+        for (std::size_t i = 0; i < tiles; ++i) std::copy_n(matrix.scales(first + i, slice), tile_rows, copy_.data() + i * tile_rows);
+        scales_ = copy_.data();
+    }
+    TileScales(const TileScales&) = delete;
+    TileScales& operator=(const TileScales&) = delete;
+
+    const float* data() const { return scales_; }
+
+private:
+    const float* scales_;
+    std::array<float, std::size_t{most_panel_tiles} * tile_rows> copy_;
+};
+
 // Asks for memory that will be written: outputs of neighbouring tokens are far from each other, and each is a miss.
 void fetch(const float* out, std::size_t count) {
     constexpr std::size_t line = 64 / sizeof(float);
@@ -209,11 +229,10 @@ Activations Activations::exactly(const std::int8_t* x, int tokens, int cols) {
 void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool) {
     const auto all_rows = static_cast<std::size_t>(matrix.rows());
     for_rows(matrix, x, pool, [&](TileSums& sums, Pass pass, std::size_t top, std::size_t rows) {
-        const std::size_t real = std::min(rows, all_rows - top), slices = matrix.slices().size(), stride = matrix.scale_stride();
-        std::vector<float> scales(real);
+        const std::size_t real = std::min(rows, all_rows - top), slices = matrix.slices().size();
         for (std::size_t slice = 0; slice < slices; ++slice) {
             const std::int32_t* sum = sums.slice(slice);
-            for (std::size_t r = 0; r < real; ++r) scales[r] = matrix.scales()[(top + r) * stride + slice];
+            const TileScales scales(matrix, top / tile_rows, rows / tile_rows, slice);
             for (std::size_t t = 0; t < pass.count; ++t) {
                 float* out = y + pass.first * all_rows + top;
                 fetch(out + std::min(t + 4, pass.count - 1) * all_rows, real);

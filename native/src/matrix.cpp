@@ -62,32 +62,61 @@ std::vector<Slice> slices_of(const Codes& codes) {
 
 }  // namespace
 
-CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool) : codes_(codes), levels_{0, 1}, isa_(&isa) {
+CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool, std::shared_ptr<Arena> memory)
+    : codes_(codes), levels_{0, 1}, isa_(&isa), memory_(std::move(memory)) {
     check(codes);
     kernels_ = isa.kernels(codes.layout);
     if (!geometry(codes.layout).is_signed()) levels_ = {codes.grid.lowest, codes.grid.spacing};
-    validate_and_repack(pool);
-    tile_bytes_ = tile_bytes(codes_.layout, codes_.cols);
+    validate_and_store(pool);
     slices_ = slices_of(codes_);
 }
 
-void CodedMatrix::validate_and_repack(Pool& pool) {
+void CodedMatrix::validate_and_store(Pool& pool) {
     const std::size_t from = tile_bytes(codes_.layout, codes_.cols), to = tile_bytes(kernels_.in_memory, codes_.cols);
-    if (kernels_.repack != nullptr) repacked_ = Buffer(packed_size(kernels_.in_memory, codes_.rows, codes_.cols));
+    const auto groups = static_cast<std::size_t>(codes_.scale_groups);
+    const bool shared = codes_.scale_rows == 1, moves = memory_ || kernels_.repack != nullptr, behind = moves && !shared;
+    scale_step_ = shared ? 0 : groups * tile_rows;
+    tile_step_ = to;
+    tiles_ = codes_.bytes.data();
+    std::uint8_t* stored = nullptr;
+    if (moves) {
+        if (behind) scale_step_ = (tile_step_ += scale_step_ * sizeof(float)) / sizeof(float);  // groups have whole words
+        const std::size_t size = tiles() * tile_step_ + lanes;  // vectors may be read across the end
+        if (!memory_) memory_ = std::make_shared<Arena>(size);
+        tiles_ = stored = memory_->take(size);
+    }
+    if (!behind) own_scales_.resize(std::max(tiles() * scale_step_, std::size_t{tile_rows}));
+    const std::size_t scales_at = tile_step_ - groups * tile_rows * sizeof(float);
+    scales_ = behind ? reinterpret_cast<const float*>(stored + scales_at) : own_scales_.data();
     std::atomic<bool> valid = valid_tail(codes_);
     pool.run(tiles(), [&](std::size_t begin, std::size_t end) {
         for (std::size_t tile = begin; tile < end; ++tile) {
             if (!valid_tile(codes_, tile)) return valid.store(false, std::memory_order_relaxed);
-            if (kernels_.repack != nullptr)  // while the tile is in the cache
-                kernels_.repack(codes_.bytes.data() + tile * from, codes_.cols, repacked_.data() + tile * to);
+            const std::uint8_t* source = codes_.bytes.data() + tile * from;  // in the cache by now
+            std::uint8_t* const out = stored + tile * tile_step_;
+            if (kernels_.repack != nullptr)
+                kernels_.repack(source, codes_.cols, out);
+            else if (moves)
+                std::memcpy(out, source, from);
+            if (!shared)
+                copy_scales(tile, behind ? reinterpret_cast<float*>(out + scales_at) : own_scales_.data() + tile * scale_step_);
         }
     });
     if (!valid)
         throw std::invalid_argument("a byte that is not a code of '" + std::string(geometry(codes_.layout).name) +
                                     "'. The file is damaged or was not written by pentanet; pack the model again.");
-    if (kernels_.repack == nullptr) return;
-    codes_.bytes = {repacked_.data(), repacked_.size()};
+    if (shared) std::fill_n(own_scales_.data(), tile_rows, codes_.scales[0]);
     codes_.layout = kernels_.in_memory;
+}
+
+// Scales [slices, 16 rows] of a tile; 0 for rows that are padding.
+void CodedMatrix::copy_scales(std::size_t tile, float* out) const {
+    const auto groups = static_cast<std::size_t>(codes_.scale_groups), rows = static_cast<std::size_t>(codes_.rows);
+    for (std::size_t slice = 0; slice < groups; ++slice)
+        for (std::size_t r = 0; r < tile_rows; ++r) {
+            const std::size_t row = tile * tile_rows + r;
+            *out++ = row < rows ? codes_.scales[row * groups + slice] : 0.0f;
+        }
 }
 
 void CodedMatrix::row(int index, float* out) const {
@@ -95,7 +124,7 @@ void CodedMatrix::row(int index, float* out) const {
         return kernels_.by_input ? input * tile_rows + r : r * quad + input;
     };
     const std::uint8_t* group = tile(static_cast<std::size_t>(index / tile_rows));
-    const float* scale = scales() + static_cast<std::size_t>(index) * scale_stride();
+    const float* scale = scales(static_cast<std::size_t>(index / tile_rows), 0) + index % tile_rows;
     const int size = codes_.cols / codes_.scale_groups;
     with_layout(codes_.layout, [&]<Layout L>() {
         constexpr Geometry g = geometry(L);
@@ -107,7 +136,7 @@ void CodedMatrix::row(int index, float* out) const {
                 const std::uint8_t value = digits[in_group / quad * lanes + place(in_group % quad)];
                 const int level = g.is_signed() ? static_cast<std::int8_t>(value)
                                                 : levels_.lowest + levels_.spacing * value;
-                out[col] = static_cast<float>(level) * scale[col / size];
+                out[col] = static_cast<float>(level) * scale[col / size * tile_rows];
             }
         }
     });

@@ -49,7 +49,8 @@ int size_of(std::size_t n) {
 }
 
 Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::optional<Floats>& bias, const std::string& layout,
-           int lowest, int spacing, int size, int rows, int cols, const std::string& isa, int threads) {
+           int lowest, int spacing, int size, int rows, int cols, const std::string& isa, int threads,
+           std::shared_ptr<Arena> memory) {
     const auto found = layout_on_disk(layout);
     if (!found) throw std::invalid_argument("unknown layout '" + layout + "'");
     const Codes codes{*found,
@@ -65,7 +66,7 @@ Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::optiona
     const Isa& chosen = find_isa(isa);
     const nb::gil_scoped_release release;
     Pool pool(threads);
-    return {CodedMatrix(codes, chosen, pool), {}, {}, {}};
+    return {CodedMatrix(codes, chosen, pool, std::move(memory)), {}, {}, {}};
 }
 
 Held plain(const Bytes& bytes, const std::string& type, int rows, int cols, const std::string& isa) {
@@ -167,22 +168,23 @@ std::vector<std::string> names(const std::vector<const Isa*>& isas) {
 }
 
 void bind_matrix(nb::module_& m) {
+    nb::class_<Arena>(m, "Memory", "Huge pages that the matrices of a model share.").def(nb::init<>());
     nb::class_<Held>(m, "Matrix", "Weights [rows, cols] that stay packed; borrows the arrays that it is made of.")
         .def_static(
             "coded",
             [](const nb::object& bytes, const nb::object& scales, const nb::object& bias, const std::string& layout, int lowest,
-               int spacing, int size, int rows, int cols, const std::string& isa, int threads) {
+               int spacing, int size, int rows, int cols, const std::string& isa, int threads, std::shared_ptr<Arena> memory) {
                 auto held = std::make_shared<Held>(coded(nb::cast<Bytes>(bytes), nb::cast<Array<float, 2>>(scales),
                                                          nb::cast<std::optional<Floats>>(bias), layout, lowest, spacing, size,
-                                                         rows, cols, isa, threads));
+                                                         rows, cols, isa, threads, std::move(memory)));
                 held->bytes = bytes;
                 held->scales = scales;
                 held->bias = bias;
                 return held;
             },
             "codes"_a, "scales"_a, "bias"_a = nb::none(), nb::kw_only(), "layout"_a, "lowest"_a, "spacing"_a, "size"_a,
-            "rows"_a, "cols"_a, "isa"_a = "", "threads"_a = 1,
-            "Borrow packed codes of a grid; the threads share looking at each, and repacking where the set needs it.")
+            "rows"_a, "cols"_a, "isa"_a = "", "threads"_a = 1, "memory"_a.none() = nb::none(),
+            "Take packed codes of a grid into `memory`, or borrow them; the threads share looking at each, and repacking.")
         .def_static(
             "plain",
             [](const nb::object& bytes, const std::string& type, int rows, int cols, const std::string& isa) {
@@ -301,6 +303,7 @@ NB_MODULE(_native, m) {
     m.def("supported_isas", [] { return names(supported_isas()); });
     m.def("find_isa", [](const std::string& name) { return std::string(find_isa(name).name); }, "name"_a,
           "The instruction set of that name, or the fastest one; ValueError if this machine does not have it.");
+    m.def("huge_pages", huge_pages, "Whether the system gives huge pages to a program that asks for them.");
     bind_matrix(m);
     bind_layer(m);
     bind_model(m);

@@ -57,7 +57,8 @@ std::vector<float> scaled(const Case& c, const std::vector<std::int32_t>& sums, 
 
 void products(const Case& c, const Isa& isa, int tokens, const std::vector<std::int8_t>& x,
               const std::vector<std::int32_t>& sums, const std::vector<float>& y, Pool& pool) {
-    const CodedMatrix matrix(c.codes(), isa, pool);
+    const auto memory = pool.threads() == 1 ? nullptr : std::make_shared<Arena>(1);
+    const CodedMatrix matrix(c.codes(), isa, pool, memory);
     const Activations rounded = Activations::exactly(x.data(), tokens, c.shape.cols);
     const std::string name = c.name(isa, tokens, pool.threads());
     std::vector<std::int32_t> found(sums.size(), 0x55555555);

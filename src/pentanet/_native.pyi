@@ -5,6 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+class Memory:
+    """Huge pages that the matrices of a model share."""
+
+    def __init__(self) -> None: ...
+
 class Matrix:
     """Weights [rows, cols] that stay packed; borrows the arrays that it is made of."""
 
@@ -22,6 +27,7 @@ class Matrix:
         cols: int,
         isa: str = "",
         threads: int = 1,
+        memory: Memory | None = None,
     ) -> Matrix: ...
     @staticmethod
     def plain(values: NDArray[np.uint8], *, dtype: str, rows: int, cols: int, isa: str = "") -> Matrix: ...
@@ -121,4 +127,5 @@ compiler: str
 
 def known_isas() -> list[str]: ...
 def supported_isas() -> list[str]: ...
+def huge_pages() -> bool: ...
 def find_isa(name: str) -> str: ...

@@ -16,6 +16,7 @@
 namespace pentanet {
 
 inline constexpr int fused_tokens = 8;  // up to this many, decoding is fused with the product
+inline constexpr int most_panel_tiles = 4;  // that a set may like to take at once
 
 // Activations: int8 [tokens, stride] in [-127, 127]. Each token has zeros up to the end of the last group.
 struct Tokens {
@@ -118,7 +119,7 @@ struct Isa {
     std::string_view name;
     bool (*supported)();
     Kernels (*kernels)(Layout);
-    int panel_tiles;  // how many panel_dot, or Lookups::dot, likes to take at once
+    int panel_tiles;  // up to most_panel_tiles: how many panel_dot, or Lookups::dot, likes to take at once
     PanelDot panel_dot;  // null where all layouts have lookups
     ScaleSums scale_sums;
     FloatOps ops;

@@ -3,11 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <variant>
 #include <vector>
 
-#include "pentanet/buffer.h"
+#include "pentanet/arena.h"
 #include "pentanet/isa.h"
 #include "pentanet/layout.h"
 #include "pentanet/pool.h"
@@ -27,7 +28,7 @@ struct Grid {
     int size;
 };
 
-// What a coded matrix is made of, as it lies in the file. Borrowed: the bytes must outlive the matrix.
+// What a coded matrix is made of, as it lies in the file. Borrowed: codes and bias must outlive the matrix.
 struct Codes {
     Layout layout;
     Grid grid;
@@ -49,8 +50,10 @@ struct Slice {
 class CodedMatrix {
 public:
     // Throws std::invalid_argument for sizes that do not fit each other, and for bytes that no encoder writes. The threads
-    // of the pool share the work: looking at every byte, and repacking where the set reads another layout.
-    CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool);
+    // of the pool share the work: looking at every byte, and writing it to `memory`, in the layout that the set reads. Each
+    // tile is followed by its scales there, so that a product reads one sequential stream. Without `memory`, codes are
+    // read where they are, or repacked into memory of their own.
+    CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool, std::shared_ptr<Arena> memory = nullptr);
 
     int rows() const { return codes_.rows; }
     int cols() const { return codes_.cols; }
@@ -62,29 +65,33 @@ public:
     const Kernels& kernels() const { return kernels_; }
     const std::vector<Slice>& slices() const { return slices_; }
     std::size_t tiles() const { return tiles_of(codes_.rows); }
-    const std::uint8_t* tile(std::size_t index) const { return codes_.bytes.data() + index * tile_bytes_; }
-    std::size_t nbytes() const { return codes_.bytes.size() + codes_.scales.size_bytes() + codes_.bias.size_bytes(); }
-
-    // Distance between the scales of two rows: 0 where all share one.
-    std::size_t scale_stride() const {
-        return codes_.scale_rows == 1 ? 0 : static_cast<std::size_t>(codes_.scale_groups);
+    const std::uint8_t* tile(std::size_t index) const { return tiles_ + index * tile_step_; }
+    // Of codes in memory, scales and bias.
+    std::size_t nbytes() const {
+        return packed_size(codes_.layout, codes_.rows, codes_.cols) + codes_.scales.size_bytes() + codes_.bias.size_bytes();
     }
-    const float* scales() const { return codes_.scales.data(); }
+
+    // Scales of the 16 rows of a tile for a slice.
+    const float* scales(std::size_t tile, std::size_t slice) const { return scales_ + tile * scale_step_ + slice * tile_rows; }
     std::span<const float> bias() const { return codes_.bias; }
 
     // Weights of one row, [cols]: one float32 product each.
     void row(int index, float* out) const;
 
 private:
-    void validate_and_repack(Pool& pool);
+    void validate_and_store(Pool& pool);
+    void copy_scales(std::size_t tile, float* out) const;
 
     Codes codes_;
     Levels levels_;  // of the digits in memory, without the offset of the kernels
-    Buffer repacked_;
     const Isa* isa_;
     Kernels kernels_;
-    std::size_t tile_bytes_;
+    std::shared_ptr<Arena> memory_;
     std::vector<Slice> slices_;
+    std::vector<float> own_scales_;  // where they do not lie behind the tiles
+    const std::uint8_t* tiles_;
+    const float* scales_;
+    std::size_t tile_step_, scale_step_;  // from one tile to the next, in bytes; in floats
 };
 
 // Values as they are stored, row by row. Borrowed.

@@ -36,12 +36,16 @@ class _Parts:
     """Tensors as the engine takes them."""
 
     def __init__(self, packed: PackedModel, isa: str, threads: int) -> None:
+        from pentanet import _native
+
         self.packed, self.isa, self.threads = packed, isa, threads
+        self.memory = _native.Memory() if _native.huge_pages() else None
 
     def vector(self, name: str) -> NDArray[np.float32]:
         return self.packed.plain(f"{name}.weight")
 
-    def matrix(self, name: str) -> Matrix:
+    def matrix(self, name: str, *, whole: bool = True) -> Matrix:
+        """A matrix in huge pages, in the order of the calls; where not the whole of it is read, in the file."""
         from pentanet._native import Matrix
 
         name = f"{name}.weight"
@@ -63,6 +67,7 @@ class _Parts:
                 cols=cols,
                 isa=self.isa,
                 threads=self.threads,
+                memory=self.memory if whole else None,
             )
         except ValueError as error:
             raise CodeError(f"{self.packed.path}: tensor '{name}': {error}") from None
@@ -87,7 +92,7 @@ def _llama(parts: _Parts, config: LlamaConfig) -> Model:
         )
 
     cosines, sines = rotary_table(config.context, config.head_width, config.rope_theta, config.rope)
-    embedding = parts.matrix("model.embed_tokens")
+    embedding = parts.matrix("model.embed_tokens", whole=config.tie)
     return Model(
         width=config.width,
         heads=config.heads,
@@ -130,7 +135,7 @@ def _gpt(parts: _Parts, config: GPTConfig) -> Model:
         norm="layer",
         norm_eps=GPT_NORM_EPS,
         activation="gelu",
-        embedding=parts.matrix("transformer.wte"),
+        embedding=parts.matrix("transformer.wte", whole=False),
         head=parts.matrix("lm_head"),
         final_norm=parts.vector("transformer.ln_f"),
         positions=parts.vector("transformer.wpe"),

@@ -27,7 +27,7 @@ def matrices(layout: Layout, rows: int, cols: int, nbytes: int, isa: str) -> lis
 
     One tile of random levels is encoded and repeated: tiles lie one behind the other in every layout.
     """
-    from pentanet._native import Matrix
+    from pentanet import _native
 
     grid = _grid_of(layout)
     drawn = _levels(layout, grid, TILE_ROWS, cols)
@@ -39,9 +39,11 @@ def matrices(layout: Layout, rows: int, cols: int, nbytes: int, isa: str) -> lis
         one[full * used : (full + 1) * used] = layout.encode(drawn[:rest], grid)[:used]
     scales = np.full((rows, 1), 1 / cols, np.float32)
 
-    def make(codes: NDArray[np.uint8]) -> Matrix:
-        return Matrix.coded(
-            codes,
+    memory = _native.Memory() if _native.huge_pages() else None  # as the engine
+
+    def make() -> Matrix:
+        return _native.Matrix.coded(
+            one if memory else one.copy(),
             scales,
             layout=layout.name,
             lowest=grid.lowest,
@@ -50,14 +52,11 @@ def matrices(layout: Layout, rows: int, cols: int, nbytes: int, isa: str) -> lis
             rows=rows,
             cols=cols,
             isa=isa,
+            memory=memory,
         )
 
-    first = make(one)
-    count = max(1, -(-nbytes // first.nbytes))
-    if first.repacked:  # each has repacked bytes of its own
-        return [first, *(make(one) for _ in range(count - 1))]
-    # Read in place: one array, large enough for numpy to ask for huge pages, as the engine has them.
-    return [make(codes) for codes in np.tile(one, (count, 1))]
+    first = make()
+    return [first, *(make() for _ in range(-(-nbytes // first.nbytes) - 1))]
 
 
 def write(shape: Shape, path: Path) -> None:
