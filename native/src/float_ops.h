@@ -129,6 +129,14 @@ void gelu(float* x, const float* by, std::ptrdiff_t n) {
     transform(x, by, n, [](const Floats& v) { return v * 0.5f * (error_function(v * 0.70710678118654752f) + 1.0f); });
 }
 
+// 0.5 v (1 + tanh u) is v / (1 + e^-2u).
+void gelu_tanh(float* x, const float* by, std::ptrdiff_t n) {
+    transform(x, by, n, [](const Floats& v) {
+        const Floats twice = (v * v * 0.044715f + 1.0f) * v * 1.5957691216057308f;  // 2 sqrt(2 / pi)
+        return v / (exponential<Floats, Ints>(-twice) + 1.0f);
+    });
+}
+
 // Rounds eight numbers at a time to the 16 bits that `round` makes of each.
 template <class Round>
 inline void to_halves(const float* x, std::uint16_t* out, std::ptrdiff_t n, Round round) {
@@ -184,7 +192,7 @@ void to_bfloat16(const float* x, std::uint16_t* out, std::ptrdiff_t n) {
 }
 
 constexpr FloatOps all{dot,  dot_bfloat16, total,      silu,        relu2,
-                       gelu, quantize,     to_float16, to_bfloat16, {attention::attend<attention::Float32>, attention::attend<attention::Float16>,
+                       gelu, gelu_tanh,    quantize,   to_float16, to_bfloat16, {attention::attend<attention::Float32>, attention::attend<attention::Float16>,
                                                                      attention::attend<attention::BFloat16>, attention::attend_int8}};
 
 }  // namespace floats

@@ -7,6 +7,8 @@
 namespace pentanet {
 namespace {
 
+constexpr int most_planes = 3;
+
 void require(bool holds, const std::string& what) {
     if (!holds) throw std::invalid_argument(what + " does not fit the network");
 }
@@ -15,8 +17,22 @@ void shape(const MatrixRef& matrix, int wanted_rows, int wanted_cols, const std:
     require(matrix && rows(*matrix) == wanted_rows && cols(*matrix) == wanted_cols, what);
 }
 
-void gain(const Gain& values, int size, const std::string& what, bool optional = false) {
+// The same, or planes side by side.
+void planes(const MatrixRef& matrix, int wanted_rows, int wanted_cols, const std::string& what) {
+    const int found = matrix ? cols(*matrix) / wanted_cols : 0;
+    require(found >= 1 && found <= most_planes, what);
+    require(found == 1 || std::holds_alternative<CodedMatrix>(*matrix), what);
+    shape(matrix, wanted_rows, found * wanted_cols, what);
+}
+
+void table(const std::vector<float>& values, int size, const std::string& what, bool optional = false) {
     require((optional && values.empty()) || values.size() == static_cast<std::size_t>(size), what);
+}
+
+void gain(const Gain& values, int size, const std::string& what, bool optional = false) {
+    if (optional && values.empty()) return require(values.shifts.empty(), what);
+    table(values.factors, size, what);
+    table(values.shifts, size, what + " bias", true);
 }
 
 void check_layer(const Layer& layer, const Model& model, const std::string& name) {
@@ -28,17 +44,17 @@ void check_layer(const Layer& layer, const Model& model, const std::string& name
     gain(layer.mlp_norm, width, name + "MLP norm");
     require(layer.qkv.size() == 1 || layer.qkv.size() == 3, name + "attention");
     if (layer.qkv.size() == 1) {
-        shape(layer.qkv[0], queries + 2 * kv, width, name + "attention");
+        planes(layer.qkv[0], queries + 2 * kv, width, name + "attention");
     } else {
-        shape(layer.qkv[0], queries, width, name + "queries");
-        shape(layer.qkv[1], kv, width, name + "keys");
-        shape(layer.qkv[2], kv, width, name + "values");
+        planes(layer.qkv[0], queries, width, name + "queries");
+        planes(layer.qkv[1], kv, width, name + "keys");
+        planes(layer.qkv[2], kv, width, name + "values");
     }
-    shape(layer.attention_out, width, queries, name + "attention output");
+    planes(layer.attention_out, width, queries, name + "attention output");
     require((layer.up.size() == 1 || layer.up.size() == 2) && layer.up[0], name + "MLP");
     const int hidden = rows(*layer.up[0]);
-    for (const auto& up : layer.up) shape(up, hidden, width, name + "MLP input");
-    shape(layer.down, width, hidden, name + "MLP output");
+    for (const auto& up : layer.up) planes(up, hidden, width, name + "MLP input");
+    planes(layer.down, width, hidden, name + "MLP output");
     gain(layer.mlp_sub_norm, hidden, name + "MLP sub-norm", true);
 }
 
@@ -85,9 +101,9 @@ void Model::check() const {
     shape(embedding, vocab(), width, "embedding");
     shape(head, vocab(), width, "head");
     gain(final_norm, width, "final norm");
-    gain(positions, context * width, "positions", true);
+    table(positions, context * width, "positions", true);
     require(cosines.empty() || head_width % 2 == 0, "an odd head width with rotary positions");
-    gain(cosines, context * (head_width / 2), "rotary cosines", true);
+    table(cosines, context * (head_width / 2), "rotary cosines", true);
     require(sines.size() == cosines.size(), "rotary sines");
     require(!layers.empty(), "a network without layers");
     for (std::size_t i = 0; i < layers.size(); ++i) check_layer(layers[i], *this, "layer " + std::to_string(i) + ": ");

@@ -95,6 +95,10 @@ std::vector<float> copy(const std::optional<Array<float, 2>>& values) {
     return values ? std::vector<float>(values->data(), values->data() + values->size()) : std::vector<float>{};
 }
 
+Gain gain(const std::optional<Floats>& factors, const std::optional<Floats>& shifts = {}) {
+    return {copy(factors), copy(shifts)};
+}
+
 const CodedMatrix& coded_matrix(const Held& held, std::size_t cols) {
     const auto* matrix = std::get_if<CodedMatrix>(&held.matrix);
     if (matrix == nullptr) throw std::invalid_argument("not a coded matrix");
@@ -216,15 +220,23 @@ void bind_layer(nb::module_& m) {
     nb::class_<Layer>(m, "Layer", "One block of a network.")
         .def(
             "__init__",
-            [](Layer* self, const Gain1& attention_norm, const Held2& qkv, const Gain1& query_norm, const Gain1& key_norm,
-               const Gain1& attention_sub_norm, const Ref& attention_out, const Gain1& mlp_norm, const Held2& up,
-               const Gain1& mlp_sub_norm, const Ref& down) {
-                new (self) Layer{copy(attention_norm),     references(qkv),          copy(query_norm), copy(key_norm),
-                                 copy(attention_sub_norm), reference(attention_out), copy(mlp_norm),   references(up),
-                                 copy(mlp_sub_norm),       reference(down)};
+            [](Layer* self, const Gain1& attention_norm, const Gain1& attention_norm_bias, const Held2& qkv, const Gain1& query_norm,
+               const Gain1& key_norm, const Gain1& attention_sub_norm, const Ref& attention_out, const Gain1& mlp_norm,
+               const Gain1& mlp_norm_bias, const Held2& up, const Gain1& mlp_sub_norm, const Ref& down) {
+                new (self) Layer{gain(attention_norm, attention_norm_bias),
+                                 references(qkv),
+                                 gain(query_norm),
+                                 gain(key_norm),
+                                 gain(attention_sub_norm),
+                                 reference(attention_out),
+                                 gain(mlp_norm, mlp_norm_bias),
+                                 references(up),
+                                 gain(mlp_sub_norm),
+                                 reference(down)};
             },
-            nb::kw_only(), "attention_norm"_a, "qkv"_a, "query_norm"_a.none() = nb::none(), "key_norm"_a.none() = nb::none(),
-            "attention_sub_norm"_a.none() = nb::none(), "attention_out"_a, "mlp_norm"_a, "up"_a, "mlp_sub_norm"_a.none() = nb::none(), "down"_a);
+            nb::kw_only(), "attention_norm"_a, "attention_norm_bias"_a.none() = nb::none(), "qkv"_a, "query_norm"_a.none() = nb::none(), "key_norm"_a.none() = nb::none(),
+            "attention_sub_norm"_a.none() = nb::none(), "attention_out"_a, "mlp_norm"_a,
+            "mlp_norm_bias"_a.none() = nb::none(), "up"_a, "mlp_sub_norm"_a.none() = nb::none(), "down"_a);
 }
 
 void bind_model(nb::module_& m) {
@@ -234,7 +246,7 @@ void bind_model(nb::module_& m) {
             "__init__",
             [](Model* self, int width, int heads, int kv_heads, int head_width, int context, int window,
                const std::string& norm, float norm_eps, const std::string& activation, const std::shared_ptr<Held>& embedding, const std::shared_ptr<Held>& head,
-               const std::optional<Floats>& final_norm, const Table& positions, const Table& cosines, const Table& sines,
+               const std::optional<Floats>& final_norm, const std::optional<Floats>& final_norm_bias, const Table& positions, const Table& cosines, const Table& sines,
                const std::vector<Layer>& layers, const std::string& isa) {
                 Model model{width,
                             heads,
@@ -246,10 +258,11 @@ void bind_model(nb::module_& m) {
                             norm_eps,
                             named<Activation>(activation, {{"silu", Activation::silu},
                                                            {"relu2", Activation::relu2},
-                                                           {"gelu", Activation::gelu}}),
+                                                           {"gelu", Activation::gelu},
+                                                           {"gelu_tanh", Activation::gelu_tanh}}),
                             reference(embedding),
                             reference(head),
-                            copy(final_norm),
+                            gain(final_norm, final_norm_bias),
                             copy(positions),
                             copy(cosines),
                             copy(sines),
@@ -259,7 +272,7 @@ void bind_model(nb::module_& m) {
                 new (self) Model(std::move(model));
             },
             nb::kw_only(), "width"_a, "heads"_a, "kv_heads"_a, "head_width"_a, "context"_a, "window"_a = 0, "norm"_a, "norm_eps"_a, "activation"_a,
-            "embedding"_a, "head"_a, "final_norm"_a, "positions"_a.none() = nb::none(), "cosines"_a.none() = nb::none(),
+            "embedding"_a, "head"_a, "final_norm"_a, "final_norm_bias"_a.none() = nb::none(), "positions"_a.none() = nb::none(), "cosines"_a.none() = nb::none(),
             "sines"_a.none() = nb::none(), "layers"_a, "isa"_a = "")
         .def_prop_ro("vocab", &Model::vocab)
         .def_prop_ro("bytes_per_token", &Model::bytes_per_token)

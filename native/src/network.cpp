@@ -10,7 +10,7 @@ void rms_norm(const Model& model, const Gain& gain, const float* x, float* out) 
     const auto size = static_cast<std::ptrdiff_t>(gain.size());
     const float mean_square = model.isa->ops.dot(x, x, size) / static_cast<float>(size);
     const float factor = 1.0f / std::sqrt(mean_square + model.norm_eps);
-    for (std::size_t i = 0; i < gain.size(); ++i) out[i] = x[i] * factor * gain[i];
+    for (std::size_t i = 0; i < gain.size(); ++i) out[i] = x[i] * factor * gain.factors[i];
 }
 
 void layer_norm(const Model& model, const Gain& gain, const float* x, float* out) {
@@ -19,7 +19,7 @@ void layer_norm(const Model& model, const Gain& gain, const float* x, float* out
     for (std::size_t i = 0; i < gain.size(); ++i) out[i] = x[i] - mean;
     const float variance = model.isa->ops.dot(out, out, size) / static_cast<float>(size);
     const float factor = 1.0f / std::sqrt(variance + model.norm_eps);
-    for (std::size_t i = 0; i < gain.size(); ++i) out[i] = out[i] * factor * gain[i];
+    for (std::size_t i = 0; i < gain.size(); ++i) out[i] = out[i] * factor * gain.factors[i];
 }
 
 }  // namespace
@@ -29,6 +29,7 @@ void normalize(const Model& model, const Gain& gain, const float* x, float* out)
         rms_norm(model, gain, x, out);
     else
         layer_norm(model, gain, x, out);
+    for (std::size_t i = 0; i < gain.shifts.size(); ++i) out[i] += gain.shifts[i];
 }
 
 void norm_heads(const Model& model, const Gain& gain, float* x, int heads) {
@@ -55,7 +56,16 @@ void activate(const Model& model, float* x, const float* by, int size) {
         case Activation::silu: return ops.silu(x, by, size);
         case Activation::relu2: return ops.relu2(x, by, size);
         case Activation::gelu: return ops.gelu(x, by, size);
+        case Activation::gelu_tanh: return ops.gelu_tanh(x, by, size);
     }
+}
+
+std::vector<float> repeated(const float* x, int rows, int cols, int copies) {
+    std::vector<float> out(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols) * static_cast<std::size_t>(copies));
+    float* to = out.data();
+    for (int row = 0; row < rows; ++row, x += cols)
+        for (int i = 0; i < copies; ++i, to += cols) std::copy_n(x, cols, to);
+    return out;
 }
 
 void split_columns(const float* x, int rows, std::array<int, 3> widths, float* out) {

@@ -20,6 +20,9 @@ void rotate(const Model& model, int position, float* x, int heads);
 // x = f(x) * by, with the model's activation function; f(x) alone where `by` is null.
 void activate(const Model& model, float* x, const float* by, int size);
 
+// Rows of `cols` numbers, each `copies` times side by side: what a sum of planes multiplies by.
+std::vector<float> repeated(const float* x, int rows, int cols, int copies);
+
 // Cuts rows of a + b + c numbers into three matrices, one behind the other.
 void split_columns(const float* x, int rows, std::array<int, 3> widths, float* out);
 

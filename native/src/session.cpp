@@ -24,19 +24,25 @@ public:
 
     void apply(const Matrix& matrix, float* y) {
         if (const auto* coded = std::get_if<CodedMatrix>(&matrix)) {
-            if (!rounded_) rounded_ = Activations::quantize(x_, tokens_, cols_, isa_, pool_);
-            linear(*coded, *rounded_, y, pool_);
+            std::optional<Activations>& rounded = rounded_[static_cast<std::size_t>(coded->cols() / cols_ - 1)];
+            if (!rounded) rounded = round(coded->cols() / cols_);
+            linear(*coded, *rounded, y, pool_);
         } else {
             linear(std::get<PlainMatrix>(matrix), x_, tokens_, y, pool_);
         }
     }
 
 private:
+    Activations round(int planes) const {
+        if (planes == 1) return Activations::quantize(x_, tokens_, cols_, isa_, pool_);
+        return Activations::quantize(repeated(x_, tokens_, cols_, planes).data(), tokens_, planes * cols_, isa_, pool_);
+    }
+
     const float* x_;
     int tokens_, cols_;
     const Isa& isa_;
     Pool& pool_;
-    std::optional<Activations> rounded_;
+    std::array<std::optional<Activations>, 3> rounded_;  // by planes
 };
 
 }  // namespace

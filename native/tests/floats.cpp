@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numbers>
 #include <random>
 #include <vector>
 
@@ -25,7 +26,7 @@ bool same(const std::vector<float>& a, const std::vector<float>& b) {
 
 struct Results {
     float dot, dot_bfloat16, total, quantize;
-    std::vector<float> silu, relu2, gelu, alone;
+    std::vector<float> silu, relu2, gelu, gelu_tanh, alone;
     std::vector<std::int8_t> rounded;
 };
 
@@ -41,10 +42,11 @@ Results results(const FloatOps& ops, const std::vector<float>& a, const std::vec
     r.dot = ops.dot(a.data(), b.data(), n);
     r.dot_bfloat16 = ops.dot_bfloat16(halves.data(), b.data(), n);
     r.total = ops.total(a.data(), n);
-    r.silu = r.relu2 = r.gelu = r.alone = a;
+    r.silu = r.relu2 = r.gelu = r.gelu_tanh = r.alone = a;
     ops.silu(r.silu.data(), b.data(), n);
     ops.relu2(r.relu2.data(), b.data(), n);
     ops.gelu(r.gelu.data(), b.data(), n);
+    ops.gelu_tanh(r.gelu_tanh.data(), b.data(), n);
     ops.gelu(r.alone.data(), nullptr, n);
     r.rounded.resize(a.size());
     r.quantize = ops.quantize(a.data(), r.rounded.data(), n);
@@ -54,7 +56,7 @@ Results results(const FloatOps& ops, const std::vector<float>& a, const std::vec
 void remember(const Results& r) {
     const float sums[] = {r.dot, r.dot_bfloat16, r.total, r.quantize};
     add_to_digest(sums, 4);
-    for (const auto* values : {&r.silu, &r.relu2, &r.gelu, &r.alone}) add_to_digest(values->data(), values->size());
+    for (const auto* values : {&r.silu, &r.relu2, &r.gelu, &r.gelu_tanh, &r.alone}) add_to_digest(values->data(), values->size());
     add_to_digest(r.rounded.data(), r.rounded.size());
 }
 
@@ -78,6 +80,8 @@ void oracle(const FloatOps& ops, const std::vector<float>& a, const std::vector<
         check(r.relu2[i] == (a[i] > 0 ? a[i] * a[i] : 0) * b[i], "relu2 " + std::to_string(x));
         check(std::fabs(r.alone[i] - g) <= 1.5e-7 * std::fabs(x), "gelu " + std::to_string(x));
         check(r.gelu[i] == r.alone[i] * b[i], "gelu times " + std::to_string(x));
+        const double t = x * 0.5 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x))) * b[i];
+        check(std::fabs(r.gelu_tanh[i] - t) <= 1e-6 * std::fabs(x * b[i]), "gelu with tanh " + std::to_string(x));
         check(r.rounded[i] == std::nearbyint(a[i] / (largest / 127.0f)), "quantize " + std::to_string(a[i]));
     }
     check(std::fabs(r.total - total) <= 1e-6 * sizes, "total " + size);
@@ -97,6 +101,10 @@ void edges(const FloatOps& ops, const std::string& name) {
     float x[9] = {-1000, -88, -87, -20, 0, 20, 87, 88, 1000};
     ops.silu(x, nullptr, 9);
     check(x[0] <= 0 && x[0] > -1e-30f && x[4] == 0 && x[8] == 1000, name + " silu far out");
+    float y[5] = {-1e6f, -100, 0, 100, 1e6f};
+    ops.gelu_tanh(y, nullptr, 5);
+    check(y[0] <= 0 && y[0] > -1e-30f && y[1] <= 0 && y[1] > -1e-30f && y[2] == 0 && y[3] == 100 && y[4] == 1e6f,
+          name + " gelu with tanh far out");
     float far[7] = {-inf, -1000, -6, 6, 1000, 0, -0.0f};
     ops.gelu(far, nullptr, 7);
     check(far[1] == 0 && far[3] == 6 && far[4] == 1000 && far[5] == 0 && far[6] == 0, name + " gelu far out");
@@ -115,7 +123,8 @@ void floats() {
             const Results r = results(isa->ops, a, b);
             check(r.dot == right.dot && r.dot_bfloat16 == right.dot_bfloat16 && r.total == right.total &&
                       r.quantize == right.quantize && same(r.silu, right.silu) && same(r.relu2, right.relu2) &&
-                      same(r.gelu, right.gelu) && same(r.alone, right.alone) && r.rounded == right.rounded,
+                      same(r.gelu, right.gelu) && same(r.gelu_tanh, right.gelu_tanh) && same(r.alone, right.alone) &&
+                      r.rounded == right.rounded,
                   "same bits on " + std::string(isa->name) + " " + std::to_string(n));
         }
     }

@@ -6,7 +6,7 @@ model directory needs no torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,10 @@ class Codes:
         for other in others:
             first = first + other
         return np.ascontiguousarray(first)
+
+    def plus_bias(self, bias: NDArray[np.float32]) -> Codes:
+        """The same matrix with a bias [rows], added to the one that it has."""
+        return replace(self, bias=bias if self.bias is None else self.bias + bias)
 
     def occupancy(self) -> dict[int, int]:
         """How many weights stand on each level of the grid."""

@@ -95,7 +95,7 @@ def test_smollm_cuts_numbers_into_digits(write):
 def test_unknown_splitting_and_architecture(write):
     with pytest.raises(UnsupportedArchitectureError, match=r"deepseek-llm.*smollm"):
         open_source(write(pre="deepseek-llm"))
-    with pytest.raises(UnsupportedArchitectureError, match=r"falcon.*llama, qwen3"):
+    with pytest.raises(UnsupportedArchitectureError, match=r"falcon.*llama, qwen2, qwen3"):
         open_source(write(arch="falcon"))
 
 

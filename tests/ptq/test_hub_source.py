@@ -99,7 +99,7 @@ def test_index_that_is_none(make, content):
 
 
 def test_unknown_architecture_names_the_known_ones(make):
-    with pytest.raises(UnsupportedArchitectureError, match=r"mamba.*llama, mistral, qwen3"):
+    with pytest.raises(UnsupportedArchitectureError, match=r"mamba.*llama, mistral, qwen2, qwen3, gpt2"):
         open_source(make(model_type="mamba"))
 
 

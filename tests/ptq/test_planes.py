@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pentanet.codes import Codes
-from pentanet.errors import ConfigError, ExportError, ModelConfigError, UnsupportedModelError
+from pentanet.errors import ConfigError, ExportError, ModelConfigError
 from pentanet.grid import TERNARY
 from pentanet.integrations.gguf.network import architecture
 from pentanet.pack.inspect import inspect
@@ -19,6 +19,7 @@ from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.planes import _combinations, trit_planes
 from pentanet.ptq.source import open_source
 from pentanet.quant.granularity import group
+from pentanet.runtime import native
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.load import load, open_config
 
@@ -98,10 +99,18 @@ def test_file_and_torch_add_the_planes_alike(make, tmp_path, planes):
     assert row.entropy <= planes * np.log2(3)
 
 
-def test_the_engine_says_that_it_does_not_add_planes(make, tmp_path):
-    run.quantize(open_source(make()), tmp_path / "out", QuantizeConfig(method="ptqtp", group=16))
-    with pytest.raises(UnsupportedModelError, match=r"planes.*--engine torch"):
-        Engine.open(tmp_path / "out")
+@pytest.mark.skipif(not native.available(), reason="the engine was not compiled")
+@pytest.mark.parametrize("planes", [2, 3])
+def test_the_engine_adds_planes(make, tmp_path, planes):
+    run.quantize(open_source(make()), tmp_path / "out", QuantizeConfig(method="ptqtp", group=16, planes=planes))
+    config = json.loads((tmp_path / "out/config.json").read_text())
+    config["quantization_config"]["activations"] = "int8"  # torch rounds as the engine does
+    (tmp_path / "out/config.json").write_text(json.dumps(config))
+    ids = list(range(30))
+    with torch.no_grad():
+        expected = load(tmp_path / "out").network(torch.tensor([ids]))[0]
+    found = torch.from_numpy(Engine.open(tmp_path / "out", threads=2).logits(ids))
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=2e-3)
 
 
 def test_gguf_export_says_that_it_does_not_add_planes(make, tmp_path):

@@ -100,6 +100,7 @@ struct FloatOps {
     void (*silu)(float* x, const float* by, std::ptrdiff_t n);
     void (*relu2)(float* x, const float* by, std::ptrdiff_t n);
     void (*gelu)(float* x, const float* by, std::ptrdiff_t n);  // with erf, to a unit in the last place of 1
+    void (*gelu_tanh)(float* x, const float* by, std::ptrdiff_t n);  // with GPT-2's tanh in the place of erf
     float (*quantize)(const float* x, std::int8_t* q, std::ptrdiff_t n);  // see linear.h
     void (*to_float16)(const float* x, std::uint16_t* out, std::ptrdiff_t n);  // ties to even; what is too large to 65504
     void (*to_bfloat16)(const float* x, std::uint16_t* out, std::ptrdiff_t n);

@@ -10,11 +10,21 @@
 namespace pentanet {
 
 using MatrixRef = std::shared_ptr<const Matrix>;
-using Gain = std::vector<float>;  // of a norm; empty where there is none
 
-enum class NormKind : std::uint8_t { rms, layer };        // x / rms(x) * gain, or (x - mean) / deviation * gain
-enum class Activation : std::uint8_t { silu, relu2, gelu };
+// Of a norm; both are empty where there is none.
+struct Gain {
+    std::vector<float> factors;
+    std::vector<float> shifts;  // added at last; or empty
 
+    std::size_t size() const { return factors.size(); }
+    bool empty() const { return factors.empty(); }
+};
+
+enum class NormKind : std::uint8_t { rms, layer };  // x / rms(x) * factors, or (x - mean) / deviation * factors
+enum class Activation : std::uint8_t { silu, relu2, gelu, gelu_tanh };
+
+// Matrices have one column for each input; or two or three, one block of columns behind the other, and see the inputs as
+// often: sums of planes.
 struct Layer {
     Gain attention_norm;
     std::vector<MatrixRef> qkv;  // queries, keys and values; or one matrix with all three

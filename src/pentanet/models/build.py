@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import torch
 
 from pentanet.errors import ConfigError
 from pentanet.models.gpt import GPT, GPTConfig
+from pentanet.models.gpt2 import GPT2, GPT2Config
 from pentanet.models.llama import Llama
 from pentanet.models.llama_config import ARCHITECTURES, LlamaConfig
 from pentanet.nn import WeightFactory
 
-ModelConfig = LlamaConfig | GPTConfig
-Network = Llama | GPT
+TrainedConfig = LlamaConfig | GPTConfig
+"""Of networks that are trained here."""
+ModelConfig = TrainedConfig | GPT2Config
+Network = Llama | GPT | GPT2
 
 
+@overload
+def build(
+    config: TrainedConfig, vocab: int, make: WeightFactory, device: torch.device | str = "cpu"
+) -> Llama | GPT: ...
+@overload
+def build(config: ModelConfig, vocab: int, make: WeightFactory, device: torch.device | str = "cpu") -> Network: ...
 def build(config: ModelConfig, vocab: int, make: WeightFactory, device: torch.device | str = "cpu") -> Network:
     """A network with uninitialized weights on `device` ("meta" costs no memory)."""
     with torch.device(device):
-        return Llama(config, vocab, make) if isinstance(config, LlamaConfig) else GPT(config, vocab, make)
+        match config:
+            case LlamaConfig():
+                return Llama(config, vocab, make)
+            case GPTConfig():
+                return GPT(config, vocab, make)
+            case GPT2Config():
+                return GPT2(config, vocab, make)
 
 
 def config_from_hub(config: dict[str, Any]) -> ModelConfig:
@@ -33,5 +48,7 @@ def config_from_hub(config: dict[str, Any]) -> ModelConfig:
         return GPTConfig.from_hub_config(config)
     if kind in ARCHITECTURES:
         return LlamaConfig.from_hub_config(config)
-    known = ", ".join([*ARCHITECTURES, "pentanet-gpt"])
+    if kind == "gpt2":
+        return GPT2Config.from_hub_config(config)
+    known = ", ".join([*ARCHITECTURES, "gpt2", "pentanet-gpt"])
     raise ConfigError(f"config.json: model_type {kind!r} is not supported; known: {known}")

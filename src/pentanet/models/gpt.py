@@ -158,6 +158,11 @@ class GPT(nn.Module):
         self.lm_head = make.head(config.width, vocab, self.transformer.wte)
 
     @property
+    def embedding_name(self) -> str:
+        """Name of the embedding."""
+        return "transformer.wte"
+
+    @property
     def stores_head_once(self) -> bool:
         """False: the look-up is latent and the head on the grid, two tensors in the packed file."""
         return False

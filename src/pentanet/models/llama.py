@@ -1,8 +1,8 @@
-"""Llama's shape, and its relatives: with `sub_norms` BitNet 2B4T's, the default; with `qk_norm` Qwen3's; with a
-`window` Mistral's.
+"""Llama's shape, and its relatives: with `sub_norms` BitNet 2B4T's, the default; with `qk_norm` Qwen3's; with
+`qkv_bias` Qwen2's; with a `window` Mistral's.
 
 Parameter names and config keys are those of Hugging Face, so that a trained model travels: RMSNorm with gain, rotary
-positions, grouped queries, a gated MLP, no biases.  With `sub_norms` there is a norm before every quantized linear: the
+positions, grouped queries, a gated MLP.  With `sub_norms` there is a norm before every quantized linear: the
 two extra ones stand before the output projections of attention and MLP.
 
 Legend of shape suffixes: B batch, T tokens, D width, H heads, K key-value heads, E head width.
@@ -50,9 +50,9 @@ class Attention(nn.Module):
         super().__init__()
         head = config.head_width
         self.heads, self.kv_heads, self.head_width = config.heads, config.kv_heads, head
-        self.q_proj = make.linear(config.width, config.heads * head)
-        self.k_proj = make.linear(config.width, config.kv_heads * head)
-        self.v_proj = make.linear(config.width, config.kv_heads * head)
+        self.q_proj = make.linear(config.width, config.heads * head, bias=config.qkv_bias)
+        self.k_proj = make.linear(config.width, config.kv_heads * head, bias=config.qkv_bias)
+        self.v_proj = make.linear(config.width, config.kv_heads * head, bias=config.qkv_bias)
         self.o_proj = make.linear(config.heads * head, config.width)
         self.attn_sub_norm = block_norm(config, config.heads * head) if config.sub_norms else nn.Identity()
         self.q_norm = RMSNorm(head, config.norm_eps) if config.qk_norm else nn.Identity()
@@ -133,6 +133,11 @@ class Llama(nn.Module):
         self.config, self.vocab = config, vocab
         self.model = Trunk(config, vocab, make)
         self.lm_head = make.head(config.width, vocab, self.model.embed_tokens if config.tie else None)
+
+    @property
+    def embedding_name(self) -> str:
+        """Name of the embedding."""
+        return "model.embed_tokens"
 
     @property
     def stores_head_once(self) -> bool:

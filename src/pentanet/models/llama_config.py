@@ -16,6 +16,7 @@ from pentanet.models.rope import PlainRope, Rope
 ARCHITECTURES = {
     "llama": "LlamaForCausalLM",
     "bitnet": "BitNetForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
     "mistral": "MistralForCausalLM",
 }
@@ -49,6 +50,8 @@ class LlamaConfig:
     """Width of a head; 0 for `width` / `heads`."""
     qk_norm: bool = False
     """RMSNorm over each head of queries and keys, as in Qwen3."""
+    qkv_bias: bool = False
+    """Biases of queries, keys and values, as in Qwen2; only of networks that were trained elsewhere."""
     window: int = 0
     """Tokens that one sees, itself included (sliding window, as in Mistral); 0 for all before it."""
     tie: bool = False
@@ -77,9 +80,15 @@ class LlamaConfig:
         if self.rope_theta <= 1:
             raise ConfigError(f"model.rope_theta = {self.rope_theta}: must be above 1")
         self._check_heads()
-        if self.sub_norms and (self.qk_norm or self.window):
-            found = "model.qk_norm" if self.qk_norm else "model.window"
-            raise ConfigError(f"{found} and model.sub_norms: no network of transformers has both; switch one off")
+        self._check_family()
+
+    def _check_family(self) -> None:
+        chosen = {"qk_norm": self.qk_norm, "qkv_bias": self.qkv_bias, "window": self.window}
+        names = [f"model.{name}" for name, value in chosen.items() if value]
+        if self.sub_norms and names:
+            raise ConfigError(f"{names[0]} and model.sub_norms: no network of transformers has both; switch one off")
+        if self.qk_norm and self.qkv_bias:
+            raise ConfigError("model.qk_norm and model.qkv_bias: no network of transformers has both; switch one off")
 
     def _check_heads(self) -> None:
         if self.head_dim % 2:
@@ -101,8 +110,8 @@ class LlamaConfig:
         """Name of the family in transformers."""
         if self.sub_norms:
             return "bitnet"
-        if self.qk_norm:
-            return "qwen3"
+        if self.qk_norm or self.qkv_bias:
+            return "qwen3" if self.qk_norm else "qwen2"
         return "mistral" if self.window else "llama"
 
     def hub_config(self, vocab: int) -> dict[str, Any]:
@@ -142,7 +151,7 @@ class LlamaConfig:
         match self.model_type:
             case "mistral":
                 return {"sliding_window": self.window}
-            case "qwen3":
+            case "qwen2" | "qwen3":
                 first = 0 if self.window else self.layers
                 used = {"use_sliding_window": self.window > 0, "max_window_layers": first}
                 return {**used, "sliding_window": self.window or None}
@@ -168,6 +177,7 @@ class LlamaConfig:
             rope=rope,
             sub_norms=kind == "bitnet",
             qk_norm=kind == "qwen3",
+            qkv_bias=kind == "qwen2",
             window=_read_window(config),
             head_dim=_read_head_dim(config),
         )
@@ -192,7 +202,7 @@ def _read_window(config: Mapping[str, Any]) -> int:
     match config.get("model_type"):
         case "mistral":
             window = config.get("sliding_window")
-        case "qwen3":
+        case "qwen2" | "qwen3":
             window = config.get("sliding_window") if config.get("use_sliding_window") else None
             if window is not None and config.get("max_window_layers", 0) != 0:
                 raise ConfigError("config.json: max_window_layers: a window in some layers only is not supported")

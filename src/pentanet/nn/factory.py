@@ -23,7 +23,7 @@ from pentanet.quant.uniform import Cast
 class WeightFactory(Protocol):
     """Makes the modules that hold weights, in the order in which the network asks."""
 
-    def linear(self, inputs: int, outputs: int) -> nn.Module: ...
+    def linear(self, inputs: int, outputs: int, *, bias: bool = False) -> nn.Module: ...
     def embedding(self, vocab: int, width: int) -> nn.Module: ...
     def head(self, inputs: int, vocab: int, tied_to: nn.Module | None) -> nn.Module: ...
 
@@ -57,7 +57,8 @@ class Trainable:
         self.low_rank: LowRank = low_rank
         self.start, self.anneal = start, anneal
 
-    def linear(self, inputs: int, outputs: int) -> QuantLinear:
+    def linear(self, inputs: int, outputs: int, *, bias: bool = False) -> QuantLinear:
+        assert not bias, "TrainConfig refuses networks with biases"
         made = self._quantizer("grid")
         rounding = None if isinstance(made, Cast) else input_quantizer(self.activations)
         return QuantLinear(outputs, inputs, made, rounding, low_rank_path(self.low_rank, inputs, outputs))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pentanet.codes import Codes
 from pentanet.nn.low_rank import LowRankPath
 from pentanet.quant import Quantizer
 
@@ -42,12 +45,15 @@ class _Quantized(nn.Module):
 
 
 class QuantLinear(_Quantized):
-    """x [..., cols] -> [..., rows] through the quantized weight; no bias but what the method makes of the weight.
+    """x [..., cols] -> [..., rows] through the quantized weight, with what the method makes of the weight for a bias.
 
     Attributes:
+        bias: [rows], of networks that were trained with one; or None.
         inputs: rounds x first, see `pentanet.nn.activations`; None leaves it alone.
         low_rank: adds its own product of x, not rounded, see `pentanet.nn.low_rank`; or None.
     """
+
+    bias: nn.Parameter | None
 
     def __init__(
         self,
@@ -61,12 +67,21 @@ class QuantLinear(_Quantized):
     ) -> None:
         super().__init__(rows, cols, quantizer, by_method=by_method)
         self.inputs, self.low_rank = inputs, low_rank
+        self.register_parameter("bias", None)
 
     def forward(self, x: Tensor) -> Tensor:
         used = self.used_weight()
         rounded = x if self.inputs is None else self.inputs(x)
         y = F.linear(rounded, used, self.quantizer.bias(self.weight, used))
+        y = y if self.bias is None else y + self.bias
         return y if self.low_rank is None else y + self.low_rank(x, self.progress)
+
+    def export(self) -> Codes | NDArray[np.float32]:
+        """What the file stores, as `Quantizer.export`; codes have the bias too."""
+        made = self.quantizer.export(self.weight.detach().float())
+        if self.bias is None or not isinstance(made, Codes):
+            return made
+        return made.plus_bias(self.bias.detach().float().cpu().numpy())
 
 
 class QuantEmbedding(_Quantized):

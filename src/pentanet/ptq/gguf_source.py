@@ -27,7 +27,9 @@ from pentanet.errors import (
 from pentanet.ptq.gguf_tokenizer import tokenizer_files
 from pentanet.ptq.source import Source, to_float
 
-ARCHITECTURES: Mapping[str, str] = MappingProxyType({"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"})
+ARCHITECTURES: Mapping[str, str] = MappingProxyType(
+    {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+)
 _BLOCK: Mapping[str, str] = MappingProxyType(
     {
         "attn_norm": "input_layernorm",

@@ -17,6 +17,7 @@ from torch import Tensor
 from pentanet.errors import HeaderError, MissingFileError, MissingTensorError, ModelConfigError, UnsafeFileError
 from pentanet.pack.header import strict_json
 from pentanet.pack.model_dir import read_config
+from pentanet.ptq.families import full_name, transposed
 from pentanet.ptq.source import Source, to_float
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -45,18 +46,27 @@ class HubSource(Source):
 
     def __init__(self, path: Path, *, allow_pickle: bool = False) -> None:
         config = read_config(path / "config.json")
-        self._where, self._handles, shapes = _open_files(path, allow_pickle)
+        where, self._handles, found = _open_files(path, allow_pickle)
+        kind = str(config.get("model_type"))
+        names = {full_name(name, kind): name for name in found}
+        self._stored = {name: (where[stored], stored) for name, stored in names.items()}
+        self._transposed = {
+            name for name, stored in names.items() if transposed(name, kind) and len(found[stored]) == 2
+        }
+        shapes = {n: found[stored][::-1] if n in self._transposed else found[stored] for n, stored in names.items()}
         files = {name: (path / name).read_bytes() for name in BESIDE if (path / name).is_file()}
         super().__init__(path, config, files, shapes)
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:
-        handle = self._handles[self._where[name]]
+        file, stored = self._stored[name]
+        handle = self._handles[file]
         try:
-            if isinstance(handle, dict):
-                return to_float(cast("Tensor", handle[name][start:stop]))
-            return to_float(handle.get_slice(name)[start:stop])
+            values = handle[stored] if isinstance(handle, dict) else handle.get_slice(stored)
+            if name in self._transposed:
+                return to_float(cast("Tensor", values[:, start:stop]).t())
+            return to_float(cast("Tensor", values[start:stop]))
         except SafetensorError as error:
-            raise HeaderError(f"{self._where[name]}: tensor '{name}': {error}. Copy or download it again.") from None
+            raise HeaderError(f"{file}: tensor '{stored}': {error}. Copy or download it again.") from None
 
     def _weight_files(self) -> list[Path]:
         return sorted(self._handles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 class FloatWeights:
     """The weight factory of networks that nothing is rounded in."""
 
-    def linear(self, inputs: int, outputs: int) -> QuantLinear:
-        return QuantLinear(outputs, inputs, Cast(torch.float32))
+    def linear(self, inputs: int, outputs: int, *, bias: bool = False) -> QuantLinear:
+        made = QuantLinear(outputs, inputs, Cast(torch.float32))
+        if bias:
+            made.bias = nn.Parameter(torch.empty(outputs))
+        return made
 
     def embedding(self, vocab: int, width: int) -> QuantEmbedding:
         return QuantEmbedding(vocab, width, Cast(torch.float32), by_method=False)
@@ -43,6 +47,12 @@ def linear_names(config: ModelConfig, vocab: int) -> list[str]:
     network = build(config, vocab, FloatWeights(), "meta")
     found = network.named_modules()
     return [f"{name}.weight" for name, module in found if isinstance(module, QuantLinear) and module.by_method]
+
+
+def bias_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """Name of the bias beside the weight of a linear, None where it has none."""
+    bias = f"{name.removesuffix('.weight')}.bias"
+    return bias if bias in shapes else None
 
 
 @torch.no_grad()

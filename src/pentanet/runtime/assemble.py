@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentanet.errors import CodeError
-from pentanet.models import GPTConfig, LlamaConfig, ModelConfig
+from pentanet.models import GPT2Config, GPTConfig, LlamaConfig, ModelConfig
 from pentanet.models.rope import rotary_table
 from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import CodedSpec
@@ -29,7 +29,13 @@ def assemble(packed: PackedModel, config: ModelConfig, isa: str, threads: int) -
         CodeError: a matrix holds bytes that no encoder writes.
     """
     parts = _Parts(packed, isa, threads)
-    return _llama(parts, config) if isinstance(config, LlamaConfig) else _gpt(parts, config)
+    match config:
+        case LlamaConfig():
+            return _llama(parts, config)
+        case GPTConfig():
+            return _gpt(parts, config)
+        case GPT2Config():
+            return _gpt2(parts, config)
 
 
 class _Parts:
@@ -41,8 +47,8 @@ class _Parts:
         self.packed, self.isa, self.threads = packed, isa, threads
         self.memory = _native.Memory() if _native.huge_pages() else None
 
-    def vector(self, name: str) -> NDArray[np.float32]:
-        return self.packed.plain(f"{name}.weight")
+    def vector(self, name: str, kind: str = "weight") -> NDArray[np.float32]:
+        return self.packed.plain(f"{name}.{kind}")
 
     def matrix(self, name: str, *, whole: bool = True) -> Matrix:
         """A matrix in huge pages, in the order of the calls; where not the whole of it is read, in the file."""
@@ -64,7 +70,7 @@ class _Parts:
                 spacing=spec.grid.spacing,
                 size=spec.grid.size,
                 rows=rows,
-                cols=cols,
+                cols=spec.inputs,  # of planes side by side, which the engine gives the inputs as often
                 isa=self.isa,
                 threads=self.threads,
                 memory=self.memory if whole else None,
@@ -138,6 +144,41 @@ def _gpt(parts: _Parts, config: GPTConfig) -> Model:
         embedding=parts.matrix("transformer.wte", whole=False),
         head=parts.matrix("lm_head"),
         final_norm=parts.vector("transformer.ln_f"),
+        positions=parts.vector("transformer.wpe"),
+        layers=[layer(f"transformer.h.{i}") for i in range(config.layers)],
+        isa=parts.isa,
+    )
+
+
+def _gpt2(parts: _Parts, config: GPT2Config) -> Model:
+    from pentanet._native import Layer, Model
+
+    def layer(name: str) -> Layer:
+        return Layer(
+            attention_norm=parts.vector(f"{name}.ln_1"),
+            attention_norm_bias=parts.vector(f"{name}.ln_1", "bias"),
+            qkv=[parts.matrix(f"{name}.attn.c_attn")],
+            attention_out=parts.matrix(f"{name}.attn.c_proj"),
+            mlp_norm=parts.vector(f"{name}.ln_2"),
+            mlp_norm_bias=parts.vector(f"{name}.ln_2", "bias"),
+            up=[parts.matrix(f"{name}.mlp.c_fc")],
+            down=parts.matrix(f"{name}.mlp.c_proj"),
+        )
+
+    embedding = parts.matrix("transformer.wte", whole=config.tie)
+    return Model(
+        width=config.width,
+        heads=config.heads,
+        kv_heads=config.heads,
+        head_width=config.width // config.heads,
+        context=config.context,
+        norm="layer",
+        norm_eps=config.norm_eps,
+        activation="gelu_tanh",
+        embedding=embedding,
+        head=embedding if config.tie else parts.matrix("lm_head"),
+        final_norm=parts.vector("transformer.ln_f"),
+        final_norm_bias=parts.vector("transformer.ln_f", "bias"),
         positions=parts.vector("transformer.wpe"),
         layers=[layer(f"transformer.h.{i}") for i in range(config.layers)],
         isa=parts.isa,

@@ -20,7 +20,6 @@ from pentanet.errors import ConfigError, UnknownNameError, UnsupportedModelError
 from pentanet.machine import usable_cores
 from pentanet.models import ModelConfig, Network
 from pentanet.pack.packed_model import PackedModel
-from pentanet.pack.tensors import CodedSpec
 from pentanet.runtime import native
 from pentanet.runtime.assemble import assemble
 from pentanet.runtime.batch import stream_batch
@@ -157,8 +156,6 @@ def _require_known(packed: PackedModel) -> None:
         what = f"round their inputs by learned steps ('{packed.activations}')"
     elif packed.low_rank != "none":
         what = "have a path of low rank beside them"
-    elif any(isinstance(spec, CodedSpec) and spec.planes > 1 for spec in packed.specs.values()):
-        what = "are sums of several matrices ('planes')"
     if what:
         raise UnsupportedModelError(
             f"{packed.path}: its linears {what}, which the native engine does not do. Use --engine torch."

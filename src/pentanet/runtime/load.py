@@ -23,8 +23,8 @@ from pentanet.errors import (
 from pentanet.models import ModelConfig, Network, build, config_from_hub
 from pentanet.pack.model_dir import open_model
 from pentanet.pack.packed_model import PackedModel
-from pentanet.pack.tensors import PlainSpec
-from pentanet.runtime.modules import Packed, PackedMatrix
+from pentanet.pack.tensors import CodedSpec, PlainSpec
+from pentanet.runtime.modules import Packed, PackedLinear, PackedMatrix
 
 MAX_CONTEXT = 1 << 20
 
@@ -89,9 +89,9 @@ def open_config(path: Path, *, verify: bool = True) -> tuple[PackedModel, ModelC
     if config.layers > len(packed.names) or config.context > MAX_CONTEXT:
         found = f"{config.layers} layers and a context of {config.context}"
         raise ModelConfigError(f"{path}/config.json: {found} are more than its tensors, or any network here, can have")
-    _check(
-        packed, *_places(build(config, vocab, Packed(packed.activations, packed.low_rank), "meta"))
-    )  # before memory is taken for what config.json says
+    network = build(config, vocab, Packed(packed.activations, packed.low_rank), "meta")
+    _check(packed, *_places(network))  # before memory is taken for what config.json says
+    _check_biases(packed, _matrices(network))
     return packed, config, vocab
 
 
@@ -103,7 +103,7 @@ def _attach(network: Network, packed: PackedModel) -> None:
         module.attach(packed, name)
     head = network.lm_head
     if network.stores_head_once and isinstance(head, PackedMatrix):
-        head.matrix = modules["model.embed_tokens.weight"].matrix
+        head.matrix = modules[f"{network.embedding_name}.weight"].matrix
     for name, parameter in network.named_parameters():
         parameter.copy_(torch.from_numpy(packed.plain(name)))
 
@@ -135,6 +135,15 @@ def _check(packed: PackedModel, shapes: Mapping[str, tuple[int, ...]], plain: Se
             raise ShapeError(f"{packed.path}: tensor '{name}' is {found}, the network needs {list(shape)}")
         if name in plain and not isinstance(packed.spec(name), PlainSpec):
             raise ModelConfigError(f"{packed.path}: tensor '{name}' must be stored as plain values")
+
+
+def _check_biases(packed: PackedModel, matrices: Mapping[str, PackedMatrix]) -> None:
+    for name, module in matrices.items():
+        spec = packed.spec(name)
+        if isinstance(module, PackedLinear) and module.needs_bias and not (isinstance(spec, CodedSpec) and spec.bias):
+            raise MissingTensorError(
+                f"{packed.path}: tensor '{name}' has no bias, but the network of config.json has one"
+            )
 
 
 def read_tokenizer(packed: PackedModel, vocab: int) -> Tokenizer:

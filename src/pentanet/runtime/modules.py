@@ -93,10 +93,23 @@ class PackedMatrix(nn.Module):
 
 
 class PackedLinear(PackedMatrix):
-    """x [..., cols] -> [..., rows]; inputs are rounded as in training, in front of codes and not of plain values."""
+    """x [..., cols] -> [..., rows]; inputs are rounded as in training, in front of codes and not of plain values.
 
-    def __init__(self, rows: int, cols: int, activations: Activations = "none", low_rank: LowRank = "none") -> None:
+    Attributes:
+        needs_bias: of a network whose linears here have biases, which come with the codes.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        cols: int,
+        activations: Activations = "none",
+        low_rank: LowRank = "none",
+        *,
+        needs_bias: bool = False,
+    ) -> None:
         super().__init__(rows, cols)
+        self.needs_bias = needs_bias
         self.inputs = input_quantizer(activations)
         self.low_rank = low_rank_path(low_rank, cols, rows)
 
@@ -120,8 +133,8 @@ class Packed:
         self.activations: Activations = activations
         self.low_rank: LowRank = low_rank
 
-    def linear(self, inputs: int, outputs: int) -> PackedLinear:
-        return PackedLinear(outputs, inputs, self.activations, self.low_rank)
+    def linear(self, inputs: int, outputs: int, *, bias: bool = False) -> PackedLinear:
+        return PackedLinear(outputs, inputs, self.activations, self.low_rank, needs_bias=bias)
 
     def embedding(self, vocab: int, width: int) -> PackedEmbedding:
         return PackedEmbedding(vocab, width)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pentanet.errors import ConfigError
 from pentanet.extras import Activations
-from pentanet.models import LlamaConfig, ModelConfig
+from pentanet.models import LlamaConfig, TrainedConfig
 from pentanet.nn import Storage
 from pentanet.quant import method
 
@@ -173,7 +173,7 @@ class DistillConfig:
 class TrainConfig:
     """One training run."""
 
-    model: ModelConfig
+    model: TrainedConfig
     weights: WeightConfig = field(default_factory=WeightConfig)
     data: DataConfig = field(default_factory=DataConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
@@ -216,6 +216,8 @@ class TrainConfig:
             raise ConfigError(
                 f"weights.start = {self.weights.start}: none of {self.steps} steps is left to train rounded"
             )
+        if isinstance(self.model, LlamaConfig) and self.model.qkv_bias:
+            raise ConfigError("model.qkv_bias: networks with biases are read, not trained; leave it false")
         if self.seed < 0 or self.seed >= 2**32:
             raise ConfigError(f"seed = {self.seed}: must lie in [0, 2^32)")
 

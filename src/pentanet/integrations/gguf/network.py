@@ -19,7 +19,7 @@ from pentanet.models.rope import LinearRope, Llama3Rope, PlainRope, rotary_table
 from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import CodedSpec, TensorSpec
 
-ARCHITECTURES: Mapping[str, str] = {"llama": "llama", "mistral": "llama", "qwen3": "qwen3"}
+ARCHITECTURES: Mapping[str, str] = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 
 
 def architecture(packed: PackedModel, config: object) -> str:

@@ -139,24 +139,15 @@ class TiedHead(nn.Module):
 class LatentLinear(QuantLinear):
     """A linear that trains through its quantizer; its `weight` is loaded where nn.Linear has its own."""
 
-    bias: nn.Parameter | None
-
     def __init__(self, linear: nn.Linear, quantizer: Quantizer, activations: Activations) -> None:
         rows, cols = self.out_features, self.in_features = linear.out_features, linear.in_features
         super().__init__(rows, cols, quantizer, input_quantizer(activations))
         self.out_features, self.in_features = rows, cols
         self.weight = linear.weight
-        self.register_parameter("bias", linear.bias)
+        self.bias = linear.bias
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = super().forward(x)
-        return y if self.bias is None else y + self.bias
-
-    def export(self) -> Codes:
+    def codes(self) -> Codes:
         """What the file stores."""
-        codes = self.quantizer.export(self.weight.detach().float())
-        assert isinstance(codes, Codes)  # methods without a grid are refused
-        if self.bias is None:
-            return codes
-        bias = self.bias.detach().float().cpu().numpy()
-        return Codes(codes.levels, codes.scales, codes.grid, bias if codes.bias is None else bias + codes.bias)
+        made = self.export()
+        assert isinstance(made, Codes)  # methods without a grid are refused
+        return made

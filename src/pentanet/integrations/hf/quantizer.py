@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 from transformers.quantizers.base import HfQuantizer
 from transformers.quantizers.quantizers_utils import should_convert_module
 
@@ -84,7 +85,7 @@ def place_packed(model: Any, config: PentaNetConfig) -> None:
             old = model.get_submodule(path)
         except AttributeError:
             old = None
-        if isinstance(old, nn.Linear):
+        if isinstance(old, nn.Linear | Conv1D):
             inner = old is not model.get_output_embeddings()
             activations = config.activations if inner or config.activations == "int8" else "none"
             new = PackedLinear(spec, activations, config.low_rank if inner else "none")
@@ -127,7 +128,7 @@ def pack_latent(model: Any) -> None:
     """Replace latent weights by packed ones, one at a time."""
     for name, module in list(model.named_modules()):
         if isinstance(module, LatentLinear):
-            codes = module.export()
+            codes = module.codes()
             spec = Coded(codes, layouts.densest_layout(codes)).spec
             kind = "int8" if module.inputs is not None else "none"
             packed = PackedLinear(spec, kind).to(module.weight.device)

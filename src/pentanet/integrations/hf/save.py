@@ -58,7 +58,7 @@ def stored_tensors(model: Any) -> dict[str, Tensor]:
         if isinstance(module, PackedWeight):
             found[name] = Coded(module.codes(name), module.spec.layout)
         elif isinstance(module, LatentLinear):
-            codes = module.export()
+            codes = module.codes()
             found[name] = Coded(codes, layouts.densest_layout(codes))
             inside |= {name, f"{path}.bias"}
     for name, parameter in model.named_parameters():
