@@ -16,6 +16,7 @@ from pentanet.ptq.gptq import damped
 from pentanet.ptq.matrix import corrected, quantize_matrix
 from pentanet.ptq.network import linear_names, load_float
 from pentanet.ptq.source import open_source
+from pentanet.ptq.workers import Workers
 from pentanet.runtime.load import load
 
 IDS = torch.randint(0, 270, (6, 24), generator=torch.Generator().manual_seed(0))
@@ -52,7 +53,7 @@ def test_moments_are_those_of_both_networks(make, family):
 
     calibration = Calibration(source, IDS)
     for layer in range(2):
-        calibration.advance(layer, coarse)
+        calibration.advance(layer, coarse, Workers(1))
     original, rounded = load_float(source), load_float(source)
     with torch.no_grad():
         for name, parameter in rounded.named_parameters():

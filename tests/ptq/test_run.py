@@ -80,8 +80,8 @@ def test_a_stopped_run_goes_on_and_gives_the_same_file(make, tmp_path, monkeypat
         run.quantize(source, tmp_path / "out", config, progress=stop)
     assert not (tmp_path / "out").exists()
     stored = []
-    original = run._store
-    monkeypatch.setattr(run, "_store", lambda s, name, c, **k: stored.append(name) or original(s, name, c, **k))
+    original = run.store
+    monkeypatch.setattr(run, "store", lambda s, name, *rest: stored.append(name) or original(s, name, *rest))
     with pytest.raises(WriteError, match="other settings"):
         run.quantize(source, tmp_path / "out", QuantizeConfig(group=8))
     run.quantize(source, tmp_path / "out", config)

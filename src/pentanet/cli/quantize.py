@@ -14,6 +14,7 @@ def quantize(
     out: Path,
     method: Literal["rtn", "ptqtp", "gptq", "refine"] = "rtn",
     grid: str = "pentanary",
+    bits_budget: float = 0.0,
     group: Size = 128,
     planes: Count = 2,
     tied: Flag = False,
@@ -26,6 +27,7 @@ def quantize(
     text: Path | None = None,
     context: Size = 1024,
     tokens: Size = 0,
+    workers: Size = 0,
     threads: Count | None = None,
     allow_pickle: Flag = False,
     overwrite: Flag = False,
@@ -45,12 +47,14 @@ def quantize(
         errors of earlier layers, and improved level by level. Both need --calibration.
     grid
         binary, ternary, quaternary, pentanary, septenary, nonary, int2 to int8.
+    bits_budget
+        Bits per weight of the linears, scales included: the grid of each matrix is chosen by its measured error.
     group
         Inputs that share a scale, or the largest divisor of a row below that; 0 for whole rows.
     planes
         Of ptqtp: 2 or 3 ternary matrices.
     tied
-        Of ptqtp: one scale is three times the other, nine even levels that the native engine runs.
+        Of ptqtp: one scale is three times the other, nine even levels in half of the engine's work.
     calibration
         Text file that gptq and refine look at.
     samples
@@ -69,8 +73,10 @@ def quantize(
         Window in tokens for that; windows stand side by side.
     tokens
         Measure the first so many tokens of it only; 0 for all.
+    workers
+        Matrices that are worked on at a time, each by one thread; 0 for one on each core.
     threads
-        For torch; all cores by default.
+        For torch elsewhere; all cores by default.
     allow_pickle
         Read pytorch_model.bin, if the model has no safetensors.
     overwrite
@@ -81,6 +87,7 @@ def quantize(
     import torch
 
     from pentanet.cli import console
+    from pentanet.machine import usable_cores
     from pentanet.ptq.calibrate import read_windows
     from pentanet.ptq.config import CALIBRATED, QuantizeConfig
     from pentanet.ptq.run import quantize as run
@@ -91,6 +98,7 @@ def quantize(
     config = QuantizeConfig(
         method=method,
         grid=grid,
+        bits_budget=bits_budget,
         group=group,
         planes=planes,
         tied=tied,
@@ -102,7 +110,9 @@ def quantize(
     seen = read_windows(source, calibration, window, samples) if method in CALIBRATED else None
     measure = _Measure(text, source, context, tokens)
     with console.stages() as tell:
-        made = run(source, out, config, calibration=seen, overwrite=overwrite, progress=tell).to_dict()
+        made = run(
+            source, out, config, calibration=seen, overwrite=overwrite, workers=workers or usable_cores(), progress=tell
+        ).to_dict()
     result = {**made, **measure.both(source, out)}
     warnings = measure.warnings(result)
     if json:

@@ -31,6 +31,7 @@ from pentanet.models.loss import Precision, autocast
 from pentanet.models.rope import rotary_table
 from pentanet.ptq.network import FloatWeights
 from pentanet.ptq.source import Source
+from pentanet.ptq.workers import Workers
 
 STAGES = (
     ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -86,27 +87,37 @@ class Calibration:
         self._precision: Precision = "bfloat16" if multiplies_bfloat16() else "float32"
 
     @torch.no_grad()
-    def advance(self, layer: int, quantize: Quantize) -> None:
-        """Take both streams through a block, while `quantize` replaces its matrices in the quantized network."""
-        blocks = (Block(self.config, FloatWeights()).eval(), Block(self.config, FloatWeights()).eval())
-        for block in blocks:
-            for name, parameter in block.named_parameters():
-                parameter.copy_(self.source.tensor(f"model.layers.{layer}.{name}"))
+    def advance(self, layer: int, quantize: Quantize, workers: Workers) -> None:
+        """Take both streams through a block, while `quantize` replaces its matrices in the quantized network.
+
+        Matrices that share their inputs are shared out to the workers.
+        """
+        blocks = (self._block(layer), self._block(layer))
         for number, names in enumerate(STAGES):
-            weights = tuple({name: block.get_parameter(f"{name}.weight") for name in names} for block in blocks)
+            weights = tuple({n: block.get_parameter(f"{n}.weight").detach() for n in names} for block in blocks)
             if len(names) == 1:
                 for block in blocks:
                     parent, _, child = names[0].partition(".")
                     setattr(block.get_submodule(parent), child, nn.Identity())
             inputs = tuple(self._inputs(block, number, i) for i, block in enumerate(blocks))
             moments = self._moments(inputs, adds=len(names) == 1)
-            for name in names:
-                made = quantize(f"model.layers.{layer}.{name}.weight", weights[0][name], moments)
+
+            def make(name: str, originals: dict[str, Tensor] = weights[0], moments: Moments = moments) -> Tensor:
+                return quantize(f"model.layers.{layer}.{name}.weight", originals[name], moments)
+
+            for name, made in zip(names, workers.map(make, names) if len(names) > 1 else map(make, names), strict=True):
                 weights[1][name].copy_(made)
             if len(names) == 1:
                 for states, seen, held in zip(self.states, inputs, weights, strict=True):
                     for b, x in enumerate(seen):
                         states[b] += self._product(x, held[names[0]])
+
+    def _block(self, layer: int) -> Block:
+        """One block of the original."""
+        block = Block(self.config, FloatWeights()).eval()
+        for name, parameter in block.named_parameters():
+            parameter.copy_(self.source.tensor(f"model.layers.{layer}.{name}"))
+        return block
 
     def _inputs(self, block: Block, stage: int, stream: int) -> list[Tensor]:
         """What the matrices of a stage see of each window [T, c]; their own product is left out."""

@@ -24,6 +24,8 @@ class QuantizeConfig:
     """rtn: round to nearest; ptqtp: trit planes; gptq; refine: gptq that makes up for earlier errors, then descends."""
     grid: str = "pentanary"
     """Levels of the linears."""
+    bits_budget: float = 0.0
+    """Bits per weight of the linears with scales; grids differ by matrix, and `grid` is not used. 0: no budget."""
     group: int = 128
     """Inputs that share a scale, or the largest divisor of a row below that; 0 for the whole row."""
     planes: int = 2
@@ -44,6 +46,10 @@ class QuantizeConfig:
             raise UnknownNameError("storage", self.embedding, EMBEDDINGS)
         if not 2 <= self.planes <= 3 or (self.tied and self.planes != 2):
             raise ConfigError(f"planes {self.planes}{', tied' if self.tied else ''}: must be 2 or 3, and 2 where tied")
+        if not 0 <= self.bits_budget < math.inf or (self.bits_budget and self.method == "ptqtp"):
+            raise ConfigError(
+                f"bits_budget {self.bits_budget}: must be positive, and ptqtp has no grids to choose from"
+            )
         if self.group < 0:
             raise ConfigError(f"group {self.group}: must be 1 or more, or 0 for whole rows")
         if not 0 < self.damping < math.inf:

@@ -7,38 +7,33 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pentanet import __version__
-from pentanet.codes import Codes
 from pentanet.errors import ConfigError
-from pentanet.grid import GRIDS, NONARY, grid
+from pentanet.grid import grid
 from pentanet.pack import layouts
 from pentanet.pack.card import model_card
 from pentanet.pack.inspect import inspect
 from pentanet.pack.model_dir import check_target, write_model
 from pentanet.pack.packed_model import TOKENIZER
-from pentanet.pack.tensors import Coded, Plain
+from pentanet.pack.tensors import Coded
+from pentanet.ptq.allot import choose_grids
 from pentanet.ptq.calibrate import Calibration, Moments
 from pentanet.ptq.config import CALIBRATED, QuantizeConfig
 from pentanet.ptq.matrix import quantize_matrix
-from pentanet.ptq.network import expected_shapes, linear_names
-from pentanet.ptq.planes import trit_planes
-from pentanet.ptq.rtn import round_to_nearest
+from pentanet.ptq.network import bias_of, expected_shapes, linear_names
 from pentanet.ptq.source import Source
-from pentanet.ptq.work import Work
-from pentanet.quant.granularity import ROW
-
-BLOCK_WEIGHTS = 1 << 18  # of a matrix are worked on at a time: a few passes stay in the cache
-
-Progress = Callable[[str, int, int], None]
+from pentanet.ptq.store import biased, squared, store
+from pentanet.ptq.work import Progress, Work
+from pentanet.ptq.workers import Workers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +43,7 @@ class Quantized:
     Attributes:
         out: the model directory.
         method, grid, group: as asked for.
+        grids: how many matrices have each.
         parameters, quantized_parameters: numbers of weights.
         file_bits_per_weight: all of model.safetensors per parameter.
         quantized_bits_per_weight: the quantized matrices with scales and padding, per weight.
@@ -62,11 +58,12 @@ class Quantized:
     source: str
     method: str
     grid: str
+    grids: dict[str, int]
     group: int
     parameters: int
     quantized_parameters: int
     file_bits_per_weight: float
-    quantized_bits_per_weight: float | None
+    quantized_bits_per_weight: float
     weight_error: float
     layers: list[dict[str, Any]]
     seconds: float
@@ -84,6 +81,7 @@ def quantize(
     *,
     calibration: Tensor | None = None,
     overwrite: bool = False,
+    workers: int = 1,
     progress: Progress = lambda stage, done, total: None,
 ) -> Quantized:
     """Quantize the linears of the blocks, store embedding and head as asked, and write a model directory.
@@ -96,12 +94,15 @@ def quantize(
         config: method and settings.
         calibration: for calibrated methods: windows of token ids [B, T].
         overwrite: replace a model directory that is there.
+        workers: matrices that are worked on at a time, as far as they do not depend on each other; the result is the
+            same bytes.
         progress: told the stage, and how many of how many weights are done.
 
     Raises:
         WriteError: `out` is in use, an unfinished run with other settings is there, or the disk is full.
         FormatError: a tensor cannot be read.
-        ConfigError: the groups do not divide a row; a calibrated method without calibration.
+        ConfigError: the groups do not divide a row; a calibrated method without calibration; a budget below the
+            smallest grid; no workers.
     """
     started = time.monotonic()
     if config.method in CALIBRATED and calibration is None:
@@ -110,36 +111,47 @@ def quantize(
     check_target(out, overwrite)
     text = hashlib.sha256(calibration.numpy().tobytes()).hexdigest() if calibration is not None else None
     run = {"source": source.fingerprint(), "calibration": text, "version": __version__}
-    work = Work(out, {**config.to_dict(), **run})
+    work, threads = Work(out, {**config.to_dict(), **run}), Workers(workers)
     shapes = expected_shapes(source.config, source.vocab)
-    linears = set(linear_names(source.config, source.vocab))
+    linears = linear_names(source.config, source.vocab)
+    grids = dict.fromkeys(linears, config.grid)
+    if config.bits_budget:
+        grids = choose_grids(source, config, work, linears, calibration, threads, progress)
     facts: dict[str, dict[str, Any]] = {}
     if calibration is not None and config.method in CALIBRATED:
-        facts |= _calibrated(source, config, work, calibration, progress)
-    done, total = 0, sum(map(math.prod, shapes.values()))
-    for name, shape in shapes.items():
+        facts |= _calibrated(source, config, work, calibration, grids, threads, progress)
+    with_codes = {bias_of(name, shapes) for name in linears}
+    stored = {name: shape for name, shape in shapes.items() if name not in with_codes}
+    done, total = 0, sum(map(math.prod, stored.values()))
+
+    def one(name: str) -> dict[str, Any]:
         found = facts.get(name) or work.facts(name)
         if found is None:
-            made, found = _store(source, name, config, quantized=name in linears)
+            made, found = store(source, name, config, grid(grids[name]) if name in grids else None)
             work.add(name, made, found)
+        return found
+
+    for name, found in zip(stored, threads.map(one, stored), strict=True):
         facts[name] = found
-        done += math.prod(shape)
+        done += math.prod(stored[name])
         progress("quantize", done, total)
-    errors = {name: facts[name] for name in shapes if name in linears}
-    _write(source, out, config, work, list(shapes), overwrite)
+    errors = {name: facts[name] for name in shapes if name in grids}
+    _write(source, out, config, work, list(stored), overwrite)
     work.remove()
     held = inspect(out, verify=False)
     bits = {row.name: row.bits_per_weight for row in held.rows}
+    weights = {name: math.prod(shapes[name]) for name in linears}
     return Quantized(
         out=str(out),
         source=str(source.path),
         method=config.method,
-        grid=config.grid,
+        grid="by matrix" if config.bits_budget else config.grid,
+        grids=dict(sorted(Counter(str(e["grid"]) for e in errors.values()).items())),
         group=config.group,
         parameters=held.parameters,
-        quantized_parameters=sum(math.prod(shapes[name]) for name in linears),
+        quantized_parameters=sum(weights.values()),
         file_bits_per_weight=held.file_bits_per_weight,
-        quantized_bits_per_weight=held.quantized_bits_per_weight,
+        quantized_bits_per_weight=sum(bits[name] * weights[name] for name in linears) / sum(weights.values()),
         weight_error=_relative([(e["error"], e["power"]) for e in errors.values()]),
         layers=[
             {
@@ -157,76 +169,37 @@ def quantize(
 
 
 def _calibrated(
-    source: Source, config: QuantizeConfig, work: Work, ids: Tensor, progress: Progress
+    source: Source,
+    config: QuantizeConfig,
+    work: Work,
+    ids: Tensor,
+    grids: Mapping[str, str],
+    workers: Workers,
+    progress: Progress,
 ) -> dict[str, dict[str, Any]]:
     """The linears of all blocks, in the order in which activations reach them; facts by name."""
-    levels, calibration = grid(config.grid), Calibration(source, ids)
+    calibration = Calibration(source, ids)
     facts: dict[str, dict[str, Any]] = {}
 
     def one(name: str, weight: Tensor, moments: Moments) -> Tensor:
         found = work.facts(name)
         if found is None:
+            levels = grid(grids[name])
             codes, share = quantize_matrix(weight, moments, levels, config)
             used = torch.from_numpy(codes.dequantize())
             found = {"grid": levels.name, "error": squared(weight - used), "power": squared(weight)}
             found["output_error"] = share
-            work.add(name, Coded(codes, layouts.densest_layout(codes)), found)
+            made = biased(source, name, codes)
+            work.add(name, Coded(made, layouts.densest_layout(made)), found)
         else:
             used = torch.from_numpy(work.codes(name).dequantize())
         facts[name] = found
         return used
 
     for layer in range(source.config.layers):
-        calibration.advance(layer, one)
+        calibration.advance(layer, one, workers)
         progress("calibrate", layer + 1, source.config.layers)
     return facts
-
-
-def _store(
-    source: Source, name: str, config: QuantizeConfig, *, quantized: bool
-) -> tuple[Coded | Plain, dict[str, Any]]:
-    """One tensor as it will be stored, and the facts of it: squared error and squared size."""
-    if quantized:
-        return _coded(source, name, lambda weight: _weight_only(weight, config))
-    if len(source.shapes[name]) == 2 and config.embedding == "int8":
-        return _coded(source, name, lambda weight: round_to_nearest(weight, GRIDS["int8"], ROW))
-    dtype = config.embedding if len(source.shapes[name]) == 2 else "float32"
-    return Plain(source.tensor(name).numpy(), dtype), {}
-
-
-def _weight_only(weight: Tensor, config: QuantizeConfig) -> Codes:
-    if config.method != "ptqtp":
-        return round_to_nearest(weight, grid(config.grid), config.granularity)
-    if config.tied:  # 3 t1 + t2 takes all of -4..4
-        return round_to_nearest(weight, NONARY, config.granularity)
-    return trit_planes(weight, config.granularity, config.planes)
-
-
-def _coded(source: Source, name: str, method: Callable[[Tensor], Codes]) -> tuple[Coded, dict[str, Any]]:
-    """A matrix, some rows at a time: rows do not depend on each other."""
-    parts: list[Codes] = []
-    error = power = 0.0
-    for weight in row_blocks(source, name):
-        part = method(weight)
-        parts.append(part)
-        error += squared(weight - torch.from_numpy(part.dequantize()))
-        power += squared(weight)
-    levels, scales = np.concatenate([part.levels for part in parts]), np.concatenate([part.scales for part in parts])
-    made = Codes(levels, scales, parts[0].grid, planes=parts[0].planes)
-    return Coded(made, layouts.densest_layout(made)), {"grid": made.grid.name, "error": error, "power": power}
-
-
-def row_blocks(source: Source, name: str) -> Iterator[Tensor]:
-    """The rows of a matrix, some at a time."""
-    rows, cols = source.shapes[name]
-    step = max(1, BLOCK_WEIGHTS // cols)
-    for start in range(0, rows, step):
-        yield source.rows(name, start, min(start + step, rows))
-
-
-def squared(values: Tensor) -> float:
-    """Sum of squares, in float64 from rows on."""
-    return float(values.square().sum(-1).double().sum())
 
 
 def peak_rss() -> int:
@@ -242,13 +215,14 @@ def _relative(sums: list[tuple[float, float]]) -> float:
 
 def _write(source: Source, out: Path, config: QuantizeConfig, work: Work, names: list[str], overwrite: bool) -> None:
     beside = {name: content for name, content in source.files.items() if name != TOKENIZER}
-    title = f"{config.method}, {config.grid}, {'row scales' if not config.group else f'groups of {config.group}'}"
+    levels = f"{config.bits_budget:g} bits by matrix" if config.bits_budget else config.grid
+    title = f"{config.method}, {levels}, {'row scales' if not config.group else f'groups of {config.group}'}"
     facts = {
         "name": f"{source.path.stem} quantized",
         "made_from": source.path.name,
         "method": config.method,
         "title": title,
-        "grid": config.grid,
+        "grid": None if config.bits_budget else config.grid,
         "context": source.config.context,
         "vocab": source.vocab,
         "version": __version__,

@@ -1,6 +1,7 @@
 """The folder beside the output in which finished tensors wait, so that a run that was stopped goes on where it was.
 
 OUT.unfinished/settings.json     what is being quantized, and how: another run finds its own or refuses
+OUT.unfinished/NAME.measured.json  errors of a matrix on several grids
 OUT.unfinished/NAME.safetensors  the stored parts of one tensor, as in a packed model
 OUT.unfinished/NAME.json         its specification and what is known of it; written last: it vouches for the other
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +26,9 @@ from pentanet.pack.container import Container
 from pentanet.pack.header import strict_json
 from pentanet.pack.layouts import layout
 from pentanet.pack.tensors import CodedSpec, Tensor, TensorSpec, scale_name, spec_from_json
+
+Progress = Callable[[str, int, int], None]
+"""Told the stage of a work, and how much of how much of it is done."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -42,27 +46,34 @@ class Stored:
         return {part: self.parts.raw(part) for part in self.spec.entries(name)}
 
 
+def unfinished(out: Path, settings: Mapping[str, Any]) -> Path:
+    """Make the folder of a run, or find what an earlier one with the same settings left.
+
+    Raises:
+        WriteError: one with other settings is there, or it cannot be made.
+    """
+    path = out.with_name(f"{out.name}.unfinished")
+    text = json.dumps(dict(settings), indent=2, sort_keys=True) + "\n"
+    file = path / "settings.json"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        begun = any(other.name not in (file.name, "lock") for other in path.iterdir())
+        if begun and file.is_file() and file.read_text(encoding="utf-8") != text:
+            raise WriteError(
+                path, "an unfinished run with other settings or another model is there. Finish or remove it."
+            )
+        atomic.write_file(file, text.encode())
+    except OSError as error:
+        raise WriteError(path, error.strerror or str(error)) from error
+    return path
+
+
 class Work:
     """The folder of one run."""
 
     def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:
-        """Make it, or find what an earlier run with the same settings left.
-
-        Raises:
-            WriteError: one with other settings is there, or it cannot be made.
-        """
-        self.path = out.with_name(f"{out.name}.unfinished")
-        text = json.dumps(dict(settings), indent=2, sort_keys=True) + "\n"
-        file = self.path / "settings.json"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if file.is_file() and file.read_text(encoding="utf-8") != text:
-                raise WriteError(
-                    self.path, "an unfinished run with other settings or another model is there. Finish or remove it."
-                )
-            atomic.write_file(file, text.encode())
-        except OSError as error:
-            raise WriteError(self.path, error.strerror or str(error)) from error
+        """As `unfinished`."""
+        self.path = unfinished(out, settings)
 
     def facts(self, name: str) -> dict[str, Any] | None:
         """What is known of a finished tensor; None if it is not finished, or damaged."""
@@ -87,6 +98,18 @@ class Work:
         described = {"spec": tensor.spec.to_json(), "facts": dict(facts)}
         container.write_tensors(self.path / f"{name}.safetensors", entries, lambda part: blocks.pop(part))
         atomic.write_file(self.path / f"{name}.json", (json.dumps(described) + "\n").encode())
+
+    def note(self, name: str, numbers: list[float]) -> None:
+        """Keep what was measured of a tensor.  Raises OSError."""
+        atomic.write_file(self.path / f"{name}.measured.json", (json.dumps({"numbers": numbers}) + "\n").encode())
+
+    def noted(self, name: str) -> list[float] | None:
+        """What was measured of a tensor; None if nothing was, or the file is damaged."""
+        file = self.path / f"{name}.measured.json"
+        try:
+            return cast("list[float]", strict_json(file.read_bytes(), file)["numbers"]) if file.is_file() else None
+        except (FormatError, KeyError):
+            return None
 
     def stored(self, name: str) -> Stored:
         """A finished tensor."""
