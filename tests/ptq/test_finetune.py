@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 
 import pytest
 import torch
@@ -12,10 +13,12 @@ from pentanet.pack.model_dir import open_model
 from pentanet.ptq import finetune as module
 from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.finetune import FinetuneConfig, _student, finetune
+from pentanet.ptq.finetune import FinetuneConfig, finetune
 from pentanet.ptq.network import load_float
 from pentanet.ptq.source import open_source
+from pentanet.ptq.student import HalfStepQuantizer, new_student
 from pentanet.runtime.load import load
+from pentanet.train.run import Interrupted
 
 IDS = torch.randint(0, 270, (400,), generator=torch.Generator().manual_seed(0)).tolist()
 SHORT = FinetuneConfig(steps=12, batch=4, window=24, lr=3e-3)
@@ -42,7 +45,7 @@ def digest(folder):
 
 def test_the_student_starts_as_the_quantized_model(quantized):
     source, model = quantized
-    student = _student(open_model(model), source)
+    student = new_student(open_model(model), source)
     with torch.no_grad():
         torch.testing.assert_close(student(PROBE), load(model).network(PROBE), rtol=1e-4, atol=1e-4)
     learned = {name for name, p in student.named_parameters() if p.requires_grad}
@@ -68,12 +71,41 @@ def test_it_comes_closer_to_the_original_and_repeats(quantized, tmp_path):
 def test_the_file_holds_what_was_trained(quantized, tmp_path, monkeypatch):
     source, model = quantized
     kept = []
-    monkeypatch.setattr(module, "_student", lambda *args: kept.append(_student(*args)) or kept[0])
+    monkeypatch.setattr(module, "new_student", lambda *args: kept.append(new_student(*args)) or kept[0])
     finetune(model, source, IDS, tmp_path / "a", SHORT)
     network = load(tmp_path / "a").network
     for name, part in kept[0].named_modules():
-        if isinstance(getattr(part, "quantizer", None), module.HalfStepQuantizer):
+        if isinstance(getattr(part, "quantizer", None), HalfStepQuantizer):
             assert torch.equal(part.used_weight(), network.get_submodule(name).matrix.all()), name
+
+
+@pytest.mark.parametrize("how", ["signal", "crash"])
+def test_a_stopped_run_goes_on_and_gives_the_same_file(quantized, tmp_path, monkeypatch, how):
+    """Asked to stop it saves; a process that is killed has what it saved before."""
+    source, model = quantized
+    whole = finetune(model, source, IDS, tmp_path / "whole", SHORT)
+    steps = []
+
+    def stop(step, share, loss):
+        steps.append(step)
+        if step == 5 and how == "signal":
+            signal.raise_signal(signal.SIGINT)
+        if step == 5 and how == "crash":
+            raise RuntimeError("killed")
+
+    if how == "crash":
+        monkeypatch.setattr(module, "SAVE_SECONDS", 0.0)
+    with pytest.raises(Interrupted if how == "signal" else RuntimeError):
+        finetune(model, source, IDS, tmp_path / "a", SHORT, progress=stop)
+    assert not (tmp_path / "a").exists()
+    with pytest.raises(WriteError, match="other settings"):
+        finetune(model, source, IDS, tmp_path / "a", FinetuneConfig(steps=9, batch=4, window=24, lr=3e-3))
+    made = finetune(model, source, IDS, tmp_path / "a", SHORT, progress=lambda step, share, loss: steps.append(step))
+    again = 5 if how == "crash" else 6  # the crash came before step 5 was saved
+    assert steps == [1, 2, 3, 4, 5, *range(again, 13)]
+    assert digest(tmp_path / "a") == digest(tmp_path / "whole")
+    assert (made["first_loss"], made["last_loss"]) == (whole["first_loss"], whole["last_loss"])
+    assert not (tmp_path / "a.unfinished").exists()
 
 
 def test_minutes_end_a_run(quantized, tmp_path):

@@ -46,6 +46,18 @@ def bars(*, transient: bool = False) -> Progress:
 
 
 @contextmanager
+def bar(title: str, total: int, *, transient: bool = False) -> Generator[Callable[..., None]]:
+    """One bar, for work that tells how much is done and perhaps a `note`."""
+    with bars(transient=transient) as progress:
+        task = progress.add_task(title, total=total, note="")
+
+        def tell(done: int, note: str = "") -> None:
+            progress.update(task, completed=done, note=note)
+
+        yield tell
+
+
+@contextmanager
 def stages() -> Generator[Callable[[str, int, int], None]]:
     """A bar per stage, for work that reports (stage, done, total)."""
     with bars(transient=True) as progress:
@@ -71,15 +83,14 @@ def measure_text(network: Any, text: Any, title: str, context: int, stride: int,
     from pentanet.machine import multiplies_bfloat16
 
     products = precision if precision != "auto" else "bfloat16" if multiplies_bfloat16() else "float32"
-    with bars(transient=True) as progress:
-        task = progress.add_task(title, total=len(text.ids) - 1, note="")
+    with bar(title, len(text.ids) - 1, transient=True) as tell:
         return evaluate_text(
             network,
             text,
             context=context,
             stride=stride,
             precision=cast("Any", products),
-            progress=lambda n: progress.update(task, completed=n),
+            progress=tell,
         )
 
 

@@ -26,7 +26,7 @@ def finetune(
     overwrite: Flag = False,
     json: Flag = False,
 ) -> None:
-    """Train a quantized model on a little text, so that it predicts again what its original predicts.
+    """Train a quantized model on a little text, so that it predicts what its original predicts; a stopped run goes on.
 
     Parameters
     ----------
@@ -77,13 +77,17 @@ def finetune(
     config = FinetuneConfig(steps=steps, minutes=minutes, batch=batch, window=window, lr=lr, seed=seed)
     source = open_source(original, allow_pickle=allow_pickle)
     ids = source.tokenizer().encode("".join(read_lines(text)), add_special_tokens=False).ids
-    with console.bars() as bars:
-        task = bars.add_task("finetune", total=1000, note="")
+    with console.bar("finetune, per mille", 1000) as bar:
 
         def tell(step: int, share: float, loss: float) -> None:
-            bars.update(task, completed=round(1000 * share), note=f"step {step}, loss {loss:.3f}")
+            bar(round(1000 * share), f"step {step}, loss {loss:.3f}")
 
-        result = run(model, source, ids, out, config, precision=precision, overwrite=overwrite, progress=tell)
+        def warn(text: str) -> None:
+            console.err.print(text, style="yellow")
+
+        result = run(
+            model, source, ids, out, config, precision=precision, overwrite=overwrite, progress=tell, warn=warn
+        )
     if json:
         console.print_json(result)
     else:

@@ -81,12 +81,11 @@ def train(
         tokens = console.dataset(config.data.source, config.data.tokenizer, config.data.eos)
         name = Path(preset).stem if preset.endswith(".toml") else preset
         folder = out or Path("runs") / f"{name}-{config.weights.method}-{config.seed}"
-        with console.bars() as bars:
-            task = bars.add_task(config.weights.method, total=config.steps, note="")
+        with console.bar(config.weights.method, config.steps) as bar:
 
             def tell(p: Any) -> None:
                 val = "" if p.val_loss is None else f", validation {p.val_loss:.3f}"
-                bars.update(task, completed=p.step, note=f"loss {p.loss:.3f}{val}")
+                bar(p.step, f"loss {p.loss:.3f}{val}")
 
             def warn(text: str) -> None:
                 console.err.print(text, style="yellow")
