@@ -14,6 +14,7 @@ import numpy as np
 from pentanet.bench.speed import gguf_file, llama_cpp
 from pentanet.bench.speed.model import SHORT, TOKENS, Subject
 from pentanet.bench.speed.settings import Settings
+from pentanet.integrations.gguf import package as gguf_package
 
 if TYPE_CHECKING:
     from pentanet._native import Session
@@ -50,7 +51,7 @@ class Ours:
 def require() -> None:
     """Raises MissingExtraError if llama-cpp-python or gguf is not installed."""
     llama_cpp.load()
-    gguf_file.load()
+    gguf_package.load("llama", "measuring llama.cpp")
 
 
 def against(model: Subject, settings: Settings, tell: Callable[[str], None]) -> dict[str, Any]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pentanet.bench.speed.settings import Shape
-from pentanet.errors import MissingExtraError
+from pentanet.integrations.gguf import package
+from pentanet.integrations.gguf.network import describe
 
 _SCALE = 0.001  # of a block: small enough for finite activations
 
@@ -43,18 +42,6 @@ BLOCKS: Mapping[str, BlockType] = MappingProxyType(
 BODY = ("Q2_K", "Q4_0", "TQ2_0", "TQ1_0")
 
 
-def load() -> Any:
-    """The package gguf.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        return importlib.import_module("gguf")
-    except ModuleNotFoundError:
-        raise MissingExtraError("gguf", "llama", "measuring llama.cpp") from None
-
-
 def why_not(kind: str, shape: Shape) -> str | None:
     """Why a shape cannot be stored in a type, or None."""
     block = BLOCKS[kind].weights
@@ -72,10 +59,11 @@ def write(shape: Shape, kind: str, path: Path) -> None:
     Raises:
         MissingExtraError: the package gguf is not installed.
     """
-    gguf = load()
+    gguf = package.load("llama", "measuring llama.cpp")
     network, width = shape.network, shape.network.width
     writer = gguf.GGUFWriter(str(path), "llama")
-    _describe(writer, shape)
+    describe(writer, network, shape.vocab, gguf)
+    writer.add_tokenizer_model("no_vocab")
     kv = network.kv_heads * width // network.heads
     sizes = {
         "attn_q": (width, width),
@@ -103,25 +91,7 @@ def write(shape: Shape, kind: str, path: Path) -> None:
     writer.add_tensor("output_norm.weight", gain)
     if not network.tie:
         add("output", table, outer)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
-def _describe(writer: Any, shape: Shape) -> None:
-    network = shape.network
-    writer.add_context_length(network.context)
-    writer.add_embedding_length(network.width)
-    writer.add_block_count(network.layers)
-    writer.add_feed_forward_length(network.hidden)
-    writer.add_head_count(network.heads)
-    writer.add_head_count_kv(network.kv_heads)
-    writer.add_rope_dimension_count(network.width // network.heads)
-    writer.add_rope_freq_base(network.rope_theta)
-    writer.add_layer_norm_rms_eps(network.norm_eps)
-    writer.add_vocab_size(shape.vocab)
-    writer.add_tokenizer_model("no_vocab")
+    package.write(writer)
 
 
 def _random(kind: str, rows: int, cols: int) -> NDArray[np.uint8]:

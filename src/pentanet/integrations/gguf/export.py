@@ -108,10 +108,7 @@ def export_gguf(
             if (factors := rope_factors(config)) is not None:
                 _add(writer, gguf, "rope_freqs.weight", Stored(kind="F32", data=factors))
                 types["F32"] += 1
-            writer.write_header_to_file()
-            writer.write_kv_data_to_file()
-            writer.write_tensors_to_file()
-            writer.close()
+            package.write(writer)
             _put(scratch / out.name, out)
     except OSError as error:
         raise WriteError(out, error.strerror or str(error)) from error
