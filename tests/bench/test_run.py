@@ -157,6 +157,9 @@ def test_seeds_count_up_and_methods_come_once(configure: Configure, tiny: Datase
     assert found["methods"]["ternary"]["seeds"]["8"]["val_loss"] == record["val_loss"]
     assert found["comparisons"][0]["n"] == 2
     assert found["comparisons"][0]["low"] < found["comparisons"][0]["high"]
+    for workers, threads in ((1, 1), (0, 1), (0, 3)):  # threads do not depend on what runs side by side
+        again = bench(suite("nano"), config, tmp_path, tiny, methods=ARMS, seeds=2, workers=workers, threads=threads)
+        assert again["machine"]["threads"] == threads
 
 
 def test_mistakes(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
@@ -169,7 +172,7 @@ def test_mistakes(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
         arm_config(configure(), Arm(name="odd", method="ternary", settings=("data.source=other.txt",)))
     with pytest.raises(UnknownKeyError, match="arm odd"):
         arm_config(configure(), Arm(name="odd", method="ternary", settings=("model.depth=3",)))
-    for wrong in ({"seeds": -1}, {"workers": -1}):
+    for wrong in ({"seeds": -1}, {"workers": -1}, {"threads": 0}):
         with pytest.raises(ConfigError, match="must not be negative"):
             bench(suite("nano"), configure(), out, tiny, **wrong)
     assert not out.exists()

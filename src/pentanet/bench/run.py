@@ -71,6 +71,7 @@ def bench(
     methods: tuple[str, ...] = (),
     seeds: int = 0,
     workers: int = 0,
+    threads: int = 1,
     progress: Callable[[JobProgress], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Train, pack and measure every arm with every seed, and compare them.
@@ -82,7 +83,8 @@ def bench(
         dataset: tokens for all runs.
         methods: names of arms, instead of all of the suite.
         seeds: how many; 0 for the suite's number.
-        workers: trainings side by side; 0 for one per core.
+        workers: trainings side by side; 0 for as many as the cores serve.
+        threads: of each training, whatever runs beside it: its time says the same with any number of workers.
         progress: told in the calling thread or in one of ours, never in two at once.
 
     Returns:
@@ -94,14 +96,13 @@ def bench(
         BenchError: every run failed, or a process died; what is finished stays.
         Stopped: Ctrl-C or SIGTERM; running trainings are saved first.
     """
-    if seeds < 0 or workers < 0:
-        raise ConfigError(f"seeds {seeds}, workers {workers}: must not be negative")
+    if seeds < 0 or workers < 0 or threads < 1:
+        raise ConfigError(f"seeds {seeds}, workers {workers}: must not be negative; threads {threads}: at least 1")
     arms = [suite.arm(name) for name in dict.fromkeys(methods or suite.methods)]
     cores = usable_cores()
-    workers = min(workers or cores, len(arms) * (seeds or suite.seeds))
+    workers = min(workers or max(1, cores // threads), len(arms) * (seeds or suite.seeds))
     _require_teachers(arms)
     configs = {arm.name: arm_config(config, arm) for arm in arms}
-    threads = max(1, cores // workers)
     jobs = [
         _job(arm, dataclasses.replace(configs[arm.name], seed=config.seed + seed), out / RUNS, dataset, threads)
         for seed in range(seeds or suite.seeds)  # seed by seed, so that what is there early is already paired

@@ -25,6 +25,7 @@ def bench(
     data: str = "",
     settings: Settings | None = None,
     workers: Count | None = None,
+    threads: Count = 1,
     listing: Annotated[bool, Parameter("--list", negative=())] = False,
     cost: Flag = False,
     json: Flag = False,
@@ -51,7 +52,9 @@ def bench(
     settings
         Any other setting as key=value, for all methods; may be repeated.
     workers
-        Trainings side by side; one per core by default.
+        Trainings side by side; as many as the cores serve by default.
+    threads
+        Of each training, also where nothing runs beside it.
     listing
         Say what the methods are, with grid, granularity and bits, and train nothing.
     cost
@@ -104,7 +107,7 @@ def bench(
             bars.update(tasks[p.name], completed=p.step, visible=p.step > 0, note=note)
             bars.update(total, completed=sum(a for a, _ in done.values()), total=sum(b for _, b in done.values()))
 
-        counts = {"seeds": seeds or 0, "workers": workers or 0}
+        counts = {"seeds": seeds or 0, "workers": workers or 0, "threads": threads}
         summary = run(chosen, config, folder, tokens, methods=names, **counts, progress=tell)
     page = report(folder)
     if json:
