@@ -304,3 +304,16 @@ def test_random_validation_windows_are_drawn_anew(configure: Configure, tiny: Da
     loop._validate({}, {})
     assert loop.state.random_batches.state()["drawn"] == before + 2 * loop.config.batch.size
     assert Loop(configure("gpt"), tiny, tmp_path, quiet).state.random_batches is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (("weights.method=sherry", "model.hidden=42"), r"down_proj', method 'sherry': .* must be a multiple of 4"),
+        (("weights.method=tequila", "model.hidden=131"), r"down_proj', method 'tequila': group of 128 inputs does not"),
+        (("weights.method=pentanry",), "unknown method 'pentanry'. Did you mean 'pentanary'"),
+    ],
+)
+def test_a_method_that_does_not_fit_the_network(configure: Configure, pairs: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        new_network(configure("llama", *pairs), 270)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pentanet.errors import ConfigError
 from pentanet.extras import Activations, LowRank
 from pentanet.grid import Grid
 from pentanet.quant.base import Quantizer
@@ -34,3 +35,14 @@ class Method:
     activations: Activations = "none"
     low_rank: LowRank = "none"
     multiple: int = 1
+
+    def require_shape(self, rows: int, cols: int) -> None:
+        """Refuse a matrix that the method cannot round.
+
+        Raises:
+            ConfigError: its groups do not divide the inputs, or its blocks do not.
+        """
+        if cols % self.multiple:
+            raise ConfigError(f"a weight of {rows} x {cols}: its inputs must be a multiple of {self.multiple}")
+        if self.granularity is not None:
+            self.granularity.scale_shape(rows, cols)

@@ -18,7 +18,7 @@ from pentanet.errors import ConfigError, NonFiniteLossError
 from pentanet.machine import multiplies_bfloat16
 from pentanet.models import Network, build
 from pentanet.models.loss import Precision, autocast, mean_loss, token_losses, validation_batches
-from pentanet.nn import Trainable, initialize_quantizers, set_progress
+from pentanet.nn import Trainable, initialize_quantizers, method_modules, set_progress
 from pentanet.quant import method
 from pentanet.train import diagnostics, watch
 from pentanet.train.checkpoint import CheckpointStore
@@ -47,7 +47,12 @@ class Progress:
 
 
 def new_network(config: TrainConfig, vocab: int, device: torch.device | str = "cpu") -> Network:
-    """The network with its initial weights: drawn on the CPU, the same for every method and device."""
+    """The network with its initial weights: drawn on the CPU, the same for every method and device.
+
+    Raises:
+        UnknownNameError: no such method.
+        ConfigError: the method's groups or blocks do not divide the inputs of a matrix; names it.
+    """
     weights = config.weights
     low_rank = method(weights.method).low_rank
     make = Trainable(
@@ -60,6 +65,12 @@ def new_network(config: TrainConfig, vocab: int, device: torch.device | str = "c
         anneal=weights.anneal,
     )
     network = build(config.model, vocab, make)
+    for name, module in method_modules(network):
+        rows, cols = module.weight.shape
+        try:
+            method(weights.method).require_shape(rows, cols)
+        except ConfigError as error:
+            raise ConfigError(f"'{name}', method '{weights.method}': {error}") from None
     network.initialize(torch.Generator().manual_seed(config.seed))
     return network.to(device)
 
