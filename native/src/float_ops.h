@@ -183,6 +183,16 @@ float quantize(const float* x, std::int8_t* q, std::ptrdiff_t n) {
     return scale;
 }
 
+void rest(const float* __restrict x, const std::int8_t* __restrict q, float scale, float* __restrict out, std::ptrdiff_t n) {
+    for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = x[i] - static_cast<float>(q[i]) * scale;
+}
+
+std::int64_t sum_of_sizes(const std::int8_t* q, std::ptrdiff_t n) {
+    std::int32_t sum = 0;  // at most max_cols * 127
+    for (std::ptrdiff_t i = 0; i < n; ++i) sum += q[i] < 0 ? -q[i] : q[i];
+    return sum;
+}
+
 void to_float16(const float* x, std::uint16_t* out, std::ptrdiff_t n) {
     to_halves(x, out, n, [](const Floats& v) { return halves::float16<Floats, Ints>(v); });
 }
@@ -192,7 +202,8 @@ void to_bfloat16(const float* x, std::uint16_t* out, std::ptrdiff_t n) {
 }
 
 constexpr FloatOps all{dot,  dot_bfloat16, total,      silu,        relu2,
-                       gelu, gelu_tanh,    quantize,   to_float16, to_bfloat16, {attention::attend<attention::Float32>, attention::attend<attention::Float16>,
+                       gelu, gelu_tanh,    quantize,   rest,        sum_of_sizes,
+                       to_float16,         to_bfloat16, {attention::attend<attention::Float32>, attention::attend<attention::Float16>,
                                                                      attention::attend<attention::BFloat16>, attention::attend_int8}};
 
 }  // namespace floats

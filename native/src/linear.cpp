@@ -148,7 +148,7 @@ private:
     int tokens_;
 };
 
-// Tokens of a batch that are multiplied in one pass over the matrix.
+// Rows of activations that are multiplied in one pass over the matrix.
 struct Pass {
     std::size_t first, count;
 };
@@ -182,11 +182,11 @@ void fetch(const float* out, std::size_t count) {
 // the pool.
 template <class Body>
 void for_rows(const CodedMatrix& matrix, const Activations& x, Pool& pool, Body body) {
-    const int most = matrix.kernels().lookups == nullptr ? x.tokens() : fused_tokens;  // tables are larger than activations
-    for (int first = 0; first < x.tokens(); first += most) {
-        const int count = std::min(most, x.tokens() - first);
+    const int most = matrix.kernels().lookups == nullptr ? x.rows() : fused_tokens;  // tables are larger than activations
+    for (int first = 0; first < x.rows(); first += most) {
+        const int count = std::min(most, x.rows() - first);
         const Pass pass{static_cast<std::size_t>(first), static_cast<std::size_t>(count)};
-        const Operands operands(matrix, {x.token(first), x.stride(), count}, pool);
+        const Operands operands(matrix, {x.row(first), x.stride(), count}, pool);
         const auto at_once = static_cast<std::size_t>(TileSums::tiles_at_once(matrix, count));
         pool.run((matrix.tiles() + at_once - 1) / at_once, [&](std::size_t begin, std::size_t end) {
             TileSums sums(matrix, operands, count);
@@ -201,49 +201,73 @@ void for_rows(const CodedMatrix& matrix, const Activations& x, Pool& pool, Body 
 
 }  // namespace
 
-Activations::Activations(int tokens, int cols)
-    : tokens_(tokens), cols_(cols), stride_(padded_inputs(cols)), values_(static_cast<std::size_t>(tokens * stride_)),
-      scales_(static_cast<std::size_t>(tokens), 1.0f) {
-    for (int t = 0; t < tokens; ++t)
-        std::memset(values_.data() + t * stride_ + cols, 0, static_cast<std::size_t>(stride_ - cols));
+Activations::Activations(int tokens, int most_rows, int cols)
+    : tokens_(tokens), cols_(cols), stride_(padded_inputs(cols)), values_(static_cast<std::size_t>(most_rows * stride_)),
+      scales_(static_cast<std::size_t>(most_rows), 1.0f) {
+    for (int row = 0; row < most_rows; ++row)
+        std::memset(values_.data() + row * stride_ + cols, 0, static_cast<std::size_t>(stride_ - cols));
 }
 
-Activations Activations::quantize(const float* x, int tokens, int cols, const Isa& isa, Pool& pool) {
-    Activations result(tokens, cols);
-    const auto round = [&](std::size_t begin, std::size_t end) {
-        for (std::size_t t = begin; t < end; ++t)
-            result.scales_[t] = isa.ops.quantize(x + t * static_cast<std::size_t>(cols),
-                                                 result.values_.data() + static_cast<std::ptrdiff_t>(t) * result.stride_, cols);
-    };
-    pool.run(static_cast<std::size_t>(tokens), round);
+void Activations::round(int row, const float* x, const Isa& isa) {
+    scales_[static_cast<std::size_t>(row)] = isa.ops.quantize(x, values_.data() + row * stride_, cols_);
+}
+
+void Activations::round_rest(int row, const float* x, const Isa& isa) {
+    Scratch<float> rest(static_cast<std::size_t>(cols_));
+    isa.ops.rest(x, this->row(token(row)), scale(token(row)), rest.data(), cols_);
+    round(row, rest.data(), isa);
+}
+
+Activations Activations::quantize(const float* x, int tokens, int cols, Rounding rounding, const Isa& isa, Pool& pool) {
+    Activations result(tokens, rounding == Rounding::int8 ? tokens : 2 * tokens, cols);
+    const auto values = [&](int token) { return x + std::ptrdiff_t{token} * cols; };
+    pool.run(static_cast<std::size_t>(tokens), [&](std::size_t begin, std::size_t end) {
+        for (int token = static_cast<int>(begin); token < static_cast<int>(end); ++token) result.round(token, values(token), isa);
+    });
+    if (rounding == Rounding::int8) return result;
+    for (int token = 0; token < tokens; ++token)
+        if (rounding == Rounding::int8x2 || isa.ops.sum_of_sizes(result.row(token), cols) < coarse * cols)
+            result.twice_.push_back(token);
+    pool.run(result.twice_.size(), [&](std::size_t begin, std::size_t end) {
+        for (int i = static_cast<int>(begin); i < static_cast<int>(end); ++i)
+            result.round_rest(tokens + i, values(result.token(tokens + i)), isa);
+    });
     return result;
 }
 
 Activations Activations::exactly(const std::int8_t* x, int tokens, int cols) {
-    Activations result(tokens, cols);
+    Activations result(tokens, tokens, cols);
     for (int t = 0; t < tokens; ++t)
         std::memcpy(result.values_.data() + t * result.stride_, x + std::ptrdiff_t{t} * cols, static_cast<std::size_t>(cols));
     return result;
 }
 
 void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool) {
-    const auto all_rows = static_cast<std::size_t>(matrix.rows());
+    const auto all_rows = static_cast<std::size_t>(matrix.rows()), tokens = static_cast<std::size_t>(x.tokens());
     for_rows(matrix, x, pool, [&](TileSums& sums, Pass pass, std::size_t top, std::size_t rows) {
         const std::size_t real = std::min(rows, all_rows - top), slices = matrix.slices().size();
+        const std::size_t firsts = std::min(pass.count, tokens - std::min(tokens, pass.first));  // then come second rows
+        std::vector<float> second((pass.count - firsts) * real);
+        const auto output = [&](std::size_t i) {
+            return i < firsts ? y + (pass.first + i) * all_rows + top : second.data() + (i - firsts) * real;
+        };
         for (std::size_t slice = 0; slice < slices; ++slice) {
             const std::int32_t* sum = sums.slice(slice);
             const TileScales scales(matrix, top / tile_rows, rows / tile_rows, slice);
-            for (std::size_t t = 0; t < pass.count; ++t) {
-                float* out = y + pass.first * all_rows + top;
-                fetch(out + std::min(t + 4, pass.count - 1) * all_rows, real);
-                const float last = slice + 1 == slices ? x.scale(static_cast<int>(pass.first + t)) : 1.0f;
-                const Scaling scaling{matrix.levels().spacing, sums.base(slice, t), scales.data(), slice == 0, last};
-                matrix.isa().scale_sums(sum + t * rows, scaling, static_cast<std::ptrdiff_t>(real), out + t * all_rows);
+            for (std::size_t i = 0; i < pass.count; ++i) {
+                fetch(output(std::min(i + 4, pass.count - 1)), real);
+                const float last = slice + 1 == slices ? x.scale(static_cast<int>(pass.first + i)) : 1.0f;
+                const Scaling scaling{matrix.levels().spacing, sums.base(slice, i), scales.data(), slice == 0, last};
+                matrix.isa().scale_sums(sum + i * rows, scaling, static_cast<std::ptrdiff_t>(real), output(i));
             }
         }
         if (const auto bias = matrix.bias(); !bias.empty())
-            for (std::size_t t = pass.first; t < pass.first + pass.count; ++t)
-                for (std::size_t r = 0; r < real; ++r) y[t * all_rows + top + r] += bias[top + r];
+            for (std::size_t i = 0; i < firsts; ++i)
+                for (std::size_t r = 0; r < real; ++r) output(i)[r] += bias[top + r];
+        for (std::size_t i = firsts; i < pass.count; ++i) {
+            float* out = y + static_cast<std::size_t>(x.token(static_cast<int>(pass.first + i))) * all_rows + top;
+            for (std::size_t r = 0; r < real; ++r) out[r] += output(i)[r];
+        }
     });
 }
 

@@ -106,7 +106,12 @@ const CodedMatrix& coded_matrix(const Held& held, std::size_t cols) {
     return *matrix;
 }
 
-Numpy apply(const Held& held, const Array<float, 2>& x, int threads) {
+Rounding rounding_named(const std::string& name) {
+    return named<Rounding>(name, {{"int8", Rounding::int8}, {"int8x2", Rounding::int8x2}, {"adaptive", Rounding::adaptive}});
+}
+
+Numpy apply(const Held& held, const Array<float, 2>& x, int threads, const std::string& activations) {
+    const Rounding rounding = rounding_named(activations);
     const std::size_t tokens = x.shape(0);
     const auto rows = static_cast<std::size_t>(pentanet::rows(held.matrix));
     if (x.shape(1) != static_cast<std::size_t>(cols(held.matrix))) throw std::invalid_argument("activations of another width");
@@ -116,7 +121,7 @@ Numpy apply(const Held& held, const Array<float, 2>& x, int threads) {
         const nb::gil_scoped_release release;
         Pool pool(threads);
         if (const auto* matrix = std::get_if<CodedMatrix>(&held.matrix))
-            linear(*matrix, Activations::quantize(x.data(), count, matrix->cols(), matrix->isa(), pool), y.data(), pool);
+            linear(*matrix, Activations::quantize(x.data(), count, matrix->cols(), rounding, matrix->isa(), pool), y.data(), pool);
         else
             linear(std::get<PlainMatrix>(held.matrix), x.data(), count, y.data(), pool);
     }
@@ -209,7 +214,8 @@ void bind_matrix(nb::module_& m) {
             const auto* matrix = std::get_if<CodedMatrix>(&held.matrix);
             return matrix != nullptr && matrix->repacked();
         })
-        .def("apply", apply, "x"_a, "threads"_a = 1, "float32 [tokens, cols] -> [tokens, rows], through int8 where coded.")
+        .def("apply", apply, "x"_a, "threads"_a = 1, "activations"_a = "int8",
+             "float32 [tokens, cols] -> [tokens, rows], through int8 where coded.")
         .def("sums", sums, "x"_a, "threads"_a = 1, "int8 [tokens, cols] -> exact int32 [slices, tokens, rows].");
 }
 
@@ -283,14 +289,16 @@ void bind_session(nb::module_& m) {
     nb::class_<Session>(m, "Session", "Sequences that a model continues. Not for two threads at once.")
         .def(
             "__init__",
-            [](Session* self, std::shared_ptr<const Model> model, int sequences, int threads, const std::string& cache) {
+            [](Session* self, std::shared_ptr<const Model> model, int sequences, int threads, const std::string& cache,
+               const std::string& activations) {
                 const CacheType type = named<CacheType>(cache, {{"float32", CacheType::float32},
                                                                 {"float16", CacheType::float16},
                                                                 {"bfloat16", CacheType::bfloat16},
                                                                 {"int8", CacheType::int8}});
-                new (self) Session(std::move(model), sequences, threads, type);
+                new (self) Session(std::move(model), sequences, threads, type, rounding_named(activations));
             },
-            "model"_a, nb::kw_only(), "sequences"_a = 1, "threads"_a = 1, "cache"_a = "float32")
+            "model"_a, nb::kw_only(), "sequences"_a = 1, "threads"_a = 1, "cache"_a = "float32",
+            "activations"_a = "int8")
         .def_prop_ro("sequences", &Session::sequences)
         .def_prop_ro("threads", &Session::threads)
         .def_prop_ro("cache_bytes_per_token", [](const Session& session) { return session.cache().bytes_per_token(); })

@@ -19,8 +19,8 @@ std::size_t product(int a, int b) { return static_cast<std::size_t>(a) * static_
 // Applies several matrices to the same x [tokens, cols], which is rounded once.
 class Input {
 public:
-    Input(const std::vector<float>& x, int tokens, int cols, const Isa& isa, Pool& pool)
-        : x_(x.data()), tokens_(tokens), cols_(cols), isa_(isa), pool_(pool) {}
+    Input(const std::vector<float>& x, int tokens, int cols, Rounding rounding, const Isa& isa, Pool& pool)
+        : x_(x.data()), tokens_(tokens), cols_(cols), rounding_(rounding), isa_(isa), pool_(pool) {}
 
     void apply(const Matrix& matrix, float* y) {
         if (const auto* coded = std::get_if<CodedMatrix>(&matrix)) {
@@ -34,12 +34,13 @@ public:
 
 private:
     Activations round(int planes) const {
-        if (planes == 1) return Activations::quantize(x_, tokens_, cols_, isa_, pool_);
-        return Activations::quantize(repeated(x_, tokens_, cols_, planes).data(), tokens_, planes * cols_, isa_, pool_);
+        if (planes == 1) return Activations::quantize(x_, tokens_, cols_, rounding_, isa_, pool_);
+        return Activations::quantize(repeated(x_, tokens_, cols_, planes).data(), tokens_, planes * cols_, rounding_, isa_, pool_);
     }
 
     const float* x_;
     int tokens_, cols_;
+    Rounding rounding_;
     const Isa& isa_;
     Pool& pool_;
     std::array<std::optional<Activations>, 3> rounded_;  // by planes
@@ -47,10 +48,11 @@ private:
 
 }  // namespace
 
-Session::Session(std::shared_ptr<const Model> model, int sequences, int threads, CacheType cache)
+Session::Session(std::shared_ptr<const Model> model, int sequences, int threads, CacheType cache, Rounding rounding)
     : model_(std::move(model)), pool_(std::max(threads, 1)), lengths_(static_cast<std::size_t>(std::max(sequences, 0))),
       cache_(cache, static_cast<int>(model_->layers.size()), this->sequences(), model_->kv_heads, model_->head_width,
-             model_->context) {
+             model_->context),
+      rounding_(rounding) {
     if (sequences < 1) throw std::invalid_argument("a session has room for at least one sequence");
 }
 
@@ -117,7 +119,7 @@ void Session::chunk(std::span<const Row> rows, float* logits) {
     }
     if (wanted == 0) return;
     norm(m.final_norm, x_, wanted, normed_);
-    Input(normed_, wanted, m.width, *m.isa, pool_).apply(*m.head, logits);
+    Input(normed_, wanted, m.width, rounding_, *m.isa, pool_).apply(*m.head, logits);
 }
 
 // Cuts the queries of the chunk into jobs: head after head, so that what a head reads stays in a cache of the processor.
@@ -161,7 +163,7 @@ void Session::attention(const Layer& layer, int index) {
     norm(layer.attention_norm, x_, rows, normed_);
     const std::size_t queries = product(rows, m.query_width()), keys = product(rows, m.kv_width());
     qkv_.resize(queries + 2 * keys);
-    Input input(normed_, rows, m.width, *m.isa, pool_);
+    Input input(normed_, rows, m.width, rounding_, *m.isa, pool_);
     if (layer.qkv.size() == 3) {
         input.apply(*layer.qkv[0], qkv_.data());
         input.apply(*layer.qkv[1], qkv_.data() + queries);
@@ -179,7 +181,7 @@ void Session::attention(const Layer& layer, int index) {
         mixed = &normed_;
     }
     out_.resize(product(rows, m.width));
-    Input(*mixed, rows, m.query_width(), *m.isa, pool_).apply(*layer.attention_out, out_.data());
+    Input(*mixed, rows, m.query_width(), rounding_, *m.isa, pool_).apply(*layer.attention_out, out_.data());
     add_to_residual();
 }
 
@@ -234,7 +236,7 @@ void Session::mlp(const Layer& layer) {
     norm(layer.mlp_norm, x_, rows, normed_);
     hidden_.resize(product(rows, hidden));
     other_.resize(layer.up.size() == 2 ? hidden_.size() : 0);
-    Input input(normed_, rows, m.width, *m.isa, pool_);
+    Input input(normed_, rows, m.width, rounding_, *m.isa, pool_);
     input.apply(*layer.up[0], hidden_.data());
     if (layer.up.size() == 2) input.apply(*layer.up[1], other_.data());
     pool_.run(static_cast<std::size_t>(rows), [&](std::size_t begin, std::size_t end) {
@@ -249,7 +251,7 @@ void Session::mlp(const Layer& layer) {
         inner = &other_;
     }
     out_.resize(product(rows, m.width));
-    Input(*inner, rows, hidden, *m.isa, pool_).apply(*layer.down, out_.data());
+    Input(*inner, rows, hidden, rounding_, *m.isa, pool_).apply(*layer.down, out_.data());
     add_to_residual();
 }
 

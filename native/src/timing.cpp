@@ -43,7 +43,7 @@ void multiply_all(std::span<const MatrixRef> matrices, const float* x, float* y,
     std::optional<Activations> rounded;
     for (const MatrixRef& matrix : matrices) {
         if (const auto* coded = std::get_if<CodedMatrix>(matrix.get())) {
-            if (!rounded) rounded = Activations::quantize(x, 1, coded->cols(), isa, pool);
+            if (!rounded) rounded = Activations::quantize(x, 1, coded->cols(), Rounding::int8, isa, pool);
             linear(*coded, *rounded, y, pool);
         } else {
             linear(std::get<PlainMatrix>(*matrix), x, 1, y, pool);
@@ -123,7 +123,7 @@ Timing::Products Timing::products(std::span<const CodedMatrix* const> matrices, 
         record.limit.push_back(against_read ? read() : multiply());
         record.seconds.push_back(seconds_of([&] {
             for (const CodedMatrix* matrix : matrices)
-                linear(*matrix, Activations::quantize(x.data(), tokens, matrix->cols(), matrix->isa(), pool_), y.data(), pool_);
+                linear(*matrix, Activations::quantize(x.data(), tokens, matrix->cols(), Rounding::int8, matrix->isa(), pool_), y.data(), pool_);
         }));
     });
 }

@@ -1,6 +1,7 @@
 // The loops over float32: right to rounding on the oracle, and the same bits on every other instruction set.
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <numbers>
@@ -26,8 +27,9 @@ bool same(const std::vector<float>& a, const std::vector<float>& b) {
 
 struct Results {
     float dot, dot_bfloat16, total, quantize;
-    std::vector<float> silu, relu2, gelu, gelu_tanh, alone;
+    std::vector<float> silu, relu2, gelu, gelu_tanh, alone, rest;
     std::vector<std::int8_t> rounded;
+    std::int64_t sizes;
 };
 
 Results results(const FloatOps& ops, const std::vector<float>& a, const std::vector<float>& b) {
@@ -50,13 +52,17 @@ Results results(const FloatOps& ops, const std::vector<float>& a, const std::vec
     ops.gelu(r.alone.data(), nullptr, n);
     r.rounded.resize(a.size());
     r.quantize = ops.quantize(a.data(), r.rounded.data(), n);
+    r.rest.resize(a.size());
+    ops.rest(a.data(), r.rounded.data(), r.quantize, r.rest.data(), n);
+    r.sizes = ops.sum_of_sizes(r.rounded.data(), n);
     return r;
 }
 
 void remember(const Results& r) {
     const float sums[] = {r.dot, r.dot_bfloat16, r.total, r.quantize};
     add_to_digest(sums, 4);
-    for (const auto* values : {&r.silu, &r.relu2, &r.gelu, &r.gelu_tanh, &r.alone}) add_to_digest(values->data(), values->size());
+    for (const auto* values : {&r.silu, &r.relu2, &r.gelu, &r.gelu_tanh, &r.alone, &r.rest})
+        add_to_digest(values->data(), values->size());
     add_to_digest(r.rounded.data(), r.rounded.size());
 }
 
@@ -65,6 +71,7 @@ void oracle(const FloatOps& ops, const std::vector<float>& a, const std::vector<
     const std::string size = std::to_string(a.size());
     double dot = 0, norm = 0, total = 0, sizes = 0;
     float largest = 0;
+    std::int64_t magnitudes = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {
         dot += double{a[i]} * b[i];
         norm += std::fabs(double{a[i]} * b[i]);
@@ -83,9 +90,13 @@ void oracle(const FloatOps& ops, const std::vector<float>& a, const std::vector<
         const double t = x * 0.5 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x))) * b[i];
         check(std::fabs(r.gelu_tanh[i] - t) <= 1e-6 * std::fabs(x * b[i]), "gelu with tanh " + std::to_string(x));
         check(r.rounded[i] == std::nearbyint(a[i] / (largest / 127.0f)), "quantize " + std::to_string(a[i]));
+        const float levels = static_cast<float>(r.rounded[i]) * r.quantize;
+        check(r.rest[i] == a[i] - levels, "rest " + std::to_string(a[i]));
+        magnitudes += std::abs(r.rounded[i]);
     }
     check(std::fabs(r.total - total) <= 1e-6 * sizes, "total " + size);
     check(r.quantize == largest / 127.0f, "scale " + size);
+    check(r.sizes == magnitudes, "sizes " + size);
 }
 
 void edges(const FloatOps& ops, const std::string& name) {
@@ -124,7 +135,7 @@ void floats() {
             check(r.dot == right.dot && r.dot_bfloat16 == right.dot_bfloat16 && r.total == right.total &&
                       r.quantize == right.quantize && same(r.silu, right.silu) && same(r.relu2, right.relu2) &&
                       same(r.gelu, right.gelu) && same(r.gelu_tanh, right.gelu_tanh) && same(r.alone, right.alone) &&
-                      r.rounded == right.rounded,
+                      same(r.rest, right.rest) && r.rounded == right.rounded && r.sizes == right.sizes,
                   "same bits on " + std::string(isa->name) + " " + std::to_string(n));
         }
     }

@@ -9,5 +9,11 @@ Activations = Literal["none", "int8", "elastic8", "elastic2", "elastic1", "hadam
 LowRank = Literal["none", "gated", "plain"]
 """Whether a float path of low rank stands beside it, and whether a learned gate scales that."""
 
+Rounding = Literal["int8", "int8x2", "adaptive"]
+"""How activations become int8 when a model runs: once, twice, or twice where once would be coarse."""
+RoundingChoice = Literal["auto", "int8", "int8x2", "adaptive"]
+"""With "auto" for what the engine and the model make of it."""
+
 ACTIVATIONS: tuple[Activations, ...] = get_args(Activations)
 LOW_RANK: tuple[LowRank, ...] = get_args(LowRank)
+ROUNDINGS: tuple[RoundingChoice, ...] = get_args(RoundingChoice)

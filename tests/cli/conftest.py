@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -68,8 +69,12 @@ def command() -> list[str]:
 
 @pytest.fixture
 def start(command: list[str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start a command in a process of its own; what a failed test leaves running is ended."""
+    """Start a command in a process of its own; what a failed test leaves running is ended.
+
+    It heeds Ctrl-C even where the tests run in the background of a shell, which makes its jobs ignore it.
+    """
     started: list[subprocess.Popen[str]] = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what is not ignored is the default in a child
 
     def run(*arguments: object, **options: Any) -> subprocess.Popen[str]:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -81,6 +86,7 @@ def start(command: list[str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         with process:  # closes its pipes, and waits
             process.kill()
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,20 @@ def test_bench_saves_and_leaves(number, code, start, tiny, tmp_path):
     assert logged(run) == list(range(1, steps_done(run) + 1)), "it went on, and did not begin again"
 
 
+def test_commands_heed_ctrl_c_where_the_tests_ignore_it(request):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what it runs in the background
+    try:
+        process = request.getfixturevalue("start")("--version", preexec_fn=say_whether_ctrl_c_is_heeded)
+        assert process.communicate(timeout=300)[0].startswith("heeded\n")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def say_whether_ctrl_c_is_heeded():
+    """For the child: an ignored signal stays ignored in what it becomes, a handler of ours becomes the default."""
+    os.write(1, b"ignored\n" if signal.getsignal(signal.SIGINT) == signal.SIG_IGN else b"heeded\n")
+
+
 def test_speed_leaves_at_once(start, tmp_path, monkeypatch):
     pytest.importorskip("pentanet._native", reason="the engine was not compiled")
     monkeypatch.setenv("TMPDIR", str(tmp_path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 from typing import Any
@@ -58,6 +57,43 @@ def test_sums_are_those_of_the_levels(isa: str, layout: Layout, grid: Any, rows:
         bias = random.normal(size=rows).astype(np.float32)
         with_bias = matrix(layout, grid, levels, scales, isa=isa, bias=bias)
         np.testing.assert_array_equal(with_bias.apply(x.astype(np.float32), threads=2), total + bias)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("groups", [1, 7])
+@pytest.mark.parametrize("tokens", [1, 5, 11])
+def test_tokens_that_are_rounded_twice(isa: str, groups: int, tokens: int) -> None:
+    """Exact sums, then these float32 operations in this order; coarse tokens alone with "adaptive"."""
+    random = np.random.default_rng(tokens)
+    layout, grid, rows, cols = LAYOUTS["pentanary-7bit"], GRIDS["pentanary"], 37, 84
+    levels = layout.draw(random, grid, rows, cols)
+    scales, bias = random.uniform(0.1, 1, (rows, groups)), random.normal(size=rows)
+    made = matrix(layout, grid, levels, scales.astype(np.float32), isa=isa, bias=bias.astype(np.float32))
+    x = random.normal(size=(tokens, cols)).astype(np.float32)
+    x[::2, 5] = 40  # far out: a sixteenth of the others' levels
+
+    def rounded(x: Any) -> tuple[Any, Any]:
+        scale = np.abs(x).max(-1, keepdims=True) / np.float32(127)
+        return np.rint(x / scale).astype(np.int8), scale
+
+    def product(q: Any, scale: Any) -> Any:
+        total = np.zeros((tokens, rows), np.float32)
+        for group, sums in enumerate(made.sums(q)):
+            total += sums.astype(np.float32) * scales.astype(np.float32)[:, group]
+        return total * scale
+
+    q, scale = rounded(x)
+    once = product(q, scale) + bias.astype(np.float32)
+    twice = once + product(*rounded(x - q.astype(np.float32) * scale))
+    for threads in (1, 3):
+        np.testing.assert_array_equal(made.apply(x, threads), once)
+        np.testing.assert_array_equal(made.apply(x, threads, "int8x2"), twice)
+        mixed = np.where(np.arange(tokens)[:, None] % 2 == 0, twice, once)
+        np.testing.assert_array_equal(made.apply(x, threads, "adaptive"), mixed)
+    exact = x @ (levels * np.repeat(scales, cols // groups, 1)).T + bias
+    assert np.abs(twice - exact).max() < 0.03 * np.abs(once - exact).max()
+    with pytest.raises(ValueError, match="unknown name 'int4'"):
+        made.apply(x, 1, "int4")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -172,7 +208,10 @@ def test_a_missing_engine_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_leaving_python_leaves_no_thread_behind() -> None:
     code = (
-        "import numpy as np; from pentanet import _native as n;"
-        "n.Matrix.plain(np.zeros(64, np.uint8), dtype='float32', rows=4, cols=4).apply(np.ones((2, 4), np.float32), 4)"
+        "import os; import numpy as np; from pentanet import _native as n;"
+        "made = n.Matrix.plain(np.zeros(64, np.uint8), dtype='float32', rows=4, cols=4);"
+        "threads = lambda: len(os.listdir('/proc/self/task')) if os.path.exists('/proc/self/task') else 1;"
+        "before = threads(); made.apply(np.ones((2, 4), np.float32), 4); print(threads() - before)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=dict(os.environ))
+    left = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (left.returncode, left.stdout, left.stderr) == (0, "0\n", "")

@@ -17,7 +17,7 @@ from tokenizers import models as tokenizer_models
 from torch import Tensor
 
 from pentanet.errors import CodeError, ConfigError, EngineError, UnknownNameError, UnsupportedModelError
-from pentanet.extras import ACTIVATIONS, LowRank
+from pentanet.extras import ACTIVATIONS, LowRank, RoundingChoice
 from pentanet.models import GPTConfig, LlamaConfig, ModelConfig, build
 from pentanet.models.rope import LinearRope, Llama3Rope, YarnRope
 from pentanet.nn import Trainable, quantized_modules
@@ -58,6 +58,7 @@ MODELS: dict[str, tuple[ModelConfig, str, str, str]] = {  # sizes, method, embed
     "septenary": (llama(kv_heads=6, width=36), "septenary", "bfloat16", "bfloat16"),
     "binary": (llama(kv_heads=1), "binary", "grid", "grid"),
     "tequila": (llama(), "tequila", "int8", "grid"),
+    "outliers": (llama(sub_norms=False, hidden=112), "pentanary", "int8", "int8"),
 }
 
 
@@ -80,6 +81,8 @@ def write(path: Path, name: str, low_rank: LowRank = "none") -> Path:
         for parameter_name, parameter in network.named_parameters():
             if "norm" in parameter_name or "ln_" in parameter_name:
                 parameter.uniform_(0.5, 1.5, generator=generator)  # a gain of 1 would hide a missing one
+                if sizes == "outliers":
+                    parameter[7] = 12.0
         for _, module in quantized_modules(network):
             module.quantizer.initialize(module.weight)
             if isinstance(module.quantizer, TequilaQuantizer):
@@ -105,20 +108,29 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def rounded_forward(self: PackedLinear, x: Tensor) -> Tensor:
-    """The linear of the slow path, with the activations that the engine multiplies."""
-    if not isinstance(self.matrix, Coded):
-        return torch.nn.functional.linear(x, self.matrix.all())
+    """The linear of the slow path, with the activations that the engine multiplies, in its order."""
+    matrix = self.matrix
+    if not isinstance(matrix, Coded):
+        return torch.nn.functional.linear(x, matrix.all())
+
+    def product(q: Tensor, scale: Tensor) -> Tensor:
+        groups = q.unflatten(-1, (matrix.levels.shape[1], -1)).double()
+        sums = torch.einsum("...gc,rgc->...rg", groups, matrix.levels.double())
+        return (sums.float() * matrix.scales.squeeze(-1)).sum(-1) * scale
+
     scale = x.abs().amax(-1, keepdim=True) / 127
     q = (x / scale.clamp_min(1e-30)).round()
-    groups = self.matrix.levels.shape[1]
-    sums = torch.einsum("...gc,rgc->...rg", q.unflatten(-1, (groups, -1)).double(), self.matrix.levels.double())
-    y = (sums.float() * self.matrix.scales.squeeze(-1)).sum(-1) * scale
-    return y if self.matrix.bias is None else y + self.matrix.bias
+    y = product(q, scale)
+    y = y if matrix.bias is None else y + matrix.bias
+    coarse = q.double().abs().mean(-1, keepdim=True) < 12
+    rest = x - q * scale
+    more = rest.abs().amax(-1, keepdim=True) / 127
+    return y + product((rest / more.clamp_min(1e-30)).round(), more) * coarse
 
 
 @pytest.fixture
 def rounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the slow path round activations to int8 as the engine does."""
+    """Makes the slow path round activations as the engine does."""
     monkeypatch.setattr(PackedLinear, "forward", rounded_forward)
 
 
@@ -208,7 +220,7 @@ def test_other_sequences_change_nothing(packed: Packed, cache: CacheType) -> Non
     engine = Engine.open(packed("mistral"), cache=cache)
     texts = [text(length, seed) for seed, length in enumerate((130, 1, 57))]
     whole = [engine.logits(ids) for ids in texts]
-    session = _native.Session(engine.model, sequences=4, threads=2, cache=cache)
+    session = _native.Session(engine.model, sequences=4, threads=2, cache=cache, activations=engine.activations)
 
     def forward(*parts: tuple[int, list[int]]) -> np.ndarray:
         ids = np.array([i for _, part in parts for i in part], np.int32)
@@ -243,6 +255,8 @@ def test_a_session_refuses_parts_that_do_not_fit(packed: Packed) -> None:
         _native.Session(Engine.open(packed("bitnet")).model, sequences=0)
     with pytest.raises(ValueError, match="unknown name 'int3'"):
         _native.Session(Engine.open(packed("bitnet")).model, cache="int3")
+    with pytest.raises(ValueError, match="unknown name 'int3'"):
+        _native.Session(Engine.open(packed("bitnet")).model, activations="int3")
     with pytest.raises(UnknownNameError, match="cache 'int3'"):
         Engine.open(packed("bitnet"), cache="int3")  # type: ignore[arg-type]
 
@@ -305,11 +319,40 @@ def test_the_network_takes_batches(packed: Packed) -> None:
     np.testing.assert_array_equal(found[1], engine.logits(ids[1].tolist()))
 
 
+@pytest.mark.parametrize("activations", ["int8", "int8x2", "adaptive"])
+def test_the_slow_path_rounds_as_it_is_told(packed: Packed, activations: RoundingChoice) -> None:
+    path, ids = packed("outliers"), text(64)
+    engine = Engine.open(path, activations=activations)
+    assert engine.activations == activations
+    found = engine.logits(ids)
+    with torch.inference_mode():
+        expected, exact = (
+            model.network(torch.tensor([ids]))[0].numpy() for model in (load(path, activations=activations), load(path))
+        )
+    error, cost = (np.abs(found - other).max(-1) / exact.std() for other in (expected, exact))
+    assert np.median(error) < 1e-3
+    assert error.max() < 0.25
+    assert np.median(cost) < 0.002 if activations == "int8x2" else np.median(cost) > 0.02
+
+
+def test_auto_rounds_as_training_did(packed: Packed) -> None:
+    assert Engine.open(packed("bitnet+int8")).activations == "int8"
+    assert Engine.open(packed("bitnet")).activations == "adaptive"
+
+
+def test_roundings_that_do_not_exist_or_do_not_fit_are_refused(packed: Packed) -> None:
+    for opened in (Engine.open, load):
+        with pytest.raises(UnknownNameError, match="activations 'int4'"):
+            opened(packed("bitnet"), activations="int4")  # type: ignore[arg-type]
+    with pytest.raises(UnsupportedModelError, match=r"'elastic2'.*--activations"):
+        load(packed("bitnet+elastic2"), activations="int8")
+
+
 def test_int8_activations_change_little(packed: Packed) -> None:
     ids = torch.tensor([text(64)])
     with torch.inference_mode():
         exact = load(packed("bitnet")).network(ids)
-    rounded = Engine.open(packed("bitnet")).runtime().network(ids)
+    rounded = Engine.open(packed("bitnet"), activations="int8").runtime().network(ids)
     assert 0 < (exact - rounded).std() < 0.1 * exact.std()
 
 

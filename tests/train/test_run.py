@@ -230,7 +230,8 @@ def test_a_claim_that_was_cut_short_is_taken_up(configure: Configure, tiny: Data
     part.mkdir()
     for name in ("data.json", "tokenizer.json"):
         shutil.copy(tmp_path / "run" / name, part / name)
-    train(configure(), part, tiny)
+    assert train(configure(), part, tiny)["steps"] == 3
+    assert set(files(part)) > {"config.toml", "data.json", "tokenizer.json"}
 
 
 def test_the_configuration_is_written_last_and_all_of_it_safely(

@@ -102,6 +102,8 @@ struct FloatOps {
     void (*gelu)(float* x, const float* by, std::ptrdiff_t n);  // with erf, to a unit in the last place of 1
     void (*gelu_tanh)(float* x, const float* by, std::ptrdiff_t n);  // with GPT-2's tanh in the place of erf
     float (*quantize)(const float* x, std::int8_t* q, std::ptrdiff_t n);  // see linear.h
+    void (*rest)(const float* x, const std::int8_t* q, float scale, float* out, std::ptrdiff_t n);  // x - q * scale
+    std::int64_t (*sum_of_sizes)(const std::int8_t* q, std::ptrdiff_t n);
     void (*to_float16)(const float* x, std::uint16_t* out, std::ptrdiff_t n);  // ties to even; what is too large to 65504
     void (*to_bfloat16)(const float* x, std::uint16_t* out, std::ptrdiff_t n);
     void (*attend[cache_types])(const Attend& a);

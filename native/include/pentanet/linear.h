@@ -12,31 +12,50 @@
 
 namespace pentanet {
 
+// How activations become integers. One input much larger than the others leaves few of the 127 levels to those; a second
+// int8 for what the first one missed, with a scale of its own, gives them back. The products see it as one more token.
+enum class Rounding : std::uint8_t {
+    int8,      // once
+    int8x2,    // twice: x = scale * value + second scale * second value
+    adaptive,  // twice where the mean magnitude of the values is below `coarse`
+};
+
+// Rounding moves each value by 1/4 in the mean: here by 2 % of its size. Magnitudes are summed and not squares, of which a
+// single large input would be most.
+inline constexpr std::int64_t coarse = 12;
+
 // Activations [tokens, cols] as int8 with one scale per token: scale = max |x| / 127, value = x / scale rounded to the
-// nearest integer, ties to even.
+// nearest integer, ties to even. Tokens that are rounded twice have a second row, [tokens + seconds, cols].
 class Activations {
 public:
     // Rounds float32 [tokens, cols].
-    static Activations quantize(const float* x, int tokens, int cols, const Isa& isa, Pool& pool);
+    static Activations quantize(const float* x, int tokens, int cols, Rounding rounding, const Isa& isa, Pool& pool);
     // Takes int8 [tokens, cols] as they are, with scales of 1.
     static Activations exactly(const std::int8_t* x, int tokens, int cols);
 
     int tokens() const { return tokens_; }
+    int rows() const { return tokens_ + static_cast<int>(twice_.size()); }
     int cols() const { return cols_; }
     std::ptrdiff_t stride() const { return stride_; }
-    const std::int8_t* token(int index) const { return values_.data() + index * stride_; }
-    float scale(int token) const { return scales_[static_cast<std::size_t>(token)]; }
+    const std::int8_t* row(int index) const { return values_.data() + index * stride_; }
+    float scale(int row) const { return scales_[static_cast<std::size_t>(row)]; }
+    // The token whose row, or second row, this is.
+    int token(int row) const { return row < tokens_ ? row : twice_[static_cast<std::size_t>(row - tokens_)]; }
 
 private:
-    Activations(int tokens, int cols);
+    Activations(int tokens, int most_rows, int cols);
+    void round(int row, const float* x, const Isa& isa);
+    void round_rest(int row, const float* x, const Isa& isa);
+
     int tokens_, cols_;
-    std::ptrdiff_t stride_;  // zeros behind each token, up to the end of the last group of any layout
+    std::ptrdiff_t stride_;  // zeros behind each row, up to the end of the last group of any layout
     Scratch<std::int8_t> values_;
     std::vector<float> scales_;
+    std::vector<int> twice_;  // tokens with a second row
 };
 
 // y[token * matrix.rows() + row] = scale of the token * sum over slices (scale of the slice * its integer sum), in this
-// order; a bias is added last. The result does not depend on the instruction set, the threads or what other tokens there are.
+// order; then a bias is added, and at last what the second row of the token gives, made likewise. The result does not depend on the instruction set, the threads or what other tokens there are.
 void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool);
 
 // The integers behind it: sums of level * activation, [slices, tokens, rows].

@@ -23,7 +23,7 @@ struct Part {
 class Session {
 public:
     // Room for so many sequences, which are all empty at first.
-    Session(std::shared_ptr<const Model> model, int sequences, int threads, CacheType cache);
+    Session(std::shared_ptr<const Model> model, int sequences, int threads, CacheType cache, Rounding rounding);
 
     const Model& model() const { return *model_; }
     int sequences() const { return static_cast<int>(lengths_.size()); }
@@ -65,6 +65,7 @@ private:
     Pool pool_;
     std::vector<int> lengths_;
     Cache cache_;
+    Rounding rounding_;
     std::span<const Row> rows_;  // of the chunk
     std::vector<Job> jobs_;
     std::vector<float> x_, normed_, qkv_, mixed_, hidden_, other_, out_;  // [rows, ...]

@@ -24,6 +24,7 @@ def generate(
     engine: Literal["auto", "native", "torch"] = "auto",
     threads: Threads = 0,
     cache: Literal["float32", "float16", "bfloat16", "int8"] = "float32",
+    activations: Literal["auto", "int8", "int8x2", "adaptive"] = "auto",
     json: Flag = False,
 ) -> None:
     """Continue a prompt, token by token.
@@ -49,11 +50,14 @@ def generate(
     seed
         The same seed writes the same text.
     engine
-        native: compiled, activations rounded to int8; torch: slow, exact; auto: native where it was compiled.
+        native: compiled, activations rounded; torch: slow, exact; auto: native where it was compiled.
     threads
         Of the native engine; 0 for one on each core.
     cache
         Of the native engine: how keys and values are stored.
+    activations
+        How the inputs of linears are rounded: int8, int8x2 (what that missed once more), adaptive (twice where once
+        would be coarse); auto: torch as in training, native adaptive, or int8 where it was trained so.
     json
         Print prompt, text and speed as JSON instead of streaming.
     """
@@ -74,7 +78,7 @@ def generate(
         repetition_penalty=repetition_penalty,
         seed=seed,
     )
-    pieces = stream(open_predictor(model, engine, threads, cache), prompt, tokens, sampling)
+    pieces = stream(open_predictor(model, engine, threads, cache, activations), prompt, tokens, sampling)
     started = time.monotonic()
     if json:
         text = "".join(pieces)

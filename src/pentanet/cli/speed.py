@@ -16,6 +16,7 @@ def speed(
     layouts: Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)] = None,
     model: str = "llama-778m",
     cache: Literal["float32", "float16", "bfloat16", "int8"] = "float32",
+    activations: Literal["int8", "int8x2", "adaptive"] = "int8",
     against: Literal["llama.cpp"] | None = None,
     quick: Flag = False,
     out: Path | None = None,
@@ -33,6 +34,8 @@ def speed(
         Shape of the synthetic model: llama-778m, smollm2-135m, or none.
     cache
         How the model stores keys and values.
+    activations
+        How the model rounds the inputs of its linears: int8, int8x2 (what that missed once more), adaptive.
     against
         Measure stock llama.cpp in turn with the model; needs the packages llama-cpp-python and gguf.
     quick
@@ -52,6 +55,7 @@ def speed(
         layouts=layouts or (),
         model=model,
         cache=cache,
+        activations=activations,
         against=against is not None,
         quick=quick,
     )

@@ -19,11 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pentanet.extras import Activations
+from pentanet.extras import Activations, Rounding
 from pentanet.quant.rotation import block_size, signs
 
 SMALLEST = 1e-8
 LEAST_POSITIVE = 2.0**-149  # float32
+COARSE = 12  # mean magnitude of the int8 of a token: see native/include/pentanet/linear.h
 
 
 def input_quantizer(kind: Activations) -> nn.Module | None:
@@ -42,10 +43,18 @@ def input_quantizer(kind: Activations) -> nn.Module | None:
 
 
 class Int8(nn.Module):
-    """x [..., cols] -> the same, rounded to int8 with one scale per token as in native/src/float_ops.h."""
+    """x [..., cols] -> the same, rounded to int8 with one scale per token as in native/src/float_ops.h.
+
+    With "int8x2" what rounding missed is rounded likewise and added; with "adaptive" only where the int8 of a token are
+    small but for a few.
+    """
+
+    def __init__(self, rounding: Rounding = "int8") -> None:
+        super().__init__()
+        self.rounding: Rounding = rounding
 
     def forward(self, x: Tensor) -> Tensor:
-        return _Int8.apply(x)  # pyright: ignore[reportReturnType]
+        return _Int8.apply(x, self.rounding)  # pyright: ignore[reportReturnType]
 
 
 class Hadamard(nn.Module):
@@ -87,18 +96,34 @@ class Elastic(nn.Module):
 
 class _Int8(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, rounding: Rounding) -> Tensor:
         del ctx
         values = x.float()
-        scale = values.abs().amax(-1, keepdim=True).div_(127)
-        # A token of zeros, or of values too small for a scale, has scale zero, and zero is what it becomes.
-        levels = values.div(scale.clamp(min=LEAST_POSITIVE)).round_().clamp_(-127, 127)
-        return levels.mul_(scale).add_(0.0).to(x.dtype)
+        levels, scale = int8_levels(values)
+        once = levels * scale
+        if rounding == "int8":
+            return once.add_(0.0).to(x.dtype)
+        more, more_scale = int8_levels(values - once)
+        if rounding == "adaptive":
+            more_scale = more_scale * is_coarse(levels)
+        return more.mul_(more_scale).add_(once).to(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         del ctx
-        return grads[0]
+        return grads[0], None
+
+
+def int8_levels(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Round x [..., cols]: whole numbers in float32 [..., cols], from -127 to 127, and scales [..., 1]."""
+    scale = x.abs().amax(-1, keepdim=True).div_(127)
+    # A token of zeros, or of values too small for a scale, has scale zero, and zero is what it becomes.
+    return x.div(scale.clamp(min=LEAST_POSITIVE)).round_().clamp_(-127, 127), scale
+
+
+def is_coarse(levels: Tensor) -> Tensor:
+    """Whether most levels of a token are small: levels [..., cols] -> [..., 1]."""
+    return levels.abs().long().sum(-1, keepdim=True) < COARSE * levels.shape[-1]
 
 
 class _Elastic(torch.autograd.Function):

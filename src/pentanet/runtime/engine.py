@@ -1,7 +1,8 @@
 """Run a packed directory in C++, whole tokens at a time.
 
-Weights stay packed; each linear rounds its activations to int8 per token (largest magnitude / 127, ties to even) and
-sums in exact int32.  Results do not depend on the instruction set, on threads, or on how tokens come in calls.
+Weights stay packed; each linear rounds its activations to int8 per token (largest magnitude / 127, ties to even), once
+or twice, and sums in exact int32.  Results do not depend on the instruction set, on threads, or on how tokens come in
+calls.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from pentanet.errors import ConfigError, UnknownNameError, UnsupportedModelError
+from pentanet.extras import ROUNDINGS, Rounding, RoundingChoice
 from pentanet.machine import usable_cores
 from pentanet.models import ModelConfig, Network
 from pentanet.pack.packed_model import PackedModel
@@ -47,6 +49,7 @@ class Engine:
         isa: instruction set in use.
         threads: that share the work.
         cache: how keys and values are stored.
+        activations: how they are rounded.
     """
 
     def __init__(
@@ -57,16 +60,25 @@ class Engine:
         model: Model,
         threads: int,
         cache: CacheType,
+        activations: Rounding,
     ) -> None:
-        from pentanet._native import Session
-
         self.packed, self.config, self.tokenizer = packed, config, tokenizer
-        self.model, self.isa, self.threads, self.cache = model, model.isa, threads, cache
-        self._session: Session = Session(model, threads=threads, cache=cache)
+        self.model, self.isa, self.threads = model, model.isa, threads
+        self.cache: CacheType = cache
+        self.activations: Rounding = activations
+        self._session = self._start(1)
         self._ids: list[int] = []  # what the session has seen
 
     @classmethod
-    def open(cls, path: Path, *, threads: int = 0, verify: bool = True, cache: CacheType = "float32") -> Engine:
+    def open(
+        cls,
+        path: Path,
+        *,
+        threads: int = 0,
+        verify: bool = True,
+        cache: CacheType = "float32",
+        activations: RoundingChoice = "auto",
+    ) -> Engine:
         """Open a model directory.
 
         Args:
@@ -75,11 +87,15 @@ class Engine:
             verify: compare every tensor with its sha256, which reads the whole file once.
             cache: how keys and values are stored. "float32" is exact; "float16" and "bfloat16" take half of the memory
                 and "int8" (with a scale for each token and head) a quarter, and a long text is read faster.
+            activations: how inputs of coded linears are rounded. "int8" once; "int8x2" twice, what the first int8
+                missed with a scale of its own; "adaptive" twice for tokens where once would be coarse: most of their
+                int8 are small since a few inputs are large.  "auto" is "int8" for models that were trained so, else
+                "adaptive".
 
         Raises:
             EngineError: the engine was not compiled, or PENTANET_ISA is wrong.
             UnsupportedModelError: linears rotate their inputs, round them by learned steps, or have a path of low rank.
-            ConfigError: a negative number of threads, or another name of a cache.
+            ConfigError: a negative number of threads, or another name of a cache or a rounding.
             FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
         """
         isa = native.instruction_set()
@@ -87,11 +103,15 @@ class Engine:
             raise ConfigError(f"threads {threads}: must be 1 or more, or 0 for one on each core")
         if cache not in CACHES:
             raise UnknownNameError("cache", cache, CACHES)
+        if activations not in ROUNDINGS:
+            raise UnknownNameError("activations", activations, ROUNDINGS)
         packed, config, vocab = open_config(path, verify=verify)
         _require_known(packed)
         tokenizer = read_tokenizer(packed, vocab)
         threads = threads or usable_cores()
-        return cls(packed, config, tokenizer, assemble(packed, config, isa, threads), threads, cache)
+        if activations == "auto":
+            activations = "int8" if packed.activations == "int8" else "adaptive"
+        return cls(packed, config, tokenizer, assemble(packed, config, isa, threads), threads, cache, activations)
 
     @property
     def context(self) -> int:
@@ -129,15 +149,20 @@ class Engine:
         Raises:
             ConfigError, EmptyTextError: as `generate`.
         """
-        from pentanet._native import Session
-
-        session = Session(self.model, sequences=max(len(prompts), 1), threads=self.threads, cache=self.cache)
+        session = self._start(max(len(prompts), 1))
         return stream_batch(session, self.tokenizer, self.context, prompts, tokens, sampling or Sampling())
 
     def runtime(self) -> Runtime:
         """The engine as what `pentanet.evaluate` measures."""
         network = cast("Network", EngineNetwork(self).eval())  # all that Runtime and evaluation ask of one
         return Runtime(network=network, tokenizer=self.tokenizer, packed=self.packed)
+
+    def _start(self, sequences: int) -> Session:
+        from pentanet._native import Session
+
+        return Session(
+            self.model, sequences=sequences, threads=self.threads, cache=self.cache, activations=self.activations
+        )
 
     def _forward(self, ids: Sequence[int], keep: int = 0, *, every: bool = False) -> NDArray[np.float32]:
         self._session.truncate(keep)
@@ -162,23 +187,29 @@ def _require_known(packed: PackedModel) -> None:
         )
 
 
-def open_predictor(path: Path, choice: Choice, threads: int = 0, cache: CacheType = "float32") -> Engine | Runtime:
+def open_predictor(
+    path: Path,
+    choice: Choice,
+    threads: int = 0,
+    cache: CacheType = "float32",
+    activations: RoundingChoice = "auto",
+) -> Engine | Runtime:
     """Open a model directory to generate with: "auto" takes the native engine if it was compiled and knows the model.
 
-    Threads and cache are those of the native engine.
+    Threads and cache are those of the native engine.  Activations that are not "auto" are rounded so by both.
 
     Raises:
         EngineError: "native", and the engine was not compiled or does not know the model; or PENTANET_ISA is wrong.
         FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
     """
     if choice == "torch" or (choice == "auto" and not native.available()):
-        return load(path)
+        return load(path, activations=activations)
     try:
-        return Engine.open(path, threads=threads, cache=cache)
+        return Engine.open(path, threads=threads, cache=cache, activations=activations)
     except UnsupportedModelError:
         if choice == "native":
             raise
-        return load(path)
+        return load(path, activations=activations)
 
 
 class EngineNetwork(nn.Module):

@@ -19,7 +19,10 @@ from pentanet.errors import (
     ShapeError,
     TokenizerMismatchError,
     UnexpectedTensorError,
+    UnknownNameError,
+    UnsupportedModelError,
 )
+from pentanet.extras import ROUNDINGS, RoundingChoice
 from pentanet.models import ModelConfig, Network, build, config_from_hub
 from pentanet.pack.model_dir import open_model
 from pentanet.pack.packed_model import PackedModel
@@ -54,20 +57,28 @@ class Runtime:
         return self.network(torch.tensor([list(ids)]))[0, -1].float().numpy()
 
 
-def load(path: Path, *, verify: bool = True) -> Runtime:
+def load(path: Path, *, verify: bool = True, activations: RoundingChoice = "auto") -> Runtime:
     """Open a model directory.
 
     Args:
         path: the directory.
         verify: compare every tensor with its sha256.
+        activations: "auto" rounds the inputs of linears where training did; the others round them as the native engine.
 
     Raises:
+        UnknownNameError, UnsupportedModelError: another name of a rounding; training rounded or rotated otherwise.
         FormatError: a rule of the format is broken: see `pentanet.pack.model_dir.open_model`.
         ModelConfigError: a network that this release does not know.
         TokenizerMismatchError: the tokenizer has more tokens than the model.
     """
     packed, config, vocab = open_config(path, verify=verify)
-    network = build(config, vocab, Packed(packed.activations, packed.low_rank))
+    if activations not in ROUNDINGS:
+        raise UnknownNameError("activations", activations, ROUNDINGS)
+    if activations != "auto" and packed.activations not in ("none", "int8"):
+        raise UnsupportedModelError(
+            f"{path}: its linears have inputs of their own ('{packed.activations}'). Leave out --activations."
+        )
+    network = build(config, vocab, Packed(packed.activations, packed.low_rank, activations))
     _attach(network, packed)
     return Runtime(network=network.eval(), tokenizer=read_tokenizer(packed, vocab), packed=packed)
 

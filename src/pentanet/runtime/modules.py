@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pentanet.extras import Activations, LowRank
-from pentanet.nn.activations import input_quantizer
+from pentanet.extras import Activations, LowRank, RoundingChoice
+from pentanet.nn.activations import Int8, input_quantizer
 from pentanet.nn.low_rank import low_rank_path
 from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import CodedSpec
@@ -93,7 +93,9 @@ class PackedMatrix(nn.Module):
 
 
 class PackedLinear(PackedMatrix):
-    """x [..., cols] -> [..., rows]; inputs are rounded as in training, in front of codes and not of plain values.
+    """x [..., cols] -> [..., rows]; inputs are rounded in front of codes and not of plain values.
+
+    As in training with the rounding "auto", else as the native engine does it.
 
     Attributes:
         needs_bias: of a network whose linears here have biases, which come with the codes.
@@ -105,12 +107,13 @@ class PackedLinear(PackedMatrix):
         cols: int,
         activations: Activations = "none",
         low_rank: LowRank = "none",
+        rounding: RoundingChoice = "auto",
         *,
         needs_bias: bool = False,
     ) -> None:
         super().__init__(rows, cols)
         self.needs_bias = needs_bias
-        self.inputs = input_quantizer(activations)
+        self.inputs = input_quantizer(activations) if rounding == "auto" else Int8(rounding)
         self.low_rank = low_rank_path(low_rank, cols, rows)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,16 +132,22 @@ class PackedEmbedding(PackedMatrix):
 class Packed:
     """The weight factory of packed models; `activations` and `low_rank` as in `pentanet.nn.Trainable`."""
 
-    def __init__(self, activations: Activations = "none", low_rank: LowRank = "none") -> None:
+    def __init__(
+        self,
+        activations: Activations = "none",
+        low_rank: LowRank = "none",
+        rounding: RoundingChoice = "auto",
+    ) -> None:
         self.activations: Activations = activations
         self.low_rank: LowRank = low_rank
+        self.rounding: RoundingChoice = rounding
 
     def linear(self, inputs: int, outputs: int, *, bias: bool = False) -> PackedLinear:
-        return PackedLinear(outputs, inputs, self.activations, self.low_rank, needs_bias=bias)
+        return PackedLinear(outputs, inputs, self.activations, self.low_rank, self.rounding, needs_bias=bias)
 
     def embedding(self, vocab: int, width: int) -> PackedEmbedding:
         return PackedEmbedding(vocab, width)
 
     def head(self, inputs: int, vocab: int, tied_to: nn.Module | None) -> PackedLinear:
         del tied_to  # what the file stores once is attached twice
-        return PackedLinear(vocab, inputs, "int8" if self.activations == "int8" else "none")
+        return PackedLinear(vocab, inputs, "int8" if self.activations == "int8" else "none", rounding=self.rounding)

@@ -166,8 +166,11 @@ def test_names_from_the_records_stay_text(make_bench: Callable[..., dict[str, An
     summary = make_bench(tmp_path, methods=("ternary",), seeds=1, steps=40)
     summary["methods"]["<b> $\\oops{$ &"] = summary["methods"].pop("ternary")
     bench, runs = parse(summary), read(tmp_path)[1]
-    for data in draw_svg(bench, runs).values():
-        ElementTree.fromstring(data)
+    drawn = draw_svg(bench, runs)
+    assert set(drawn) == {"convergence", "occupancy", "frontier", "flips", "inside"}
+    for data in drawn.values():
+        ElementTree.fromstring(data)  # markup in a name would not be well-formed
+    assert any(b"oops" in data for data in drawn.values())
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from pentanet.bench.speed import gguf_file, llama_cpp
-from pentanet.bench.speed.model import SHORT, TOKENS, Subject
+from pentanet.bench.speed.model import SHORT, TOKENS, Subject, start
 from pentanet.bench.speed.settings import Settings
 from pentanet.integrations.gguf import package as gguf_package
 
@@ -83,8 +83,6 @@ def steps(settings: Settings) -> int:
 def _type(
     package: Any, kind: str, model: Subject, settings: Settings, tell: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
-    from pentanet._native import Session
-
     if reason := gguf_file.why_not(kind, model.shape):
         for _ in settings.threads:
             tell(f"{kind} does not fit")
@@ -97,7 +95,7 @@ def _type(
             for threads in settings.threads:
                 tell(f"llama.cpp {kind}, threads: {threads}")
                 with llama_cpp.runner(package, opened, threads) as theirs:
-                    ours = Ours(Session(model.engine.model, threads=threads, cache=settings.cache))
+                    ours = Ours(start(model, threads, settings))
                     yield {"type": kind, "threads": threads, **_size(file), **_compare(ours, theirs, settings)}
     finally:
         file.unlink()

@@ -18,7 +18,7 @@ from pentanet.pack.tensors import CodedSpec
 from pentanet.runtime.engine import Engine
 
 if TYPE_CHECKING:
-    from pentanet._native import Timing
+    from pentanet._native import Session, Timing
 
 SHORT = 16  # tokens of context at which decode is measured
 TOKENS = 8  # timed together
@@ -57,7 +57,7 @@ def subject(shape: Shape) -> Generator[Subject]:
         yield Subject(shape, path, Engine.open(path, threads=1))
 
 
-def describe(model: Subject, cache: str) -> dict[str, Any]:
+def describe(model: Subject, cache: str, activations: str) -> dict[str, Any]:
     """What is the same for all thread counts; the tables by thread count are empty yet."""
     from pentanet._native import Session
 
@@ -75,19 +75,25 @@ def describe(model: Subject, cache: str) -> dict[str, Any]:
         "parameters": model.parameters,
         "bytes_per_token": model.engine.model.bytes_per_token,
         "cache": cache,
+        "activations": activations,
         "cache_bytes_per_token": Session(model.engine.model, cache=cache).cache_bytes_per_token,
         **{name: {} for name in by_threads},
     }
+
+
+def start(model: Subject, threads: int, settings: Settings) -> Session:
+    """A session of the model."""
+    from pentanet._native import Session
+
+    return Session(model.engine.model, threads=threads, cache=settings.cache, activations=settings.activations)
 
 
 def measures(
     model: Subject, settings: Settings, timing: Timing, limits: Limits, out: dict[str, Any]
 ) -> list[tuple[str, Callable[[], None]]]:
     """What is measured with one thread count, by name; each adds its numbers to `out`."""
-    from pentanet._native import Session
-
     threads, key = timing.threads, str(timing.threads)
-    session = Session(model.engine.model, threads=threads, cache=settings.cache)
+    session = start(model, threads, settings)
     seconds = LONGER * settings.seconds
 
     def decode() -> None:
@@ -107,11 +113,11 @@ def measures(
         out["prefill_tokens_per_second"][key] = tokens / median(took)
         out["prefill_fraction"][key] = against_limit(model.operations(tokens), took, limit).fraction
 
-    def start() -> None:
+    def open_and_start() -> None:
         out["start_seconds"][key] = _start(model.path, threads, verify=True)
         out["start_unverified_seconds"][key] = _start(model.path, threads, verify=False)
 
-    return [("decode", decode), ("decode after 512", overhead), ("prefill", prefill), ("start", start)]
+    return [("decode", decode), ("decode after 512", overhead), ("prefill", prefill), ("start", open_and_start)]
 
 
 def _start(path: Path, threads: int, *, verify: bool) -> float:

@@ -140,7 +140,7 @@ class _Run:
             return None, None
         self.step(f"writing {shape.name}")
         with model.subject(shape) as subject:
-            out = model.describe(subject, self.settings.cache)
+            out = model.describe(subject, self.settings.cache, self.settings.activations)
             for timing in self.timings:
                 for name, run in model.measures(subject, self.settings, timing, self.limits, out):
                     self.step(f"{shape.name}, {name}, {_threads(timing)}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pentanet.errors import ConfigError, UnknownNameError
+from pentanet.extras import Rounding
 from pentanet.machine import usable_cores
 from pentanet.models import LlamaConfig
 from pentanet.pack.layouts import LAYOUTS, layout
@@ -71,6 +72,7 @@ class Settings:
         layouts: names of layouts on disk.
         model: the whole model, or None.
         cache: how the model stores keys and values.
+        activations: how the model rounds them; matrices alone always to int8, once.
         against: measure stock llama.cpp in turn with the model.
         rows, cols: shape of each matrix of a layout.
         buffer: bytes that the read limit is measured on, and that the matrices of a layout take at least together.
@@ -83,6 +85,7 @@ class Settings:
     layouts: tuple[str, ...]
     model: Shape | None
     cache: CacheType = "float32"
+    activations: Rounding = "int8"
     against: bool = False
     rows: int = 4096
     cols: int = 4096
@@ -98,6 +101,7 @@ def speed_settings(
     layouts: Sequence[str] = (),
     model: str = "llama-778m",
     cache: CacheType = "float32",
+    activations: Rounding = "int8",
     against: bool = False,
     quick: bool = False,
 ) -> Settings:
@@ -108,6 +112,7 @@ def speed_settings(
         layouts: names; all by default.
         model: a name of MODELS, or "none".
         cache: how the model stores keys and values.
+        activations: how the model rounds them.
         against: also measure stock llama.cpp, in turn with the model.
         quick: tiny shapes and a moment for each measurement: whether it works, not how fast it is.
 
@@ -129,12 +134,15 @@ def speed_settings(
     names = tuple(dict.fromkeys(layouts)) or tuple(LAYOUTS)
     shape = MODELS.get(model)
     if not quick:
-        return Settings(threads=chosen, layouts=names, model=shape, cache=cache, against=against)
+        return Settings(
+            threads=chosen, layouts=names, model=shape, cache=cache, activations=activations, against=against
+        )
     return Settings(
         threads=chosen,
         layouts=names,
         model=None if shape is None else _TINY,
         cache=cache,
+        activations=activations,
         against=against,
         rows=64,
         cols=240,
