@@ -198,14 +198,12 @@ DUEL = (
     "model.kv_heads=4",
     "model.hidden=352",
 )
+LATE = ("weights.start=0.5",)
 DUELLISTS = (
-    "full-precision",
-    "ternary",
-    "pentanary",
-    "hestia-pentanary",
-    "pentanary-mix",
-    "pentanary-learned",
-    "bitnet-seed",
+    *of_methods(("full-precision", "ternary", "pentanary")),
+    Arm(name="ternary-late", method="ternary", settings=LATE),
+    Arm(name="pentanary-late", method="pentanary", settings=LATE),
+    *of_methods(("hestia-pentanary", "pentanary-mix", "pentanary-learned", "bitnet-seed")),
 )
 DUEL_CONTRASTS = tuple(
     Contrast(
@@ -213,7 +211,7 @@ DUEL_CONTRASTS = tuple(
         title=f"{method} less the mean of ternary and full precision: below zero, it closes more than half of the gap",
         weights={method: 1, "ternary": -0.5, "full-precision": -0.5},
     )
-    for method in ("pentanary", "pentanary-mix")
+    for method in ("pentanary", "pentanary-mix", "pentanary-late", "ternary-late")
 )
 
 # HGF: its low-rank paths add 3,584 float weights to each block.  Plain ternary networks that are wider instead: by

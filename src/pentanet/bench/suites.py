@@ -155,8 +155,9 @@ _ALL = (
         title="How much of the gap that three levels leave do five close?",
         preset="nano",
         settings=plans.DUEL,
-        arms=plans.of_methods(plans.DUELLISTS),
+        arms=plans.DUELLISTS,
         controls=("full-precision", "ternary"),
+        pairs=(("pentanary-late", "ternary-late"), ("pentanary-late", "pentanary"), ("ternary-late", "ternary")),
         contrasts=plans.DUEL_CONTRASTS,
     ),
     Suite(
