@@ -185,8 +185,8 @@ def frontier_pairs() -> tuple[tuple[str, str], ...]:
     return tuple((f"{method}-{size}", f"pentanary-{size}") for size in "sml" for method in others)
 
 
-# Duel: about a million parameters, long enough for three levels to cost something; the rate of Muon is the best of three
-# for full precision, ternary and five levels alike (docs/LAB.md, 2026-11-26).
+# Duel: about a million parameters, long enough for three levels to cost something; the rate of Muon is the best of
+# three for full precision, ternary and five levels alike (docs/LAB.md, 2026-11-26).
 DUEL = (
     "model.init_gain=0.125",
     "optimizer.muon_lr=0.012",
