@@ -132,6 +132,6 @@ def test_quantize_and_eval_a_whole_text(answer, packed, tmp_path):
     assert found["perplexity_after"] == pytest.approx(found["perplexity_before"], rel=0.05)
     assert found["warnings"] == []
     assert found["peak_rss_bytes"] > found["seconds"] > 0
-    assert found["quantized_bits_per_weight"] is None  # int8 counts as storage
+    assert found["quantized_bits_per_weight"] > 8  # scales and padding on top
     again = answer("eval", tmp_path / "out", "--data", tmp_path / "text.txt", "--stride", 16, "--context", 16)
     assert again["perplexity"] == found["perplexity_after"]

@@ -130,6 +130,17 @@ def test_rows_of_zeros(name: str) -> None:
         assert (exported.scales > 0).all()
 
 
+def test_a_learned_step_stays_finite() -> None:
+    weight = torch.full((2, 4), 1e15)
+    made = fresh("lsq-ternary", weight)
+    with torch.no_grad():
+        next(iter(made.parameters())).fill_(105.0)  # its exponential is more than float32 holds
+    assert_same_bits(made, weight * torch.tensor([[1.0], [0.0]]))
+    exported = made.export(weight)
+    assert isinstance(exported, Codes)
+    assert np.isfinite(exported.scales).all()
+
+
 @pytest.mark.parametrize("name", METHODS)
 @given(
     seed=st.integers(0, 1000),

@@ -15,6 +15,7 @@ from torch import Tensor
 from pentanet.grid import Grid
 
 EPSILON = 1e-8
+LARGEST = 1e30  # of a learned step: infinity times level 0 is not a number
 ScaleRule = Callable[[Tensor], Tensor]
 
 

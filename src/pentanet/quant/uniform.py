@@ -11,7 +11,7 @@ from pentanet.grid import Grid
 from pentanet.quant.base import Quantizer
 from pentanet.quant.gradients import GradientRule, learned_step, replace, round_blocks, straight_through, stretched_step
 from pentanet.quant.granularity import ROW, Granularity
-from pentanet.quant.scales import EPSILON, ScaleRule, rms_optimal
+from pentanet.quant.scales import EPSILON, LARGEST, ScaleRule, rms_optimal
 
 
 class UniformQuantizer(Quantizer):
@@ -93,7 +93,7 @@ class LearnedStepQuantizer(UniformQuantizer):
 
     def scales(self, weight: Tensor) -> Tensor:
         del weight
-        return self.log_step.exp().clamp(min=EPSILON)
+        return self.log_step.exp().clamp(min=EPSILON, max=LARGEST)
 
     def fake(self, weight: Tensor, progress: float) -> Tensor:
         del progress
