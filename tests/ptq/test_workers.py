@@ -19,7 +19,8 @@ IDS = torch.randint(0, 270, (400,), generator=torch.Generator().manual_seed(0)).
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_order_threads_and_what_torch_sees(count, request):
-    request.addfinalizer(lambda before=torch.get_num_threads(): torch.set_num_threads(before))
+    before = torch.get_num_threads()
+    request.addfinalizer(lambda: torch.set_num_threads(before))
     torch.set_num_threads(2)
     seen = set()
 
