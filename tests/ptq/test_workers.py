@@ -35,7 +35,8 @@ def test_order_threads_and_what_torch_sees(count, request):
 
 def test_several_work_at_once():
     together = threading.Barrier(2, timeout=20)
-    list(Workers(2).map(lambda item: together.wait(), range(4)))  # would break with one at a time
+    places = list(Workers(2).map(lambda item: together.wait(), range(4)))  # breaks with one at a time
+    assert sorted(places) == [0, 0, 1, 1]
 
 
 def test_nothing_is_begun_after_an_error():
