@@ -23,8 +23,8 @@ from pentanet.pack.inspect import inspect
 from pentanet.pack.plan import plan
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.finetune import FinetuneConfig, finetune
+from pentanet.ptq.open import open_source
 from pentanet.ptq.run import quantize
-from pentanet.ptq.source import open_source
 from pentanet.report import report
 from pentanet.runtime.generate import generate
 from pentanet.runtime.load import load

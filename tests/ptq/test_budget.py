@@ -15,8 +15,8 @@ from pentanet.ptq import run
 from pentanet.ptq.budget import CANDIDATES, allocate, stored_bits
 from pentanet.ptq.calibrate import windows_of
 from pentanet.ptq.config import QuantizeConfig
+from pentanet.ptq.open import open_source
 from pentanet.ptq.rtn import round_to_nearest
-from pentanet.ptq.source import open_source
 from pentanet.quant.granularity import group
 from pentanet.runtime.load import load
 

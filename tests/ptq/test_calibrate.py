@@ -15,7 +15,7 @@ from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.gptq import damped
 from pentanet.ptq.matrix import corrected, quantize_matrix
 from pentanet.ptq.network import linear_names, load_float
-from pentanet.ptq.source import open_source
+from pentanet.ptq.open import open_source
 from pentanet.ptq.workers import Workers
 from pentanet.runtime.load import load
 

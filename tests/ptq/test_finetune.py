@@ -15,7 +15,7 @@ from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.finetune import FinetuneConfig, finetune
 from pentanet.ptq.network import load_float
-from pentanet.ptq.source import open_source
+from pentanet.ptq.open import open_source
 from pentanet.ptq.student import HalfStepQuantizer, new_student
 from pentanet.runtime.load import load
 from pentanet.train.run import Interrupted

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from pentanet.errors import HeaderError, MissingFileError, UnsupportedArchitectureError
 from pentanet.ptq.gguf_source import _BLOCK, _OUTER
-from pentanet.ptq.source import open_source
+from pentanet.ptq.open import open_source
 
 gguf = pytest.importorskip("gguf")
 

@@ -18,7 +18,7 @@ from pentanet.errors import (
     UnsafeFileError,
     UnsupportedArchitectureError,
 )
-from pentanet.ptq.source import open_source
+from pentanet.ptq.open import open_source
 
 SHARD = "model-00002-of-00002.safetensors"
 

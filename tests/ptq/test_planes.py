@@ -16,8 +16,8 @@ from pentanet.pack.inspect import inspect
 from pentanet.pack.model_dir import open_model
 from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
+from pentanet.ptq.open import open_source
 from pentanet.ptq.planes import _combinations, trit_planes
-from pentanet.ptq.source import open_source
 from pentanet.quant.granularity import group
 from pentanet.runtime import native
 from pentanet.runtime.engine import Engine

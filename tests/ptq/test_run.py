@@ -16,7 +16,7 @@ from pentanet.pack.tensors import CodedSpec
 from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.network import linear_names, load_float
-from pentanet.ptq.source import open_source
+from pentanet.ptq.open import open_source
 from pentanet.runtime import native
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.load import load
@@ -145,7 +145,7 @@ import torch
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.network import load_float
 from pentanet.ptq.run import quantize
-from pentanet.ptq.source import open_source
+from pentanet.ptq.open import open_source
 torch.set_num_threads(1)
 source = open_source(Path(sys.argv[1]))
 lines = dict(line.split(":") for line in open("/proc/self/status"))

@@ -11,7 +11,7 @@ from pentanet.errors import ConfigError
 from pentanet.ptq import run
 from pentanet.ptq.calibrate import windows_of
 from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.source import open_source
+from pentanet.ptq.open import open_source
 from pentanet.ptq.workers import Workers
 
 IDS = torch.randint(0, 270, (400,), generator=torch.Generator().manual_seed(0)).tolist()

@@ -68,7 +68,7 @@ def finetune(
     from pentanet.machine import multiplies_bfloat16
     from pentanet.ptq.finetune import FinetuneConfig
     from pentanet.ptq.finetune import finetune as run
-    from pentanet.ptq.source import open_source
+    from pentanet.ptq.open import open_source
 
     if threads:
         torch.set_num_threads(threads)

@@ -90,8 +90,8 @@ def quantize(
     from pentanet.machine import usable_cores
     from pentanet.ptq.calibrate import read_windows
     from pentanet.ptq.config import CALIBRATED, QuantizeConfig
+    from pentanet.ptq.open import open_source
     from pentanet.ptq.run import quantize as run
-    from pentanet.ptq.source import open_source
 
     if threads:
         torch.set_num_threads(threads)

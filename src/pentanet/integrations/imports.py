@@ -35,7 +35,7 @@ from pentanet.pack.inspect import Inspection, inspect
 from pentanet.pack.model_dir import check_target, read_config, write_model
 from pentanet.pack.tensors import Coded, Plain, Tensor, from_bfloat16, to_bfloat16
 from pentanet.ptq.network import expected_shapes, linear_names
-from pentanet.ptq.source import open_source
+from pentanet.ptq.open import open_source
 
 _GRIDS = ("ternary", "pentanary", "septenary", "nonary", "int4", "int8")
 _SMALLEST = np.float32(1e-8)

@@ -122,26 +122,6 @@ class Source(ABC):
                 )
 
 
-def open_source(path: Path, *, allow_pickle: bool = False) -> Source:
-    """Open a Hugging Face model directory, or a .gguf file.
-
-    Args:
-        path: where it lies.
-        allow_pickle: read pytorch_model.bin where there are no safetensors.
-
-    Raises:
-        FormatError: a rule is broken: see `pentanet.ptq.hub_source` and `pentanet.ptq.gguf_source`.
-        UnsupportedArchitectureError: a family that is not known.
-        MissingFileError, MissingExtraError: no such file; the package gguf is not installed.
-    """
-    from pentanet.ptq.gguf_source import GgufSource
-    from pentanet.ptq.hub_source import HubSource
-
-    if path.suffix == ".gguf":
-        return GgufSource(path)
-    return HubSource(path, allow_pickle=allow_pickle)
-
-
 def to_float(values: Tensor) -> Tensor:
     """As contiguous float32."""
     return values.to(torch.float32).contiguous()

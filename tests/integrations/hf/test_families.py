@@ -19,7 +19,7 @@ from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.finetune import FinetuneConfig, finetune
 from pentanet.ptq.network import linear_names, load_float
-from pentanet.ptq.source import open_source
+from pentanet.ptq.open import open_source
 from pentanet.runtime import native
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.load import load

@@ -15,7 +15,7 @@ from pentanet.errors import ConfigError, ModelConfigError, ScaleError
 from pentanet.pack.model_dir import open_model
 from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.source import open_source
+from pentanet.ptq.open import open_source
 from pentanet.runtime.load import load
 
 transformers = pytest.importorskip("transformers")
