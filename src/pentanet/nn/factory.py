@@ -38,7 +38,8 @@ class Trainable:
         activations: how the linears round their inputs.  As in the native engine, int8 rounds in front of every matrix
             that is stored as codes, the head too; learned steps stand before the linears of the blocks alone.
         low_rank: the path beside the linears of the blocks.
-        start, anneal: when the method begins to round, see `pentanet.quant.late`.
+        start: share of the training before the method begins to round, see `pentanet.quant.late`.
+        anneal: share of the training in which it moves there.
     """
 
     def __init__(
