@@ -128,9 +128,9 @@ def _road() -> str:
     """Text to tokens to model to packed directory to loss, with a network of a few hundred weights."""
     from pentanet.data.prepare import prepare
     from pentanet.evaluate.perplexity import evaluate
-    from pentanet.models import LlamaConfig
     from pentanet.pack.checkpoint import pack
     from pentanet.runtime.load import load
+    from pentanet.shapes import LlamaConfig
     from pentanet.train.config import TrainConfig
     from pentanet.train.run import train
 

@@ -17,3 +17,9 @@ RoundingChoice = Literal["auto", "int8", "int8x2", "adaptive"]
 ACTIVATIONS: tuple[Activations, ...] = get_args(Activations)
 LOW_RANK: tuple[LowRank, ...] = get_args(LowRank)
 ROUNDINGS: tuple[RoundingChoice, ...] = get_args(RoundingChoice)
+INPUTS_PER_RANK = 128
+
+
+def low_rank_of(inputs: int) -> int:
+    """Rank of the path beside a linear with so many inputs."""
+    return max(1, inputs // INPUTS_PER_RANK)

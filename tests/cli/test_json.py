@@ -115,8 +115,8 @@ def test_quantize_and_eval_a_whole_text(answer, packed, tmp_path):
     import torch
     from safetensors.torch import save_file
 
-    from pentanet.models import config_from_hub
     from pentanet.ptq.network import expected_shapes
+    from pentanet.shapes import config_from_hub
 
     sizes = json.loads((packed / "config.json").read_text())
     del sizes["quantization_config"]

@@ -14,10 +14,10 @@ from safetensors.torch import save_file
 from pentanet.errors import FormatError, MissingTensorError, ModelConfigError, ShapeError
 from pentanet.grid import TERNARY
 from pentanet.integrations.imports import codes_of, import_model
-from pentanet.models import LlamaConfig
 from pentanet.pack.model_dir import open_model
 from pentanet.ptq.network import expected_shapes, linear_names
 from pentanet.runtime.load import load
+from pentanet.shapes import LlamaConfig
 
 UP = "model.layers.0.mlp.up_proj.weight"
 BITNET = LlamaConfig(layers=1, width=32, heads=2, kv_heads=1, hidden=48, context=16, activation="relu2", tie=True)

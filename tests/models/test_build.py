@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pentanet.models import GPT, GPTConfig, Llama, LlamaConfig, ModelConfig, build
+from pentanet.models import GPT, Llama, build
 from pentanet.nn import Trainable
+from pentanet.shapes import GPTConfig, LlamaConfig, ModelConfig
 
 
 @pytest.mark.parametrize(("config", "kind"), [(LlamaConfig(layers=1), Llama), (GPTConfig(layers=1), GPT)])

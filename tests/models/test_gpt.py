@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pentanet.errors import ConfigError
-from pentanet.models import GPT, GPTConfig, Network, build, config_from_hub
+from pentanet.models import GPT, Network, build
 from pentanet.nn import Trainable, count_parameters, quantized_modules
+from pentanet.shapes import GPTConfig, config_from_hub
 from pentanet.train.presets import load_config
 
 CONFIG = GPTConfig(layers=2, width=16, heads=4, context=12, dropout=0.5)

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from pentanet.errors import ConfigError
-from pentanet.models import Llama, LlamaConfig, Network, build, config_from_hub
-from pentanet.models.rope import LinearRope, Llama3Rope, PlainRope, YarnRope, rotary_table, rotate
+from pentanet.models import Llama, Network, build
+from pentanet.models.rotate import rotary_tensors, rotate
 from pentanet.nn import Trainable, quantized_modules
+from pentanet.shapes import LlamaConfig, config_from_hub
+from pentanet.shapes.rope import LinearRope, Llama3Rope, PlainRope, YarnRope
 
 CONFIG = LlamaConfig(layers=2, width=16, heads=4, kv_heads=2, hidden=20, context=12, activation="relu2")
 VOCAB = 23
@@ -121,7 +123,7 @@ def test_the_future_changes_nothing() -> None:
 
 
 def test_rotary_scores_depend_on_the_distance_alone() -> None:
-    cos, sin = rotary_table(40, 8, 10_000.0, PlainRope())
+    cos, sin = rotary_tensors(LlamaConfig(width=8, heads=1, kv_heads=1, context=40))
     q, k = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(0)).expand(2, 1, 1, 40, 8)
     q, k = rotate(q, cos, sin)[0, 0], rotate(k, cos, sin)[0, 0]
     scores = q @ k.T

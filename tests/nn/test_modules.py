@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from pentanet.codes import Codes
-from pentanet.models import GPTConfig, LlamaConfig, build
+from pentanet.models import build
 from pentanet.nn import (
     QuantEmbedding,
     QuantLinear,
@@ -18,6 +18,7 @@ from pentanet.nn import (
     set_progress,
 )
 from pentanet.quant import Quantizer, quantizer
+from pentanet.shapes import GPTConfig, LlamaConfig
 
 
 class Doubling(Quantizer):

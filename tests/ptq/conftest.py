@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from pentanet.data import tokenizer as tokenizers
-from pentanet.models import config_from_hub
 from pentanet.ptq.network import expected_shapes
+from pentanet.shapes import config_from_hub
 
 LLAMA = {
     "architectures": ["LlamaForCausalLM"],

@@ -21,7 +21,8 @@ from pentanet.ptq.planes import _combinations, trit_planes
 from pentanet.quant.granularity import group
 from pentanet.runtime import native
 from pentanet.runtime.engine import Engine
-from pentanet.runtime.load import load, open_config
+from pentanet.runtime.load import load
+from pentanet.runtime.open import open_config
 
 NAME = "model.layers.0.mlp.up_proj.weight"
 

@@ -128,7 +128,7 @@ WRITE = """
 import json, sys, torch
 from pathlib import Path
 from safetensors.torch import save_file
-from pentanet.models import config_from_hub
+from pentanet.shapes import config_from_hub
 from pentanet.ptq.network import expected_shapes
 folder, config = Path(sys.argv[1]), json.loads(sys.argv[2])
 where = {}

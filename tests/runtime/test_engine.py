@@ -18,18 +18,21 @@ from torch import Tensor
 
 from pentanet.errors import CodeError, ConfigError, EngineError, UnknownNameError, UnsupportedModelError
 from pentanet.extras import ACTIVATIONS, LowRank, RoundingChoice
-from pentanet.models import GPTConfig, LlamaConfig, ModelConfig, build
-from pentanet.models.rope import LinearRope, Llama3Rope, YarnRope
+from pentanet.models import build
 from pentanet.nn import Trainable, quantized_modules
 from pentanet.pack.checkpoint import export_tensors
 from pentanet.pack.model_dir import open_model, write_model
 from pentanet.quant.methods.tequila import TequilaQuantizer
 from pentanet.runtime import native
-from pentanet.runtime.engine import CACHES, CacheType, Engine, EngineNetwork, open_predictor
+from pentanet.runtime.engine import CACHES, CacheType, Engine
+from pentanet.runtime.engine_network import EngineNetwork
 from pentanet.runtime.generate import generate as stream
 from pentanet.runtime.load import Runtime, load
 from pentanet.runtime.modules import Coded, PackedLinear
+from pentanet.runtime.predictor import open_predictor
 from pentanet.runtime.sampling import Sampling
+from pentanet.shapes import GPTConfig, LlamaConfig, ModelConfig
+from pentanet.shapes.rope import LinearRope, Llama3Rope, YarnRope
 
 pytest.importorskip("pentanet._native", reason="the engine was not compiled")
 

@@ -15,13 +15,12 @@ import sys
 from pathlib import Path
 from pentanet.runtime.engine import Engine
 Engine.open(Path(sys.argv[1]), threads=1).logits([0])
-slow = [name for name in ("sympy", "torch._dynamo", "torch._inductor") if name in sys.modules]
-sys.exit(f"opening imports {slow}" if slow else 0)
+sys.exit("opening imports torch" if "torch" in sys.modules else 0)
 """
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt"])
-def test_opening_imports_no_compiler(models: Path, name: str) -> None:
+def test_the_engine_opens_without_torch(models: Path, name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(models / name)], capture_output=True, text=True, check=False
     )

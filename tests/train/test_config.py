@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pentanet.config import from_tree, to_toml, to_tree
 from pentanet.errors import ConfigError
-from pentanet.models import GPTConfig, LlamaConfig
 from pentanet.nn import STORAGES
+from pentanet.shapes import GPTConfig, LlamaConfig
 from pentanet.train.config import TrainConfig, WeightConfig
 from pentanet.train.presets import load_config
 

@@ -6,18 +6,16 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pentanet.data.cache import open_or_prepare
-from pentanet.data.dataset import Dataset
-from pentanet.data.prepare import Eos
-from pentanet.report.speed import speed_tables
-from pentanet.report.table import bench_table, comparison_lines, occupancy_lines, packing_line, question_lines
+if TYPE_CHECKING:
+    from pentanet.data.dataset import Dataset
+    from pentanet.data.prepare import Eos
 
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
@@ -73,6 +71,8 @@ def stages() -> Generator[Callable[[str, int, int], None]]:
 
 def dataset(source: str, tokenizer: str, eos: Eos) -> Dataset:
     """Open or prepare a dataset, with a bar."""
+    from pentanet.data.cache import open_or_prepare
+
     with stages() as tell:
         return open_or_prepare(source, tokenizer, eos, tell)
 
@@ -127,6 +127,8 @@ def print_table(table: Table) -> None:
 
 def show_bench(summary: Mapping[str, Any], page: Path) -> None:
     """The table of a benchmark, the comparisons in words, and where the page lies."""
+    from pentanet.report.table import bench_table, comparison_lines, occupancy_lines, packing_line, question_lines
+
     print_table(bench_table(summary))
     for title, lines in (
         ("Validation loss, paired by seed", comparison_lines(summary)),
@@ -142,6 +144,8 @@ def show_bench(summary: Mapping[str, Any], page: Path) -> None:
 
 def show_speed(summary: Mapping[str, Any]) -> None:
     """The tables of a measurement of speed, and what it was measured on."""
+    from pentanet.report.speed import speed_tables
+
     machine = summary["machine"]
     pages = f"{machine['page_size'] >> 10} KiB pages, huge pages {machine['huge_pages'] or 'unknown'}"
     out.print(f"{machine['cpu']}, {machine['instruction_set']}, {machine['compiler']}, {pages}", soft_wrap=True)

@@ -63,8 +63,8 @@ def generate(
     """
     from pentanet.cli import console
     from pentanet.runtime import native
-    from pentanet.runtime.engine import open_predictor
     from pentanet.runtime.generate import generate as stream
+    from pentanet.runtime.predictor import open_predictor
     from pentanet.runtime.sampling import Sampling
 
     if engine == "auto" and not native.available():

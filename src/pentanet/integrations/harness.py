@@ -16,8 +16,9 @@ from typing import Any
 from pentanet.data.tokenizer import eos_id
 from pentanet.errors import DataError, MissingExtraError
 from pentanet.evaluate.choices import log_likelihood
-from pentanet.runtime.engine import Choice, Engine, open_predictor
+from pentanet.runtime.engine import Engine
 from pentanet.runtime.generate import generate
+from pentanet.runtime.predictor import Choice, open_predictor
 from pentanet.runtime.sampling import Sampling
 
 TOKENS = 256  # that a task may have written unless it says otherwise
@@ -34,7 +35,7 @@ def language_model(path: Path, *, engine: Choice = "torch", threads: int = 0) ->
     Raises:
         MissingExtraError: lm-eval is not installed.
         DataError: the tokenizer has no token that ends a text.
-        EngineError, FormatError: as `pentanet.runtime.engine.open_predictor`.
+        EngineError, FormatError: as `pentanet.runtime.predictor.open_predictor`.
     """
     try:
         base: Any = importlib.import_module("lm_eval.api.model").TemplateLM

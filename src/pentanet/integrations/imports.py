@@ -29,13 +29,13 @@ from pentanet.grid import GRIDS, TERNARY, Grid
 from pentanet.integrations.gguf import package
 from pentanet.integrations.gguf.blocks import BLOCKS
 from pentanet.integrations.gguf.network import ARCHITECTURES, heads_to_permute, permute, row_order
-from pentanet.models import LlamaConfig, config_from_hub
 from pentanet.pack import layouts
 from pentanet.pack.inspect import Inspection, inspect
 from pentanet.pack.model_dir import check_target, read_config, write_model
 from pentanet.pack.tensors import Coded, Plain, Tensor, from_bfloat16, to_bfloat16
 from pentanet.ptq.network import expected_shapes, linear_names
 from pentanet.ptq.open import open_source
+from pentanet.shapes import LlamaConfig, config_from_hub
 
 _GRIDS = ("ternary", "pentanary", "septenary", "nonary", "int4", "int8")
 _SMALLEST = np.float32(1e-8)

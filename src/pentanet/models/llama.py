@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pentanet.models.llama_config import LlamaConfig
-from pentanet.models.rope import rotary_table, rotate
+from pentanet.models.rotate import rotary_tensors, rotate
 from pentanet.nn import WeightFactory, draw_low_rank, quantized_modules
+from pentanet.shapes import LlamaConfig
 
 
 class RMSNorm(nn.Module):
@@ -111,7 +111,7 @@ class Trunk(nn.Module):
         self.layers = nn.ModuleList(Block(config, make) for _ in range(config.layers))
         self.norm = RMSNorm(config.width, config.norm_eps)
         self.window = config.window
-        cos, sin = rotary_table(config.context, config.head_width, config.rope_theta, config.rope)
+        cos, sin = rotary_tensors(config)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 

@@ -16,10 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pentanet.extras import LowRank
+from pentanet.extras import LowRank, low_rank_of
 from pentanet.quant.gradients import replace
 
-INPUTS_PER_RANK = 128
 GATE, GATE_RATE, PULL, FREEZE = 0.1, 0.1, 1e-4, 0.25
 
 
@@ -39,7 +38,7 @@ class LowRankPath(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, gated: bool) -> None:
         super().__init__()
-        rank = max(1, inputs // INPUTS_PER_RANK)
+        rank = low_rank_of(inputs)
         self.down = nn.Parameter(torch.empty(rank, inputs))
         self.up = nn.Parameter(torch.empty(outputs, rank))
         self.gate = nn.Parameter(torch.tensor(math.atanh(GATE) / GATE_RATE)) if gated else None

@@ -8,10 +8,10 @@ from typing import Any
 
 from pentanet.data import tokenizer as tokenizers
 from pentanet.errors import ConfigError
-from pentanet.models import GPTConfig
 from pentanet.nn import count_parameters
 from pentanet.pack.checkpoint import export_tensors
 from pentanet.pack.model_dir import planned_bytes
+from pentanet.shapes import GPTConfig
 from pentanet.train import watch
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import new_network

@@ -25,13 +25,13 @@ from pentanet.errors import (
     UnsupportedArchitectureError,
 )
 from pentanet.machine import multiplies_bfloat16
-from pentanet.models import LlamaConfig
 from pentanet.models.llama import Block, window_mask
 from pentanet.models.loss import Precision, autocast
-from pentanet.models.rope import rotary_table
+from pentanet.models.rotate import rotary_tensors
 from pentanet.ptq.network import FloatWeights
 from pentanet.ptq.source import Source
 from pentanet.ptq.workers import Workers
+from pentanet.shapes import LlamaConfig
 
 STAGES = (
     ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -80,7 +80,7 @@ class Calibration:
         self.source, self.config = source, config
         states = _look_up(source, ids_BT)
         self.states = (states, states.clone())  # of the original, of the quantized network
-        cos, sin = rotary_table(config.context, config.head_width, config.rope_theta, config.rope)
+        cos, sin = rotary_tensors(config)
         tokens = ids_BT.shape[1]
         mask = window_mask(tokens, config.window, torch.device("cpu")) if 0 < config.window < tokens else None
         self._rope = cos[:tokens], sin[:tokens], mask

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from pentanet.models import ModelConfig, Network, build
+from pentanet.models import Network, build
 from pentanet.nn import QuantEmbedding, QuantLinear
 from pentanet.quant.uniform import Cast
+from pentanet.shapes import ModelConfig
 
 if TYPE_CHECKING:
     from pentanet.ptq.source import Source

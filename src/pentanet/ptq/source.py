@@ -25,10 +25,10 @@ from pentanet.errors import (
     ShapeError,
     UnexpectedTensorError,
 )
-from pentanet.models import ModelConfig, config_from_hub
 from pentanet.pack.packed_model import TOKENIZER
 from pentanet.ptq.families import complete, harmless
 from pentanet.ptq.network import expected_shapes
+from pentanet.shapes import ModelConfig, config_from_hub
 
 MAX_CONTEXT = 1 << 20
 MAX_LAYERS = 1 << 12

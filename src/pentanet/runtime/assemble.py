@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentanet.errors import CodeError
-from pentanet.models import GPT2Config, GPTConfig, LlamaConfig, ModelConfig
-from pentanet.models.rope import rotary_table
 from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import CodedSpec
+from pentanet.shapes import GPT2Config, GPTConfig, LlamaConfig, ModelConfig
+from pentanet.shapes.rope import rotary_table
 
 if TYPE_CHECKING:
     from pentanet._native import Layer, Matrix, Model
@@ -112,8 +112,8 @@ def _llama(parts: _Parts, config: LlamaConfig) -> Model:
         embedding=embedding,
         head=embedding if config.tie else parts.matrix("lm_head"),
         final_norm=parts.vector("model.norm"),
-        cosines=cosines.numpy(),
-        sines=sines.numpy(),
+        cosines=cosines,
+        sines=sines,
         layers=[layer(f"model.layers.{i}") for i in range(config.layers)],
         isa=parts.isa,
     )

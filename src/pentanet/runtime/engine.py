@@ -9,31 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor, nn
 
 from pentanet.errors import ConfigError, UnknownNameError, UnsupportedModelError
 from pentanet.extras import ROUNDINGS, Rounding, RoundingChoice
 from pentanet.machine import usable_cores
-from pentanet.models import ModelConfig, Network
 from pentanet.pack.packed_model import PackedModel
 from pentanet.runtime import native
 from pentanet.runtime.assemble import assemble
 from pentanet.runtime.batch import stream_batch
 from pentanet.runtime.generate import generate as stream
-from pentanet.runtime.load import Runtime, load, open_config, read_tokenizer
+from pentanet.runtime.open import open_config, read_tokenizer
 from pentanet.runtime.sampling import Sampling
+from pentanet.shapes import ModelConfig
 
 if TYPE_CHECKING:
     from pentanet._native import Model, Session
+    from pentanet.runtime.load import Runtime
 
-
-Choice = Literal["auto", "native", "torch"]
 CacheType = Literal["float32", "float16", "bfloat16", "int8"]
 CACHES: tuple[str, ...] = get_args(CacheType)
 
@@ -154,8 +151,9 @@ class Engine:
 
     def runtime(self) -> Runtime:
         """The engine as what `pentanet.evaluate` measures."""
-        network = cast("Network", EngineNetwork(self).eval())  # all that Runtime and evaluation ask of one
-        return Runtime(network=network, tokenizer=self.tokenizer, packed=self.packed)
+        from pentanet.runtime.engine_network import as_runtime
+
+        return as_runtime(self)
 
     def _start(self, sequences: int) -> Session:
         from pentanet._native import Session
@@ -185,43 +183,6 @@ def _require_known(packed: PackedModel) -> None:
         raise UnsupportedModelError(
             f"{packed.path}: its linears {what}, which the native engine does not do. Use --engine torch."
         )
-
-
-def open_predictor(
-    path: Path,
-    choice: Choice,
-    threads: int = 0,
-    cache: CacheType = "float32",
-    activations: RoundingChoice = "auto",
-) -> Engine | Runtime:
-    """Open a model directory to generate with: "auto" takes the native engine if it was compiled and knows the model.
-
-    Threads and cache are those of the native engine.  Activations that are not "auto" are rounded so by both.
-
-    Raises:
-        EngineError: "native", and the engine was not compiled or does not know the model; or PENTANET_ISA is wrong.
-        FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
-    """
-    if choice == "torch" or (choice == "auto" and not native.available()):
-        return load(path, activations=activations)
-    try:
-        return Engine.open(path, threads=threads, cache=cache, activations=activations)
-    except UnsupportedModelError:
-        if choice == "native":
-            raise
-        return load(path, activations=activations)
-
-
-class EngineNetwork(nn.Module):
-    """The engine where a torch network is expected: ids [B, T] -> logits [B, T, vocab]."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__()
-        self.engine, self.config = engine, engine.config
-
-    def forward(self, ids_BT: Tensor) -> Tensor:
-        texts: list[list[int]] = ids_BT.tolist()
-        return torch.from_numpy(np.stack([self.engine.logits(ids) for ids in texts]))
 
 
 def _shared(a: Sequence[int], b: Sequence[int]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,25 +11,12 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from pentanet.data import tokenizer as tokenizers
-from pentanet.errors import (
-    ConfigError,
-    MissingTensorError,
-    ModelConfigError,
-    ShapeError,
-    TokenizerMismatchError,
-    UnexpectedTensorError,
-    UnknownNameError,
-    UnsupportedModelError,
-)
+from pentanet.errors import UnknownNameError, UnsupportedModelError
 from pentanet.extras import ROUNDINGS, RoundingChoice
-from pentanet.models import ModelConfig, Network, build, config_from_hub
-from pentanet.pack.model_dir import open_model
+from pentanet.models import Network, build
 from pentanet.pack.packed_model import PackedModel
-from pentanet.pack.tensors import CodedSpec, PlainSpec
-from pentanet.runtime.modules import Packed, PackedLinear, PackedMatrix
-
-MAX_CONTEXT = 1 << 20
+from pentanet.runtime.modules import Packed, PackedMatrix
+from pentanet.runtime.open import open_config, read_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -83,29 +70,6 @@ def load(path: Path, *, verify: bool = True, activations: RoundingChoice = "auto
     return Runtime(network=network.eval(), tokenizer=read_tokenizer(packed, vocab), packed=packed)
 
 
-def open_config(path: Path, *, verify: bool = True) -> tuple[PackedModel, ModelConfig, int]:
-    """Open a model directory; the sizes of its network, which its tensors are known to fit, and of its vocabulary.
-
-    Raises:
-        FormatError: as `load`.
-    """
-    packed = open_model(path, verify=verify)
-    vocab = packed.config.get("vocab_size")
-    if type(vocab) is not int or vocab < 1:
-        raise ModelConfigError(f"{path}/config.json: vocab_size is {vocab!r}, not a positive number")
-    try:
-        config = config_from_hub(packed.config)
-    except ConfigError as error:
-        raise ModelConfigError(f"{path}: {error}") from error
-    if config.layers > len(packed.names) or config.context > MAX_CONTEXT:
-        found = f"{config.layers} layers and a context of {config.context}"
-        raise ModelConfigError(f"{path}/config.json: {found} are more than its tensors, or any network here, can have")
-    network = build(config, vocab, Packed(packed.activations, packed.low_rank), "meta")
-    _check(packed, *_places(network))  # before memory is taken for what config.json says
-    _check_biases(packed, _matrices(network))
-    return packed, config, vocab
-
-
 @torch.no_grad()
 def _attach(network: Network, packed: PackedModel) -> None:
     """Give every weight of the network its tensor."""
@@ -125,48 +89,3 @@ def _matrices(network: Network) -> dict[str, PackedMatrix]:
     if network.stores_head_once:
         del found["lm_head.weight"]
     return found
-
-
-def _places(network: Network) -> tuple[dict[str, tuple[int, ...]], set[str]]:
-    """Shapes of all tensors that the network needs, and names of those that must be plain values."""
-    vectors = {name: tuple(p.shape) for name, p in network.named_parameters()}
-    return {name: module.shape for name, module in _matrices(network).items()} | vectors, set(vectors)
-
-
-def _check(packed: PackedModel, shapes: Mapping[str, tuple[int, ...]], plain: Set[str]) -> None:
-    """Every tensor has its place and every place its tensor, with the right shape."""
-    for name in packed.names:
-        if name not in shapes:
-            raise UnexpectedTensorError(f"{packed.path}: tensor '{name}' has no place in the network of config.json")
-    for name, shape in shapes.items():
-        if name not in packed.specs:
-            raise MissingTensorError(f"{packed.path}: tensor '{name}' of the network in config.json is not there")
-        if packed.shape(name) != shape:
-            found = list(packed.shape(name))
-            raise ShapeError(f"{packed.path}: tensor '{name}' is {found}, the network needs {list(shape)}")
-        if name in plain and not isinstance(packed.spec(name), PlainSpec):
-            raise ModelConfigError(f"{packed.path}: tensor '{name}' must be stored as plain values")
-
-
-def _check_biases(packed: PackedModel, matrices: Mapping[str, PackedMatrix]) -> None:
-    for name, module in matrices.items():
-        spec = packed.spec(name)
-        if isinstance(module, PackedLinear) and module.needs_bias and not (isinstance(spec, CodedSpec) and spec.bias):
-            raise MissingTensorError(
-                f"{packed.path}: tensor '{name}' has no bias, but the network of config.json has one"
-            )
-
-
-def read_tokenizer(packed: PackedModel, vocab: int) -> Tokenizer:
-    """The tokenizer of a directory.
-
-    Raises:
-        TokenizerMismatchError: it has more tokens than the model.
-    """
-    tokenizer = tokenizers.load(packed.path)
-    size = tokenizer.get_vocab_size()
-    if size > vocab:
-        raise TokenizerMismatchError(
-            f"{packed.path}/tokenizer.json: has {size} tokens, the model {vocab}; it belongs to another model"
-        )
-    return tokenizer

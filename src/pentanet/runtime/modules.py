@@ -96,9 +96,6 @@ class PackedLinear(PackedMatrix):
     """x [..., cols] -> [..., rows]; inputs are rounded in front of codes and not of plain values.
 
     As in training with the rounding "auto", else as the native engine does it.
-
-    Attributes:
-        needs_bias: of a network whose linears here have biases, which come with the codes.
     """
 
     def __init__(
@@ -108,11 +105,8 @@ class PackedLinear(PackedMatrix):
         activations: Activations = "none",
         low_rank: LowRank = "none",
         rounding: RoundingChoice = "auto",
-        *,
-        needs_bias: bool = False,
     ) -> None:
         super().__init__(rows, cols)
-        self.needs_bias = needs_bias
         self.inputs = input_quantizer(activations) if rounding == "auto" else Int8(rounding)
         self.low_rank = low_rank_path(low_rank, cols, rows)
 
@@ -143,7 +137,8 @@ class Packed:
         self.rounding: RoundingChoice = rounding
 
     def linear(self, inputs: int, outputs: int, *, bias: bool = False) -> PackedLinear:
-        return PackedLinear(outputs, inputs, self.activations, self.low_rank, self.rounding, needs_bias=bias)
+        del bias  # which comes with the codes
+        return PackedLinear(outputs, inputs, self.activations, self.low_rank, self.rounding)
 
     def embedding(self, vocab: int, width: int) -> PackedEmbedding:
         return PackedEmbedding(vocab, width)

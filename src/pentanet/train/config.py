@@ -8,9 +8,9 @@ from typing import Literal
 
 from pentanet.errors import ConfigError
 from pentanet.extras import Activations
-from pentanet.models import LlamaConfig, TrainedConfig
 from pentanet.nn import Storage
 from pentanet.quant import method
+from pentanet.shapes import LlamaConfig, TrainedConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

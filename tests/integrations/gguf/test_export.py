@@ -112,7 +112,7 @@ def test_a_bias_goes_along_in_the_order_of_its_rows(make, tmp_path):
 
 
 def test_llama3_frequencies_are_divided_as_written(make, tmp_path):
-    from pentanet.models.rope import Llama3Rope
+    from pentanet.shapes.rope import Llama3Rope
 
     rope = Llama3Rope(factor=4.0, original_max_position_embeddings=32)
     export_gguf(make(rope=rope), tmp_path / "out.gguf")

@@ -24,10 +24,10 @@ from pentanet.integrations.gguf.network import (
 )
 from pentanet.integrations.gguf.tensors import Stored, Ternary, store
 from pentanet.integrations.gguf.tokenizer import write_tokenizer
-from pentanet.models import LlamaConfig
 from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import CodedSpec, to_bfloat16
-from pentanet.runtime.load import open_config, read_tokenizer
+from pentanet.runtime.open import open_config, read_tokenizer
+from pentanet.shapes import LlamaConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

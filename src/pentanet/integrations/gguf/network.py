@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from pentanet.codes import Codes
 from pentanet.errors import ExportError
-from pentanet.models import LlamaConfig
-from pentanet.models.rope import LinearRope, Llama3Rope, PlainRope, rotary_table
 from pentanet.pack.packed_model import PackedModel
 from pentanet.pack.tensors import CodedSpec, TensorSpec
+from pentanet.shapes import LlamaConfig
+from pentanet.shapes.rope import LinearRope, Llama3Rope, PlainRope, rotary_table
 
 ARCHITECTURES: Mapping[str, str] = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 
@@ -85,7 +85,7 @@ def rope_factors(config: LlamaConfig) -> NDArray[np.float32] | None:
 
     def angle(rope: PlainRope | Llama3Rope) -> NDArray[np.float32]:
         cosines, sines = rotary_table(2, config.head_width, config.rope_theta, rope)
-        return np.arctan2(sines[1].numpy(), cosines[1].numpy())  # below one turn of pi: the first is 1 radian
+        return np.arctan2(sines[1], cosines[1])  # below one turn of pi: the first is 1 radian
 
     return (angle(PlainRope()) / angle(config.rope)).astype(np.float32)
 

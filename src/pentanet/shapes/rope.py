@@ -1,8 +1,7 @@
 """Rotary positions: one table of cosines and sines, which torch and the native engine share.
 
 The ways to stretch it past the context of the training have the names and the keys that Hugging Face gives them.
-
-Legend of shape suffixes: B batch, T tokens, H heads, E head width.
+E is the width of a head.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from pentanet.errors import ConfigError
 
@@ -84,6 +83,7 @@ class YarnRope:
 
 
 Rope = PlainRope | LinearRope | Llama3Rope | YarnRope
+Frequencies = NDArray[np.float64]
 
 
 def _require_positive(rope: Any, but: str = "") -> None:
@@ -93,11 +93,11 @@ def _require_positive(rope: Any, but: str = "") -> None:
             raise ConfigError(f"model.rope.{field.name} = {value}: must be positive and finite")
 
 
-def rotary_table(context: int, head_width: int, theta: float, rope: Rope) -> tuple[Tensor, Tensor]:
+def rotary_table(
+    context: int, head_width: int, theta: float, rope: Rope
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cosines and sines [context, head_width / 2]: of position times theta^(-2i / E), stretched as `rope` says."""
-    if torch.empty(0).is_meta:  # only shapes are asked for, and arange would import sympy, which takes half a second
-        return torch.empty(context, head_width // 2), torch.empty(context, head_width // 2)
-    frequency = theta ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
+    frequency = theta ** (-np.arange(0, head_width, 2, dtype=np.float64) / head_width)
     size = 1.0
     match rope:
         case PlainRope():
@@ -111,17 +111,17 @@ def rotary_table(context: int, head_width: int, theta: float, rope: Rope) -> tup
         case YarnRope():
             frequency = _between(frequency / rope.factor, frequency, _yarn_share(rope, head_width, theta))
             size = rope.attention_factor or 0.1 * math.log(max(rope.factor, 1.0)) + 1.0
-    angle = torch.outer(torch.arange(context, dtype=torch.float64), frequency)
-    return (angle.cos() * size).float(), (angle.sin() * size).float()
+    angle = np.outer(np.arange(context, dtype=np.float64), frequency)
+    return (np.cos(angle) * size).astype(np.float32), (np.sin(angle) * size).astype(np.float32)
 
 
-def _between(low: Tensor, high: Tensor, share: Tensor) -> Tensor:
+def _between(low: Frequencies, high: Frequencies, share: Frequencies) -> Frequencies:
     """From low at a share of 0 or less to high at 1 or more."""
-    share = share.clamp(0, 1)
+    share = share.clip(0, 1)
     return low * (1 - share) + high * share
 
 
-def _yarn_share(rope: YarnRope, head_width: int, theta: float) -> Tensor:
+def _yarn_share(rope: YarnRope, head_width: int, theta: float) -> Frequencies:
     """How much of each frequency [E / 2] is kept: 1 up to the pair that turns beta_fast times, 0 from beta_slow on."""
 
     def pair(turns: float) -> float:
@@ -131,11 +131,5 @@ def _yarn_share(rope: YarnRope, head_width: int, theta: float) -> Tensor:
     # The bounds are those of the published code, the upper one in pairs of E and not of E / 2 too.
     first = max(math.floor(pair(rope.beta_fast)), 0)
     last = min(math.ceil(pair(rope.beta_slow)), head_width - 1)
-    ramp = (torch.arange(head_width // 2, dtype=torch.float64) - first) / max(last - first, 1e-3)
-    return 1 - ramp.clamp(0, 1)
-
-
-def rotate(x_BHTE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
-    """Rotate each pair (i, i + E/2) of the head by its position's angle: Hugging Face's half-split order."""
-    a, b = x_BHTE.chunk(2, dim=-1)
-    return torch.cat((a * cos_TE - b * sin_TE, b * cos_TE + a * sin_TE), dim=-1)
+    ramp = (np.arange(head_width // 2, dtype=np.float64) - first) / max(last - first, 1e-3)
+    return 1 - ramp.clip(0, 1)

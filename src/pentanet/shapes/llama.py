@@ -10,8 +10,8 @@ from typing import Any, Literal, cast
 
 from pentanet.config import convert
 from pentanet.errors import ConfigError
-from pentanet.models.hub import from_hub
-from pentanet.models.rope import PlainRope, Rope
+from pentanet.shapes.hub import from_hub
+from pentanet.shapes.rope import PlainRope, Rope
 
 ARCHITECTURES = {
     "llama": "LlamaForCausalLM",

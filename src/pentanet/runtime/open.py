@@ -1,0 +1,82 @@
+"""Open a packed directory and check that it holds a network, without building one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from pentanet.data import tokenizer as tokenizers
+from pentanet.errors import (
+    ConfigError,
+    MissingTensorError,
+    ModelConfigError,
+    ShapeError,
+    TokenizerMismatchError,
+    UnexpectedTensorError,
+)
+from pentanet.pack.model_dir import open_model
+from pentanet.pack.packed_model import PackedModel
+from pentanet.pack.tensors import CodedSpec, PlainSpec
+from pentanet.shapes import ModelConfig, config_from_hub
+from pentanet.shapes.places import Place, places
+
+MAX_CONTEXT = 1 << 20
+
+
+def open_config(path: Path, *, verify: bool = True) -> tuple[PackedModel, ModelConfig, int]:
+    """Open a model directory; the sizes of its network, which its tensors are known to fit, and of its vocabulary.
+
+    Raises:
+        FormatError: a rule of the format is broken: see `pentanet.pack.model_dir.open_model`.
+        ModelConfigError: a network that this release does not know.
+    """
+    packed = open_model(path, verify=verify)
+    vocab = packed.config.get("vocab_size")
+    if type(vocab) is not int or vocab < 1:
+        raise ModelConfigError(f"{path}/config.json: vocab_size is {vocab!r}, not a positive number")
+    try:
+        config = config_from_hub(packed.config)
+    except ConfigError as error:
+        raise ModelConfigError(f"{path}: {error}") from error
+    if config.layers > len(packed.names) or config.context > MAX_CONTEXT:
+        found = f"{config.layers} layers and a context of {config.context}"
+        raise ModelConfigError(f"{path}/config.json: {found} are more than its tensors, or any network here, can have")
+    _check(packed, places(config, vocab, packed.activations, packed.low_rank))  # before memory is taken for anything
+    return packed, config, vocab
+
+
+def _check(packed: PackedModel, wanted: Mapping[str, Place]) -> None:
+    """Every tensor has its place and every place its tensor, with the right shape."""
+    for name in packed.names:
+        if name not in wanted:
+            raise UnexpectedTensorError(f"{packed.path}: tensor '{name}' has no place in the network of config.json")
+    for name, place in wanted.items():
+        if name not in packed.specs:
+            raise MissingTensorError(f"{packed.path}: tensor '{name}' of the network in config.json is not there")
+        if packed.shape(name) != place.shape:
+            found = list(packed.shape(name))
+            raise ShapeError(f"{packed.path}: tensor '{name}' is {found}, the network needs {list(place.shape)}")
+        spec = packed.spec(name)
+        if place.plain and not isinstance(spec, PlainSpec):
+            raise ModelConfigError(f"{packed.path}: tensor '{name}' must be stored as plain values")
+        if place.bias and not (isinstance(spec, CodedSpec) and spec.bias):
+            raise MissingTensorError(
+                f"{packed.path}: tensor '{name}' has no bias, but the network of config.json has one"
+            )
+
+
+def read_tokenizer(packed: PackedModel, vocab: int) -> Tokenizer:
+    """The tokenizer of a directory.
+
+    Raises:
+        TokenizerMismatchError: it has more tokens than the model.
+    """
+    tokenizer = tokenizers.load(packed.path)
+    size = tokenizer.get_vocab_size()
+    if size > vocab:
+        raise TokenizerMismatchError(
+            f"{packed.path}/tokenizer.json: has {size} tokens, the model {vocab}; it belongs to another model"
+        )
+    return tokenizer
