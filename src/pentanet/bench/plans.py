@@ -42,17 +42,26 @@ def of_methods(names: Sequence[str]) -> tuple[Arm, ...]:
     return tuple(Arm(name=name, method=name) for name in names)
 
 
+LATE = ("weights.start=0.5",)
+
+
+def late(method: str) -> Arm:
+    """A method whose rounding begins after half of the steps."""
+    return Arm(name=f"{method}-late", method=method, settings=LATE)
+
+
 SHORT_RESULT = "result_tokens=32768"
 
-# Smaller initial weights and updates than the preset's: tuned for 100 steps at nano size (docs/LAB.md, 2026-11-25).
-TUNED = ("model.init_gain=0.125", "optimizer.muon_lr=0.006")
+# Smaller initial weights and updates than the preset's, for 200 steps: the rate is between those that were best for 100
+# and for 400 steps, 0.006 and 0.012 (docs/LAB.md, 2026-11-25 and 2026-11-26).
+TUNED = ("model.init_gain=0.125", "optimizer.muon_lr=0.01", "steps=200", "eval_every=100")
 
 # Depth: about 450,000 weights under the method, four heads (two at width 28, so that rotary pairs fit).
 DEPTHS: Mapping[int, int] = {4: 96, 12: 56, 24: 40, 48: 28}
 DECISIVE = 24
-OURS = ("full-precision", "ternary", "pentanary")
-PUBLISHED = ("full-precision", "bitnet-seed", "pentanet-seed", "ternary")
-DEPTH_OURS = (*TUNED, "steps=60", "batch.size=4", "precision=float32", SHORT_RESULT, "eval_every=30")
+OURS = (*of_methods(("full-precision", "ternary", "pentanary")), late("ternary"), late("pentanary"))
+PUBLISHED = of_methods(("full-precision", "bitnet-seed", "pentanet-seed", "ternary"))
+DEPTH_OURS = (*TUNED, "batch.size=4", "precision=float32", SHORT_RESULT)
 DEPTH_SEED = (
     "steps=200",
     "batch.size=4",
@@ -81,24 +90,27 @@ def _at(method: str, layers: int) -> str:
     return f"{method}-{layers}"
 
 
-def depth(methods: Sequence[str], shape: Callable[[int], tuple[str, ...]]) -> tuple[Arm, ...]:
-    """Every method at every depth."""
-    return tuple(Arm(name=_at(m, layers), method=m, settings=shape(layers)) for layers in DEPTHS for m in methods)
-
-
-def depth_pairs(methods: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """All methods against each other at every depth, each pair once; the later one of `methods` is the arm."""
+def depth(arms: Sequence[Arm], shape: Callable[[int], tuple[str, ...]]) -> tuple[Arm, ...]:
+    """Every arm at every depth."""
     return tuple(
-        (_at(arm, layers), _at(control, layers))
+        Arm(name=_at(arm.name, layers), method=arm.method, settings=(*shape(layers), *arm.settings))
         for layers in DEPTHS
-        for place, control in enumerate(methods)
-        for arm in methods[place + 1 :]
+        for arm in arms
     )
 
 
-def depth_contrasts(methods: Sequence[str], five: str, three: str) -> tuple[Contrast, ...]:
+def depth_pairs(arms: Sequence[Arm]) -> tuple[tuple[str, str], ...]:
+    """All arms against each other at every depth, each pair once; the later one of `arms` comes first."""
+    return tuple(
+        (_at(arm.name, layers), _at(control.name, layers))
+        for layers in DEPTHS
+        for place, control in enumerate(arms)
+        for arm in arms[place + 1 :]
+    )
+
+
+def depth_contrasts(five: str, three: str) -> tuple[Contrast, ...]:
     """Whether five levels lose to three what they had, from the shallowest network to each deeper one."""
-    assert {five, three} <= set(methods)
     first = min(DEPTHS)
     return tuple(
         Contrast(
@@ -145,11 +157,9 @@ REVERSAL_PAIRS = tuple(
 # the entropy of their levels; the others at the bits of their layouts.
 FRONTIER = (
     *TUNED,
-    "steps=60",
     "batch.size=4",
     "precision=float32",
     SHORT_RESULT,
-    "eval_every=60",
     "model.heads=4",
     "model.kv_heads=4",
 )
@@ -163,6 +173,7 @@ FRONTIER_WIDTHS: Mapping[str, tuple[int, int, int]] = {
     "septenary": (64, 96, 128),
     "int4": (56, 80, 112),
 }
+FRONTIER_LATE = ("ternary", "pentanary")
 
 
 def frontier_shape(width: int) -> tuple[str, ...]:
@@ -173,16 +184,17 @@ def frontier_shape(width: int) -> tuple[str, ...]:
 def frontier() -> tuple[Arm, ...]:
     """Each method at its three widths."""
     return tuple(
-        Arm(name=f"{method}-{size}", method=method, settings=frontier_shape(width))
-        for method, widths in FRONTIER_WIDTHS.items()
-        for size, width in zip("sml", widths, strict=True)
+        Arm(name=f"{arm.name}-{size}", method=arm.method, settings=(*frontier_shape(width), *arm.settings))
+        for arm in (*of_methods(tuple(FRONTIER_WIDTHS)), *map(late, FRONTIER_LATE))
+        for size, width in zip("sml", FRONTIER_WIDTHS[arm.method], strict=True)
     )
 
 
 def frontier_pairs() -> tuple[tuple[str, str], ...]:
-    """Every method against `pentanary` with a file of about the same size."""
+    """Every method against `pentanary` with a file of about the same size; rounding late against rounding late."""
     others = [method for method in FRONTIER_WIDTHS if method != "pentanary"]
-    return tuple((f"{method}-{size}", f"pentanary-{size}") for size in "sml" for method in others)
+    pairs = [*((method, "pentanary") for method in others), ("ternary-late", "pentanary-late")]
+    return tuple((f"{arm}-{size}", f"{control}-{size}") for size in "sml" for arm, control in pairs)
 
 
 # Duel: about a million parameters, long enough for three levels to cost something; the rate of Muon is the best of
@@ -198,11 +210,10 @@ DUEL = (
     "model.kv_heads=4",
     "model.hidden=352",
 )
-LATE = ("weights.start=0.5",)
 DUELLISTS = (
     *of_methods(("full-precision", "ternary", "pentanary")),
-    Arm(name="ternary-late", method="ternary", settings=LATE),
-    Arm(name="pentanary-late", method="pentanary", settings=LATE),
+    late("ternary"),
+    late("pentanary"),
     *of_methods(("hestia-pentanary", "pentanary-mix", "pentanary-learned", "bitnet-seed")),
 )
 DUEL_CONTRASTS = tuple(
@@ -218,9 +229,7 @@ DUEL_CONTRASTS = tuple(
 # 12.5 %, as the paper counts the cost of the paths; in the MLP by as many weights; or by as many stored bits.
 HGF = (
     *TUNED,
-    "steps=120",
     SHORT_RESULT,
-    "eval_every=40",
     "model.width=128",
     "model.heads=4",
     "model.kv_heads=4",

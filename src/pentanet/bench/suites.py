@@ -120,7 +120,7 @@ _ALL = (
         name="methods",
         title="Every weight method under our recipe",
         preset="nano",
-        settings=(*plans.TUNED, "steps=100", plans.SHORT_RESULT),
+        settings=(*plans.TUNED, plans.SHORT_RESULT),
         arms=plans.of_methods(EVERY_METHOD),
         controls=CONTROLS,
     ),
@@ -131,7 +131,10 @@ _ALL = (
         settings=plans.DEPTH_OURS,
         arms=plans.depth(plans.OURS, plans.llama_shape),
         pairs=plans.depth_pairs(plans.OURS),
-        contrasts=plans.depth_contrasts(plans.OURS, "pentanary", "ternary"),
+        contrasts=(
+            *plans.depth_contrasts("pentanary", "ternary"),
+            *plans.depth_contrasts("pentanary-late", "ternary-late"),
+        ),
     ),
     Suite(
         name="depth-seed",
@@ -140,7 +143,7 @@ _ALL = (
         settings=plans.DEPTH_SEED,
         arms=(*plans.depth(plans.PUBLISHED, plans.gpt_shape), *plans.REVERSAL),
         pairs=(*plans.depth_pairs(plans.PUBLISHED), *plans.REVERSAL_PAIRS),
-        contrasts=plans.depth_contrasts(plans.PUBLISHED, "pentanet-seed", "bitnet-seed"),
+        contrasts=plans.depth_contrasts("pentanet-seed", "bitnet-seed"),
     ),
     Suite(
         name="frontier",

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from pentanet.errors import ConfigError, UnknownNameError
 from pentanet.extras import Rounding
 from pentanet.machine import usable_cores
-from pentanet.models import LlamaConfig
 from pentanet.pack.layouts import LAYOUTS, layout
 from pentanet.runtime.engine import CacheType
+from pentanet.shapes import LlamaConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
