@@ -290,15 +290,15 @@ void bind_session(nb::module_& m) {
         .def(
             "__init__",
             [](Session* self, std::shared_ptr<const Model> model, int sequences, int threads, const std::string& cache,
-               const std::string& activations) {
+               const std::string& activations, bool pin) {
                 const CacheType type = named<CacheType>(cache, {{"float32", CacheType::float32},
                                                                 {"float16", CacheType::float16},
                                                                 {"bfloat16", CacheType::bfloat16},
                                                                 {"int8", CacheType::int8}});
-                new (self) Session(std::move(model), sequences, threads, type, rounding_named(activations));
+                new (self) Session(std::move(model), sequences, threads, type, rounding_named(activations), pin);
             },
             "model"_a, nb::kw_only(), "sequences"_a = 1, "threads"_a = 1, "cache"_a = "float32",
-            "activations"_a = "int8")
+            "activations"_a = "int8", "pin"_a = false)
         .def_prop_ro("sequences", &Session::sequences)
         .def_prop_ro("threads", &Session::threads)
         .def_prop_ro("cache_bytes_per_token", [](const Session& session) { return session.cache().bytes_per_token(); })

@@ -1,5 +1,11 @@
 #include "pentanet/pool.h"
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+#include <stdexcept>
+
 namespace pentanet {
 namespace {
 
@@ -24,11 +30,38 @@ std::uint32_t wait_for_change(const std::atomic<std::uint32_t>& value, std::uint
     return value.load(std::memory_order_acquire);
 }
 
+#if defined(__linux__)
+std::vector<int> usable_cores() {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) throw std::runtime_error("this system does not tell its cores");
+    std::vector<int> cores;
+    for (int core = 0; core < CPU_SETSIZE; ++core)
+        if (CPU_ISSET(core, &set)) cores.push_back(core);
+    return cores;
+}
+
+// Of the calling thread. A core that was taken away meanwhile is no reason to stop.
+void stay_on(int core) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+#else
+std::vector<int> usable_cores() { throw std::runtime_error("threads can be pinned on Linux alone"); }
+void stay_on(int) {}
+#endif
+
 }  // namespace
 
-Pool::Pool(int threads) {
+Pool::Pool(int threads, bool pin) {
+    const std::vector<int> cores = pin ? usable_cores() : std::vector<int>{};
     for (int part = 1; part < threads; ++part)
-        workers_.emplace_back([this, part] { work(static_cast<std::size_t>(part)); });
+        workers_.emplace_back([this, part = static_cast<std::size_t>(part), cores] {
+            if (!cores.empty()) stay_on(cores[part % cores.size()]);
+            work(part);
+        });
+    if (!cores.empty()) stay_on(cores[0]);
 }
 
 Pool::~Pool() {

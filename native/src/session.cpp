@@ -48,8 +48,9 @@ private:
 
 }  // namespace
 
-Session::Session(std::shared_ptr<const Model> model, int sequences, int threads, CacheType cache, Rounding rounding)
-    : model_(std::move(model)), pool_(std::max(threads, 1)), lengths_(static_cast<std::size_t>(std::max(sequences, 0))),
+Session::Session(std::shared_ptr<const Model> model, int sequences, int threads, CacheType cache, Rounding rounding,
+                 bool pin)
+    : model_(std::move(model)), pool_(std::max(threads, 1), pin), lengths_(static_cast<std::size_t>(std::max(sequences, 0))),
       cache_(cache, static_cast<int>(model_->layers.size()), this->sequences(), model_->kv_heads, model_->head_width,
              model_->context),
       rounding_(rounding) {

@@ -1,11 +1,43 @@
 #include "pentanet/pool.h"
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <chrono>
 #include <numeric>
 
 #include "check.h"
 
 namespace pentanet::test {
+namespace {
+
+#if defined(__linux__)
+int cores_of_this_thread() {
+    cpu_set_t set;
+    check(sched_getaffinity(0, sizeof set, &set) == 0, "cores of a thread");
+    return CPU_COUNT(&set);
+}
+
+// Each thread stays on one core, and only where that was asked for.
+void pinning() {
+    const int before = cores_of_this_thread();
+    for (const bool pin : {false, true})
+        std::thread([=] {  // its own thread, so that the others stay free
+            Pool pool(3, pin);
+            std::vector<int> cores(3);
+            pool.run(3, [&](std::size_t begin, std::size_t end) {
+                for (std::size_t i = begin; i < end; ++i) cores[i] = cores_of_this_thread();
+            });
+            check(cores == std::vector<int>(3, pin ? 1 : before), pin ? "pinned threads" : "free threads");
+        }).join();
+    check(cores_of_this_thread() == before, "the thread that did not ask");
+}
+#else
+void pinning() {}
+#endif
+
+}  // namespace
 
 // Each index is visited once, whatever the threads, in busy rounds and after the workers fell asleep.
 void pool() {
@@ -22,6 +54,7 @@ void pool() {
             check(visits == std::vector<int>(count, 1), "visits with " + std::to_string(threads) + " threads");
         }
     }
+    pinning();
 }
 
 }  // namespace pentanet::test

@@ -107,6 +107,7 @@ class Session:
         threads: int = 1,
         cache: str = "float32",
         activations: str = "int8",
+        pin: bool = False,
     ) -> None: ...
     @property
     def sequences(self) -> int: ...

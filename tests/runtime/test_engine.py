@@ -5,8 +5,10 @@ The models are small and drawn at random, one for each shape that the engine kno
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -306,6 +308,20 @@ def test_texts_of_a_batch_are_those_written_alone(packed: Packed, sampling: Samp
     assert list(engine.generate_batch([], 12)) == []
     with pytest.raises(ConfigError, match="tokens 0"):
         engine.generate_batch(prompts, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="pins threads on Linux alone")
+def test_threads_are_pinned_on_request_alone(packed: Packed) -> None:
+    path, ids = packed("bitnet"), text(9)
+
+    def cores(pin: bool) -> tuple[int, bytes]:
+        engine = Engine.open(path, threads=2, pin=pin)
+        return len(os.sched_getaffinity(0)), engine.logits(ids).tobytes()
+
+    with ThreadPoolExecutor(1) as thread:  # which is pinned in place of the one that runs the tests
+        free, pinned = [thread.submit(cores, pin).result() for pin in (False, True)]
+    assert (free[0], pinned[0]) == (len(os.sched_getaffinity(0)), 1)
+    assert free[1] == pinned[1]
 
 
 def test_a_full_context_slides(packed: Packed) -> None:

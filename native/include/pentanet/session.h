@@ -23,7 +23,8 @@ struct Part {
 class Session {
 public:
     // Room for so many sequences, which are all empty at first.
-    Session(std::shared_ptr<const Model> model, int sequences, int threads, CacheType cache, Rounding rounding);
+    Session(std::shared_ptr<const Model> model, int sequences, int threads, CacheType cache, Rounding rounding,
+            bool pin = false);
 
     const Model& model() const { return *model_; }
     int sequences() const { return static_cast<int>(lengths_.size()); }

@@ -23,6 +23,7 @@ def generate(
     seed: Seed = 0,
     engine: Literal["auto", "native", "torch"] = "auto",
     threads: Threads = 0,
+    pin: Flag = False,
     cache: Literal["float32", "float16", "bfloat16", "int8"] = "float32",
     activations: Literal["auto", "int8", "int8x2", "adaptive"] = "auto",
     json: Flag = False,
@@ -53,6 +54,8 @@ def generate(
         native: compiled, activations rounded; torch: slow, exact; auto: native where it was compiled.
     threads
         Of the native engine; 0 for one on each core.
+    pin
+        Keep each thread of the native engine on a core of its own.
     cache
         Of the native engine: how keys and values are stored.
     activations
@@ -78,7 +81,7 @@ def generate(
         repetition_penalty=repetition_penalty,
         seed=seed,
     )
-    pieces = stream(open_predictor(model, engine, threads, cache, activations), prompt, tokens, sampling)
+    pieces = stream(open_predictor(model, engine, threads, cache, activations, pin=pin), prompt, tokens, sampling)
     started = time.monotonic()
     if json:
         text = "".join(pieces)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from pentanet.errors import ConfigError, UnknownNameError, UnsupportedModelError
+from pentanet.errors import ConfigError, EngineError, UnknownNameError, UnsupportedModelError
 from pentanet.extras import ROUNDINGS, Rounding, RoundingChoice
 from pentanet.machine import usable_cores
 from pentanet.pack.packed_model import PackedModel
@@ -58,11 +58,14 @@ class Engine:
         threads: int,
         cache: CacheType,
         activations: Rounding,
+        *,
+        pin: bool = False,
     ) -> None:
         self.packed, self.config, self.tokenizer = packed, config, tokenizer
         self.model, self.isa, self.threads = model, model.isa, threads
         self.cache: CacheType = cache
         self.activations: Rounding = activations
+        self._pin = pin
         self._session = self._start(1)
         self._ids: list[int] = []  # what the session has seen
 
@@ -75,6 +78,7 @@ class Engine:
         verify: bool = True,
         cache: CacheType = "float32",
         activations: RoundingChoice = "auto",
+        pin: bool = False,
     ) -> Engine:
         """Open a model directory.
 
@@ -88,9 +92,11 @@ class Engine:
                 missed with a scale of its own; "adaptive" twice for tokens where once would be coarse: most of their
                 int8 are small since a few inputs are large.  "auto" is "int8" for models that were trained so, else
                 "adaptive".
+            pin: keep each thread on a core of its own: the first on that of the thread that calls this, which stays
+                there. What that thread starts later stays there with it.
 
         Raises:
-            EngineError: the engine was not compiled, or PENTANET_ISA is wrong.
+            EngineError: the engine was not compiled, PENTANET_ISA is wrong, or the system cannot pin threads.
             UnsupportedModelError: linears rotate their inputs, round them by learned steps, or have a path of low rank.
             ConfigError: a negative number of threads, or another name of a cache or a rounding.
             FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
@@ -108,7 +114,8 @@ class Engine:
         threads = threads or usable_cores()
         if activations == "auto":
             activations = "int8" if packed.activations == "int8" else "adaptive"
-        return cls(packed, config, tokenizer, assemble(packed, config, isa, threads), threads, cache, activations)
+        model = assemble(packed, config, isa, threads)
+        return cls(packed, config, tokenizer, model, threads, cache, activations, pin=pin)
 
     @property
     def context(self) -> int:
@@ -158,9 +165,17 @@ class Engine:
     def _start(self, sequences: int) -> Session:
         from pentanet._native import Session
 
-        return Session(
-            self.model, sequences=sequences, threads=self.threads, cache=self.cache, activations=self.activations
-        )
+        try:
+            return Session(
+                self.model,
+                sequences=sequences,
+                threads=self.threads,
+                cache=self.cache,
+                activations=self.activations,
+                pin=self._pin,
+            )
+        except RuntimeError as error:
+            raise EngineError(f"{error}. Leave out --pin.") from error
 
     def _forward(self, ids: Sequence[int], keep: int = 0, *, every: bool = False) -> NDArray[np.float32]:
         self._session.truncate(keep)

@@ -22,10 +22,12 @@ def open_predictor(
     threads: int = 0,
     cache: CacheType = "float32",
     activations: RoundingChoice = "auto",
+    *,
+    pin: bool = False,
 ) -> Engine | Runtime:
     """Open a model directory to generate with: "auto" takes the native engine if it was compiled and knows the model.
 
-    Threads and cache are those of the native engine.  Activations that are not "auto" are rounded so by both.
+    Threads, cache and pinning are those of the native engine.  Activations that are not "auto" are rounded so by both.
 
     Raises:
         EngineError: "native", and the engine was not compiled or does not know the model; or PENTANET_ISA is wrong.
@@ -34,7 +36,7 @@ def open_predictor(
     if choice == "torch" or (choice == "auto" and not native.available()):
         return _load(path, activations)
     try:
-        return Engine.open(path, threads=threads, cache=cache, activations=activations)
+        return Engine.open(path, threads=threads, cache=cache, activations=activations, pin=pin)
     except UnsupportedModelError:
         if choice == "native":
             raise
