@@ -21,8 +21,8 @@ from pentanet.integrations.imports import import_model
 from pentanet.pack.checkpoint import pack
 from pentanet.pack.inspect import inspect
 from pentanet.pack.plan import plan
-from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.finetune import FinetuneConfig, finetune
+from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
+from pentanet.ptq.finetune import finetune
 from pentanet.ptq.open import open_source
 from pentanet.ptq.run import quantize
 from pentanet.report import report

@@ -115,13 +115,13 @@ def test_quantize_and_eval_a_whole_text(answer, packed, tmp_path):
     import torch
     from safetensors.torch import save_file
 
-    from pentanet.ptq.network import expected_shapes
     from pentanet.shapes import config_from_hub
+    from pentanet.shapes.places import hub_shapes
 
     sizes = json.loads((packed / "config.json").read_text())
     del sizes["quantization_config"]
     config = {**sizes, "model_type": "llama"}
-    shapes = expected_shapes(config_from_hub(config), config["vocab_size"])
+    shapes = hub_shapes(config_from_hub(config), config["vocab_size"])
     (tmp_path / "source").mkdir()
     (tmp_path / "source/config.json").write_text(json.dumps(config))
     (tmp_path / "source/tokenizer.json").write_bytes((packed / "tokenizer.json").read_bytes())

@@ -15,9 +15,9 @@ from pentanet.errors import FormatError, MissingTensorError, ModelConfigError, S
 from pentanet.grid import TERNARY
 from pentanet.integrations.imports import codes_of, import_model
 from pentanet.pack.model_dir import open_model
-from pentanet.ptq.network import expected_shapes, linear_names
 from pentanet.runtime.load import load
 from pentanet.shapes import LlamaConfig
+from pentanet.shapes.places import hub_shapes, linear_names
 
 UP = "model.layers.0.mlp.up_proj.weight"
 BITNET = LlamaConfig(layers=1, width=32, heads=2, kv_heads=1, hidden=48, context=16, activation="relu2", tie=True)
@@ -80,7 +80,7 @@ def bitnet(path: Path, linear_class: str = "autobitlinear", **changes: Any) -> d
     generator = torch.Generator().manual_seed(0)
     levels: dict[str, np.ndarray] = {}
     state: dict[str, torch.Tensor] = {}
-    for name, shape in expected_shapes(BITNET, VOCAB).items():
+    for name, shape in hub_shapes(BITNET, VOCAB).items():
         if name in linear_names(BITNET, VOCAB):
             drawn = torch.randint(-1, 2, shape, generator=generator)
             levels[name] = drawn.numpy().astype(np.int8)

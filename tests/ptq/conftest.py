@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from pentanet.data import tokenizer as tokenizers
-from pentanet.ptq.network import expected_shapes
 from pentanet.shapes import config_from_hub
+from pentanet.shapes.places import hub_shapes
 
 LLAMA = {
     "architectures": ["LlamaForCausalLM"],
@@ -53,7 +53,7 @@ def draw_weights(config: dict[str, Any], dtype: torch.dtype = torch.float32) -> 
     """Weights of the sizes of a config.json; norms about 1, all else about as large as in a trained network."""
     random = torch.Generator().manual_seed(0)
     drawn: dict[str, torch.Tensor] = {}
-    for name, shape in expected_shapes(config_from_hub(config), config["vocab_size"]).items():
+    for name, shape in hub_shapes(config_from_hub(config), config["vocab_size"]).items():
         values = torch.randn(shape, generator=random)
         drawn[name] = (1 + 0.1 * values if len(shape) == 1 else values * shape[1] ** -0.5).to(dtype)
     return drawn

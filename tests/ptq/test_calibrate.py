@@ -14,10 +14,11 @@ from pentanet.ptq.calibrate import Calibration, windows_of
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.gptq import damped
 from pentanet.ptq.matrix import corrected, quantize_matrix
-from pentanet.ptq.network import linear_names, load_float
+from pentanet.ptq.network import load_float
 from pentanet.ptq.open import open_source
 from pentanet.ptq.workers import Workers
 from pentanet.runtime.load import load
+from pentanet.shapes.places import linear_names
 
 IDS = torch.randint(0, 270, (6, 24), generator=torch.Generator().manual_seed(0))
 

@@ -12,8 +12,8 @@ from pentanet.errors import ConfigError, NonFiniteLossError, ShapeError, TextToo
 from pentanet.pack.model_dir import open_model
 from pentanet.ptq import finetune as module
 from pentanet.ptq import run
-from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.finetune import FinetuneConfig, finetune
+from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
+from pentanet.ptq.finetune import finetune
 from pentanet.ptq.network import load_float
 from pentanet.ptq.open import open_source
 from pentanet.ptq.student import HalfStepQuantizer, new_student

@@ -15,11 +15,13 @@ from pentanet.pack.model_dir import open_model
 from pentanet.pack.tensors import CodedSpec
 from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.network import linear_names, load_float
+from pentanet.ptq.network import load_float
 from pentanet.ptq.open import open_source
 from pentanet.runtime import native
 from pentanet.runtime.engine import Engine
+from pentanet.runtime.engine_network import as_runtime
 from pentanet.runtime.load import load
+from pentanet.shapes.places import linear_names
 
 IDS = torch.arange(40).reshape(1, 40)
 
@@ -50,7 +52,7 @@ def test_the_packed_model_computes_what_its_codes_say(make, family, tmp_path, co
 @pytest.mark.skipif(not native.available(), reason="the engine was not compiled")
 def test_the_native_engine_runs_the_same_directory(make, tmp_path):
     run.quantize(open_source(make("qwen3")), tmp_path / "out", QuantizeConfig(group=16))
-    slow, fast = load(tmp_path / "out"), Engine.open(tmp_path / "out", threads=1).runtime()
+    slow, fast = load(tmp_path / "out"), as_runtime(Engine.open(tmp_path / "out", threads=1))
     with torch.no_grad():
         a, b = slow.network(IDS).log_softmax(-1), fast.network(IDS).log_softmax(-1)
     assert float((a - b).abs().max()) < 0.2  # activations are int8 there
@@ -129,10 +131,10 @@ import json, sys, torch
 from pathlib import Path
 from safetensors.torch import save_file
 from pentanet.shapes import config_from_hub
-from pentanet.ptq.network import expected_shapes
+from pentanet.shapes.places import hub_shapes
 folder, config = Path(sys.argv[1]), json.loads(sys.argv[2])
 where = {}
-for i, (name, shape) in enumerate(expected_shapes(config_from_hub(config), config["vocab_size"]).items()):
+for i, (name, shape) in enumerate(hub_shapes(config_from_hub(config), config["vocab_size"]).items()):
     where[name] = f"model-{i:05d}.safetensors"
     save_file({name: torch.full(shape, 0.5) if len(shape) == 1 else torch.randn(shape)}, folder / where[name])
 (folder / "config.json").write_text(json.dumps(config))

@@ -27,7 +27,7 @@ from pentanet.pack.model_dir import open_model, write_model
 from pentanet.quant.methods.tequila import TequilaQuantizer
 from pentanet.runtime import native
 from pentanet.runtime.engine import CACHES, CacheType, Engine
-from pentanet.runtime.engine_network import EngineNetwork
+from pentanet.runtime.engine_network import EngineNetwork, as_runtime
 from pentanet.runtime.generate import generate as stream
 from pentanet.runtime.load import Runtime, load
 from pentanet.runtime.modules import Coded, PackedLinear
@@ -371,7 +371,7 @@ def test_int8_activations_change_little(packed: Packed) -> None:
     ids = torch.tensor([text(64)])
     with torch.inference_mode():
         exact = load(packed("bitnet")).network(ids)
-    rounded = Engine.open(packed("bitnet"), activations="int8").runtime().network(ids)
+    rounded = as_runtime(Engine.open(packed("bitnet"), activations="int8")).network(ids)
     assert 0 < (exact - rounded).std() < 0.1 * exact.std()
 
 

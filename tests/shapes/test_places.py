@@ -6,9 +6,11 @@ import pytest
 
 from pentanet.extras import ACTIVATIONS, LOW_RANK, Activations, LowRank
 from pentanet.models import build
+from pentanet.nn import QuantLinear
+from pentanet.ptq.network import FloatWeights
 from pentanet.runtime.modules import Packed, PackedMatrix
 from pentanet.shapes import GPT2Config, GPTConfig, LlamaConfig, ModelConfig
-from pentanet.shapes.places import Place, places
+from pentanet.shapes.places import Place, bias_of, hub_shapes, linear_names, places
 
 VOCAB = 11
 SMALL = {"layers": 2, "width": 24, "heads": 6, "hidden": 40, "context": 7}
@@ -22,9 +24,10 @@ CONFIGS: list[ModelConfig] = [
     GPT2Config(**SMALL, norm_eps=1e-5, tie=True),
     GPT2Config(**SMALL, norm_eps=1e-5, tie=False),
 ]
+NAMES = ("bitnet", "tied", "qwen3", "qwen2", "ranks", "gpt", "gpt2", "untied-gpt2")
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{type(config).__name__}-{hash(config) & 0xFFFF}")
+@pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
 @pytest.mark.parametrize("activations", ACTIVATIONS)
 @pytest.mark.parametrize("low_rank", LOW_RANK)
 def test_places_are_the_tensors_of_the_network(
@@ -37,6 +40,19 @@ def test_places_are_the_tensors_of_the_network(
             built[f"{name}.weight"] = Place(shape=module.shape)
     found = places(config, VOCAB, activations, low_rank)
     assert {name: Place(shape=p.shape, plain=p.plain) for name, p in found.items()} == built
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
+def test_shapes_in_full_precision_are_those_of_the_float_network(config: ModelConfig) -> None:
+    network = build(config, VOCAB, FloatWeights(), "meta")
+    assert hub_shapes(config, VOCAB) == {name: tuple(p.shape) for name, p in network.named_parameters()} | (
+        # Its own head is a second name of the same weight there; the packed file has both.
+        {"lm_head.weight": (VOCAB, config.width)} if isinstance(config, GPTConfig) else {}
+    )
+    linears = [n for n, m in network.named_modules() if isinstance(m, QuantLinear) and m.by_method]
+    assert linear_names(config, VOCAB) == [f"{name}.weight" for name in linears]
+    biased = {name for name in linear_names(config, VOCAB) if bias_of(name, hub_shapes(config, VOCAB))}
+    assert biased == {name for name, place in places(config, VOCAB).items() if place.bias}
 
 
 def test_biases_belong_to_the_linears_that_have_them() -> None:

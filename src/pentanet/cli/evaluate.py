@@ -68,10 +68,11 @@ def evaluate(
     from pentanet.evaluate.perplexity import evaluate as measure
     from pentanet.evaluate.perplexity import text_of
     from pentanet.runtime.engine import Engine
+    from pentanet.runtime.engine_network import as_runtime
     from pentanet.runtime.load import load
 
     if engine == "native":
-        runtime = Engine.open(model, threads=threads, cache=cache, activations=activations).runtime()
+        runtime = as_runtime(Engine.open(model, threads=threads, cache=cache, activations=activations))
     else:
         runtime = load(model, activations=activations)
     if choices is not None:

@@ -66,7 +66,7 @@ def finetune(
     from pentanet.cli import console
     from pentanet.data.files import read_lines
     from pentanet.machine import multiplies_bfloat16
-    from pentanet.ptq.finetune import FinetuneConfig
+    from pentanet.ptq.config import FinetuneConfig
     from pentanet.ptq.finetune import finetune as run
     from pentanet.ptq.open import open_source
 

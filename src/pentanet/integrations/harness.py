@@ -17,6 +17,7 @@ from pentanet.data.tokenizer import eos_id
 from pentanet.errors import DataError, MissingExtraError
 from pentanet.evaluate.choices import log_likelihood
 from pentanet.runtime.engine import Engine
+from pentanet.runtime.engine_network import as_runtime
 from pentanet.runtime.generate import generate
 from pentanet.runtime.predictor import Choice, open_predictor
 from pentanet.runtime.sampling import Sampling
@@ -43,7 +44,7 @@ def language_model(path: Path, *, engine: Choice = "torch", threads: int = 0) ->
     except ModuleNotFoundError:
         raise MissingExtraError("lm-eval", "eval", "lm-evaluation-harness") from None
     predictor = open_predictor(path, engine, threads)
-    runtime = predictor.runtime() if isinstance(predictor, Engine) else predictor
+    runtime = as_runtime(predictor) if isinstance(predictor, Engine) else predictor
     end = eos_id(runtime.tokenizer)
     if end is None:
         raise DataError(f"{path}/tokenizer.json: has no token that ends a text, which tasks without a context need")

@@ -33,9 +33,9 @@ from pentanet.pack import layouts
 from pentanet.pack.inspect import Inspection, inspect
 from pentanet.pack.model_dir import check_target, read_config, write_model
 from pentanet.pack.tensors import Coded, Plain, Tensor, from_bfloat16, to_bfloat16
-from pentanet.ptq.network import expected_shapes, linear_names
 from pentanet.ptq.open import open_source
 from pentanet.shapes import LlamaConfig, config_from_hub
+from pentanet.shapes.places import hub_shapes, linear_names
 
 _GRIDS = ("ternary", "pentanary", "septenary", "nonary", "int4", "int8")
 _SMALLEST = np.float32(1e-8)
@@ -84,7 +84,7 @@ def _from_gguf(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes | N
     stored = {tensor.name: tensor for tensor in gguf.GGUFReader(str(path)).tensors}
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[arch.upper()], config.layers)
     tensors: dict[str, Tensor] = {}
-    for name, shape in expected_shapes(config, source.vocab).items():
+    for name, shape in hub_shapes(config, source.vocab).items():
         found = stored[names.get_name(name, try_suffixes=(".weight",))]
         block = BLOCKS.get(found.tensor_type.name)
         if block is None:
@@ -137,7 +137,7 @@ def _from_bitnet(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes |
     packed = set(linear_names(config, vocab))
     tensors: dict[str, Tensor] = {}
     with _open(path / "model.safetensors") as file:
-        for name, shape in expected_shapes(config, vocab).items():
+        for name, shape in hub_shapes(config, vocab).items():
             values = _read(file, name, path)
             if name not in packed:
                 _require(values.shape == shape, path, name, values.shape, shape)

@@ -14,11 +14,11 @@ from pentanet.ptq.budget import CANDIDATES, allocate, stored_bits
 from pentanet.ptq.calibrate import Calibration, Moments
 from pentanet.ptq.config import CALIBRATED, QuantizeConfig
 from pentanet.ptq.matrix import quantize_matrix
-from pentanet.ptq.network import bias_of
 from pentanet.ptq.source import Source
 from pentanet.ptq.store import rounding_errors
 from pentanet.ptq.work import Progress, Work
 from pentanet.ptq.workers import Workers
+from pentanet.shapes.places import bias_of
 
 
 def choose_grids(

@@ -1,4 +1,4 @@
-"""What `pentanet quantize` is asked for."""
+"""What `pentanet quantize` and `pentanet finetune` are asked for."""
 
 from __future__ import annotations
 
@@ -64,3 +64,28 @@ class QuantizeConfig:
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON can hold them."""
         return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinetuneConfig:
+    """Settings of a finetuning."""
+
+    steps: int = 200
+    """Optimizer steps."""
+    minutes: float = 0.0
+    """Stop after so many minutes, with the schedule ending there; such a run does not repeat exactly. 0: no limit."""
+    batch: int = 8
+    """Windows in a step."""
+    window: int = 512
+    """Tokens in a window."""
+    lr: float = 1e-4
+    """Peak rate of AdamW; it warms up over 5 % of the run and falls to zero along a cosine."""
+    seed: int = 0
+    """Of the windows that are drawn."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "window"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} {getattr(self, name)}: must be at least 1")
+        if not 0 <= self.minutes < math.inf or not 0 < self.lr < math.inf:
+            raise ConfigError(f"minutes {self.minutes} and lr {self.lr}: must not be negative, and lr not zero")

@@ -8,22 +8,22 @@ the scales too).  The loss is the cross-entropy between the predictions of the o
 from __future__ import annotations
 
 import hashlib
-import math
 import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pentanet import __version__
-from pentanet.errors import ConfigError, NonFiniteLossError, TextTooShortError
+from pentanet.errors import NonFiniteLossError, TextTooShortError
 from pentanet.models.loss import Precision
 from pentanet.pack.model_dir import check_target, open_model
 from pentanet.pack.packed_model import CONFIG, TENSORS
+from pentanet.ptq.config import FinetuneConfig
 from pentanet.ptq.network import load_float
 from pentanet.ptq.source import Source
 from pentanet.ptq.student import new_student, write_student
@@ -36,31 +36,6 @@ from pentanet.train.signals import stop_request
 
 Progress = Callable[[int, float, float], None]  # steps done, share of the work that is done, loss
 SAVE_SECONDS = 300.0  # between checkpoints: about what a lost process costs
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FinetuneConfig:
-    """Settings of a finetuning."""
-
-    steps: int = 200
-    """Optimizer steps."""
-    minutes: float = 0.0
-    """Stop after so many minutes, with the schedule ending there; such a run does not repeat exactly. 0: no limit."""
-    batch: int = 8
-    """Windows in a step."""
-    window: int = 512
-    """Tokens in a window."""
-    lr: float = 1e-4
-    """Peak rate of AdamW; it warms up over 5 % of the run and falls to zero along a cosine."""
-    seed: int = 0
-    """Of the windows that are drawn."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "window"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} {getattr(self, name)}: must be at least 1")
-        if not 0 <= self.minutes < math.inf or not 0 < self.lr < math.inf:
-            raise ConfigError(f"minutes {self.minutes} and lr {self.lr}: must not be negative, and lr not zero")
 
 
 def finetune(

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 import torch
 from torch import nn
 
 from pentanet.models import Network, build
 from pentanet.nn import QuantEmbedding, QuantLinear
+from pentanet.ptq.source import Source
 from pentanet.quant.uniform import Cast
-from pentanet.shapes import ModelConfig
-
-if TYPE_CHECKING:
-    from pentanet.ptq.source import Source
 
 
 class FloatWeights:
@@ -35,25 +29,6 @@ class FloatWeights:
             assert isinstance(tied_to, QuantEmbedding)
             head.weight = tied_to.weight
         return head
-
-
-def expected_shapes(config: ModelConfig, vocab: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of all tensors of a network, by Hugging Face name; a tied head has none of its own."""
-    network = build(config, vocab, FloatWeights(), "meta")
-    return {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
-
-
-def linear_names(config: ModelConfig, vocab: int) -> list[str]:
-    """Names of the weights that are quantized: those of the linears of the blocks, in the order of the network."""
-    network = build(config, vocab, FloatWeights(), "meta")
-    found = network.named_modules()
-    return [f"{name}.weight" for name, module in found if isinstance(module, QuantLinear) and module.by_method]
-
-
-def bias_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
-    """Name of the bias beside the weight of a linear, None where it has none."""
-    bias = f"{name.removesuffix('.weight')}.bias"
-    return bias if bias in shapes else None
 
 
 @torch.no_grad()

@@ -29,11 +29,11 @@ from pentanet.ptq.allot import choose_grids
 from pentanet.ptq.calibrate import Calibration, Moments
 from pentanet.ptq.config import CALIBRATED, QuantizeConfig
 from pentanet.ptq.matrix import quantize_matrix
-from pentanet.ptq.network import bias_of, expected_shapes, linear_names
 from pentanet.ptq.source import Source
 from pentanet.ptq.store import biased, squared, store
 from pentanet.ptq.work import Progress, Work
 from pentanet.ptq.workers import Workers
+from pentanet.shapes.places import bias_of, hub_shapes, linear_names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +112,7 @@ def quantize(
     text = hashlib.sha256(calibration.numpy().tobytes()).hexdigest() if calibration is not None else None
     run = {"source": source.fingerprint(), "calibration": text, "version": __version__}
     work, threads = Work(out, {**config.to_dict(), **run}), Workers(workers)
-    shapes = expected_shapes(source.config, source.vocab)
+    shapes = hub_shapes(source.config, source.vocab)
     linears = linear_names(source.config, source.vocab)
     grids = dict.fromkeys(linears, config.grid)
     if config.bits_budget:

@@ -27,8 +27,8 @@ from pentanet.errors import (
 )
 from pentanet.pack.packed_model import TOKENIZER
 from pentanet.ptq.families import complete, harmless
-from pentanet.ptq.network import expected_shapes
 from pentanet.shapes import ModelConfig, config_from_hub
+from pentanet.shapes.places import hub_shapes
 
 MAX_CONTEXT = 1 << 20
 MAX_LAYERS = 1 << 12
@@ -106,7 +106,7 @@ class Source(ABC):
                 f"{self.path}: config.json says {self.config.layers} layers and a context of {self.config.context}, "
                 "more than its tensors, or any network here, can have"
             )
-        expected = expected_shapes(self.config, self.vocab)
+        expected = hub_shapes(self.config, self.vocab)
         for name, shape in expected.items():
             if name not in self.shapes:
                 raise MissingTensorError(f"{self.path}: tensor '{name}' of the network in config.json is not there")

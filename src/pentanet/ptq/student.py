@@ -17,12 +17,13 @@ from pentanet.pack.card import model_card
 from pentanet.pack.model_dir import write_model
 from pentanet.pack.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
 from pentanet.pack.tensors import Coded, CodedSpec, Plain, Storable
-from pentanet.ptq.network import bias_of, expected_shapes, linear_names, load_float
+from pentanet.ptq.network import load_float
 from pentanet.ptq.scales import as_half
 from pentanet.ptq.source import Source
 from pentanet.quant.gradients import replace
 from pentanet.quant.granularity import Granularity
 from pentanet.quant.uniform import LearnedStepQuantizer
+from pentanet.shapes.places import bias_of, hub_shapes, linear_names
 
 KEEP = 0.49  # of a step: how far from its level a latent weight starts at most
 
@@ -43,7 +44,7 @@ def new_student(packed: PackedModel, source: Source) -> Network:
         ShapeError: the original is of another model.
         ConfigError: sums of ternary planes, which have no training here.
     """
-    shapes = expected_shapes(source.config, source.vocab)
+    shapes = hub_shapes(source.config, source.vocab)
     network, linears = load_float(source), set(linear_names(source.config, source.vocab))
     with_codes = {bias_of(name, shapes) for name in linears}
     for name, shape in shapes.items():

@@ -19,7 +19,7 @@ from pentanet.nn import QuantLinear
 from pentanet.train.checkpoint import Checkpoint, set_weights
 
 if TYPE_CHECKING:
-    from pentanet.ptq.finetune import FinetuneConfig
+    from pentanet.ptq.config import FinetuneConfig
 
 CLIP = 1.0  # of the norm of the gradient
 

@@ -29,7 +29,6 @@ from pentanet.shapes import ModelConfig
 
 if TYPE_CHECKING:
     from pentanet._native import Model, Session
-    from pentanet.runtime.load import Runtime
 
 CacheType = Literal["float32", "float16", "bfloat16", "int8"]
 CACHES: tuple[str, ...] = get_args(CacheType)
@@ -155,12 +154,6 @@ class Engine:
         """
         session = self._start(max(len(prompts), 1))
         return stream_batch(session, self.tokenizer, self.context, prompts, tokens, sampling or Sampling())
-
-    def runtime(self) -> Runtime:
-        """The engine as what `pentanet.evaluate` measures."""
-        from pentanet.runtime.engine_network import as_runtime
-
-        return as_runtime(self)
 
     def _start(self, sequences: int) -> Session:
         from pentanet._native import Session

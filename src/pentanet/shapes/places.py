@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -19,11 +20,13 @@ class Place:
     Attributes:
         shape: as in the file; of a linear [outputs, inputs].
         plain: whether it must be stored as values, and not in codes.
-        bias: whether the linear whose weight this is has a bias, which is stored with its codes.
+        linear: whether it is the weight of a linear of a block, which is what methods quantize.
+        bias: whether that linear has a bias, which is stored with its codes.
     """
 
     shape: tuple[int, ...]
     plain: bool = False
+    linear: bool = False
     bias: bool = False
 
 
@@ -47,17 +50,37 @@ def places(
     return found.places
 
 
+def hub_shapes(config: ModelConfig, vocab: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors of a network in full precision, as Hugging Face names and stores them: biases are apart."""
+    found: dict[str, tuple[int, ...]] = {}
+    for name, place in places(config, vocab).items():
+        found[name] = place.shape
+        if place.bias:
+            found[f"{name.removesuffix('.weight')}.bias"] = place.shape[:1]
+    return found
+
+
+def bias_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """Name of the bias beside the weight of a linear, None where it has none."""
+    bias = f"{name.removesuffix('.weight')}.bias"
+    return bias if bias in shapes else None
+
+
+def linear_names(config: ModelConfig, vocab: int) -> list[str]:
+    """Names of the weights that are quantized: those of the linears of the blocks, in the order of the network."""
+    return [name for name, place in places(config, vocab).items() if place.linear]
+
+
 class _Places:
     def __init__(self, activations: Activations, low_rank: LowRank) -> None:
         self.places: dict[str, Place] = {}
         self._activations, self._low_rank = activations, low_rank
 
-    def matrix(self, name: str, rows: int, cols: int, *, bias: bool = False) -> None:
-        self.places[f"{name}.weight"] = Place(shape=(rows, cols), bias=bias)
+    def matrix(self, name: str, rows: int, cols: int) -> None:
+        self.places[f"{name}.weight"] = Place(shape=(rows, cols))
 
     def linear(self, name: str, inputs: int, outputs: int, *, bias: bool = False) -> None:
-        """A linear of a block, which the weight method trained."""
-        self.matrix(name, outputs, inputs, bias=bias)
+        self.places[f"{name}.weight"] = Place(shape=(outputs, inputs), linear=True, bias=bias)
         if self._activations.startswith("elastic"):
             self._plain(f"{name}.inputs.log_step")
         if self._low_rank != "none":

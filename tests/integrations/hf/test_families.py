@@ -16,13 +16,13 @@ from pentanet.integrations.gguf.export import export_gguf
 from pentanet.pack.model_dir import open_model, write_into
 from pentanet.pack.tensors import Coded, CodedSpec, Plain
 from pentanet.ptq import run
-from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.finetune import FinetuneConfig, finetune
-from pentanet.ptq.network import linear_names, load_float
+from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
+from pentanet.ptq.finetune import finetune
 from pentanet.ptq.open import open_source
 from pentanet.runtime import native
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.load import load
+from pentanet.shapes.places import linear_names, load_float
 
 transformers = pytest.importorskip("transformers")
 
