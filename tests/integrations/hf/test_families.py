@@ -18,11 +18,12 @@ from pentanet.pack.tensors import Coded, CodedSpec, Plain
 from pentanet.ptq import run
 from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
 from pentanet.ptq.finetune import finetune
+from pentanet.ptq.network import load_float
 from pentanet.ptq.open import open_source
 from pentanet.runtime import native
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.load import load
-from pentanet.shapes.places import linear_names, load_float
+from pentanet.shapes.places import linear_names
 
 transformers = pytest.importorskip("transformers")
 
