@@ -163,8 +163,8 @@ def _points(panel: Any, x: Sequence[float], rows: Rows, name: str, style: Style)
 
 def _round_sizes(low: float, high: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 2, 5), (1,)):
+    for steps in ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 4, 6), (1, 2, 5), (1,)):
         places = [m * 10.0**p for p in powers for m in steps]
-        if sum(low <= place <= high for place in places) <= 9:
+        if sum(low <= place <= high for place in places) <= 6:  # more would run into each other in half a page
             return places
     return [10.0**p for p in powers]
