@@ -26,7 +26,8 @@ std::pair<int, int> grid_sizes(Layout layout) {
         case Layout::byte: return {2, 256};
         case Layout::binary_1bit: return {2, 2};
         case Layout::pentanary_7bit:
-        case Layout::pentanary_nibbles: return {5, 5};
+        case Layout::pentanary_nibbles:
+        case Layout::pentanary_planes: return {5, 5};
         default: return {3, 3};
     }
 }
@@ -65,7 +66,7 @@ std::vector<Slice> slices_of(const Codes& codes) {
 CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool, std::shared_ptr<Arena> memory)
     : codes_(codes), levels_{0, 1}, isa_(&isa), memory_(std::move(memory)) {
     check(codes);
-    kernels_ = isa.kernels(codes.layout);
+    kernels_ = isa.kernels(codes.layout, codes.cols / codes.scale_groups);
     if (!geometry(codes.layout).is_signed()) levels_ = {codes.grid.lowest, codes.grid.spacing};
     validate_and_store(pool);
     slices_ = slices_of(codes_);

@@ -49,7 +49,7 @@ Kernels reads(const Lookups& lookups, Repack repack = rearrange<L>) {
 }
 
 template <const Lookups& (*lookups)(Layout), Repack pentanary, Repack ternary>
-Kernels kernels(Layout layout) {
+Kernels kernels(Layout layout, int) {
     constexpr Layout nibbles = Layout::pentanary_nibbles, trits = Layout::ternary_2bit;
     switch (layout) {
         case Layout::pentanary_7bit: return reads<nibbles>(lookups(nibbles), rewrite_and_rearrange<nibbles, pentanary>);
@@ -59,13 +59,13 @@ Kernels kernels(Layout layout) {
         case Layout::ternary_2bit: return reads<trits>(lookups(layout));
         case Layout::binary_1bit: return reads<Layout::binary_1bit>(lookups(layout));
         case Layout::nibble: return reads<Layout::nibble>(lookups(layout));
-        case Layout::byte: break;
+        default: break;
     }
     return reads<Layout::byte>(lookups(Layout::byte));
 }
 
 // A set that shares with `base` all but the sums: what machines it runs on, and its loops over float32.
-Isa like(const Isa& base, std::string_view name, Kernels (*kernels)(Layout)) {
+Isa like(const Isa& base, std::string_view name, Kernels (*kernels)(Layout, int)) {
     Isa isa = base;
     isa.name = name;
     isa.kernels = kernels;

@@ -14,7 +14,7 @@ namespace {
 // Shapes about the edges of tiles and groups, and rows that are long enough for 16-bit sums to overflow many times.
 constexpr Shape shapes[] = {{1, 1, 1},   {16, 12, 1},  {17, 35, 5},    {5, 20, 4},    {33, 64, 2},
                             {48, 97, 1}, {16, 128, 8}, {31, 2050, 1}, {40, 1536, 12}, {86, 400, 1},
-                            {19, 260, 2}};
+                            {19, 260, 2}, {18, 288, 3},  {33, 1152, 1}};
 
 std::vector<std::int8_t> activations(Fill fill, int count, std::mt19937& random) {
     std::vector<std::int8_t> x;
@@ -87,7 +87,7 @@ void rows_of(const Case& c, const Isa& isa, Pool& pool) {
 // The sets without multiplication have it in no layout.
 void all_looked_up(const Isa& isa) {
     for (const Stored& kind : stored) {
-        const Kernels kernels = isa.kernels(kind.layout);
+        const Kernels kernels = isa.kernels(kind.layout, max_cols);
         check(isa.by_name_only == (kernels.lookups != nullptr) && isa.by_name_only == (kernels.dot == nullptr) &&
                   isa.by_name_only == isa.name.starts_with("shift-add"),
               std::string(isa.name) + " " + std::string(geometry(kind.layout).name) + " is looked up, or is not");

@@ -121,7 +121,7 @@ inline constexpr std::size_t probe_block = 512;
 struct Isa {
     std::string_view name;
     bool (*supported)();
-    Kernels (*kernels)(Layout);
+    Kernels (*kernels)(Layout on_disk, int run);  // for matrices of which `run` inputs in a row share a scale
     int panel_tiles;  // up to most_panel_tiles: how many panel_dot, or Lookups::dot, likes to take at once
     PanelDot panel_dot;  // null where all layouts have lookups
     ScaleSums scale_sums;

@@ -81,6 +81,55 @@ inline constexpr std::array<std::array<std::uint8_t, quad>, 32> sparse_digits = 
     return table;
 }();
 
+// How a code of pentanary_planes is taken apart: `sums` has, for each code, the digits d1 and d2 from bit 2 and bit 5 on, and in
+// the two lowest bits what else must be added to the code to have d0 in its three lowest ones.
+struct PlaneCodes {
+    std::array<std::uint8_t, 128> of, sums;  // `of` a code d0 + 5 d1 + 25 d2
+};
+inline constexpr PlaneCodes plane_codes = [] {
+    PlaneCodes table{};
+    unsigned place = 80;  // 16 neighbours share the three lowest bits, from 5 on: at most 3 below what is wanted
+    for (unsigned wanted = 0; wanted < 8; ++wanted)
+        for (unsigned code = 0; code < 125; ++code) {
+            const unsigned d0 = code % 5, d1 = code / 5 % 5, d2 = code / 25;
+            if ((d0 + 4 * d1) % 8 != wanted) continue;  // bit 2 is of d1 too
+            const unsigned now = place % 128 / 16 | place % 16 << 3;
+            table.of[code] = static_cast<std::uint8_t>(now);
+            table.sums[now] = static_cast<std::uint8_t>(((wanted - now) & 7) | d1 << 2 | d2 << 5);
+            ++place;
+        }
+    return table;
+}();
+static_assert([] {
+    for (unsigned code = 0; code < 125; ++code) {
+        const unsigned now = plane_codes.of[code], sums = plane_codes.sums[now];
+        if (((now + sums) & 7) + 5 * (sums >> 2 & 7) + 25 * (sums >> 5) != code) return false;
+    }
+    return true;
+}());
+
+// The eight codes of a lane, in layouts that have more than one.
+template <Layout L>
+inline std::array<std::uint8_t, 8> lane_codes(const std::uint8_t* lane) {
+    std::array<std::uint8_t, 8> code{};
+    if constexpr (L == Layout::pentanary_planes) {
+        for (unsigned i = 0; i < 7; ++i) {
+            code[i] = lane[i * lanes] & 127;
+            code[7] = static_cast<std::uint8_t>(code[7] | lane[i * lanes] >> 7 << i);
+        }
+    } else {  // three bits of each of the five bytes are left for three codes
+        std::array<unsigned, 5> byte;
+        for (unsigned i = 0; i < 5; ++i) {
+            byte[i] = lane[i * lanes];
+            code[i] = byte[i] & 31;
+        }
+        code[5] = static_cast<std::uint8_t>(byte[0] >> 5 | (byte[1] >> 5 & 3) << 3);
+        code[6] = static_cast<std::uint8_t>(byte[2] >> 5 | (byte[3] >> 5 & 3) << 3);
+        code[7] = static_cast<std::uint8_t>(byte[4] >> 5 | byte[1] >> 7 << 3 | byte[3] >> 7 << 4);
+    }
+    return code;
+}
+
 // The digits of a group as bytes [digits, 64 lanes].
 template <Layout L>
 inline void group_digits(const std::uint8_t* group, std::uint8_t* out) {
@@ -88,6 +137,20 @@ inline void group_digits(const std::uint8_t* group, std::uint8_t* out) {
         for (std::size_t row = 0; row < tile_rows; ++row) {
             const auto code = sparse_codes(group, row);
             for (std::size_t d = 0; d < code.size(); ++d) std::memcpy(out + d * lanes + row * quad, sparse_digits[code[d]].data(), quad);
+        }
+    } else if constexpr (L == Layout::pentanary_planes || L == Layout::ternary_3in5) {
+        for (std::size_t i = 0; i < lanes; ++i) {
+            std::uint8_t* next = out + i;
+            const auto put = [&next](unsigned digit) {
+                *next = static_cast<std::uint8_t>(digit);
+                next += lanes;
+            };
+            for (const unsigned code : lane_codes<L>(group + i)) {
+                const unsigned sums = plane_codes.sums[code], five = L == Layout::pentanary_planes;
+                put(five ? (code + sums) & 7 : code % 3);
+                put(five ? sums >> 2 & 7 : code / 3 % 3);
+                put(five ? sums >> 5 : code / 9);
+            }
         }
     } else {
         const auto lane = group_lanes<L>(group);
@@ -109,9 +172,11 @@ constexpr decltype(auto) with_layout(Layout layout, Visit visit) {
         case Layout::binary_1bit: return visit.template operator()<Layout::binary_1bit>();
         case Layout::nibble: return visit.template operator()<Layout::nibble>();
         case Layout::byte: return visit.template operator()<Layout::byte>();
-        case Layout::pentanary_nibbles: break;
+        case Layout::pentanary_nibbles: return visit.template operator()<Layout::pentanary_nibbles>();
+        case Layout::pentanary_planes: return visit.template operator()<Layout::pentanary_planes>();
+        case Layout::ternary_3in5: break;
     }
-    return visit.template operator()<Layout::pentanary_nibbles>();
+    return visit.template operator()<Layout::ternary_3in5>();
 }
 
 }  // namespace pentanet

@@ -19,7 +19,10 @@ enum class Layout : std::uint8_t {
     binary_1bit,
     nibble,
     byte,
-    pentanary_nibbles,  // in memory only: three digits as two base-3 sums, for machines whose look-ups have 16 entries
+    // In memory only:
+    pentanary_nibbles,  // three digits as two base-3 sums, for machines whose look-ups have 16 entries
+    pentanary_planes,   // eight codes of 7 bits in seven bytes: the top bits of seven are the eighth
+    ternary_3in5,       // eight codes of 5 bits in five bytes, three trits each
 };
 
 static_assert(std::endian::native == std::endian::little, "the format's numbers are little-endian");
@@ -43,7 +46,7 @@ struct Geometry {
     constexpr int groups(int cols) const { return (cols + inputs() - 1) / inputs(); }
 };
 
-inline constexpr std::array<Geometry, 8> geometries{{
+inline constexpr std::array<Geometry, 10> geometries{{
     {"pentanary-7bit", 3, 56, 4, true},
     {"ternary-5in8", 5, 64, 2, true},
     {"ternary-2bit", 4, 64, 3, true},
@@ -52,6 +55,8 @@ inline constexpr std::array<Geometry, 8> geometries{{
     {"nibble", 2, 64, 15, true},
     {"byte", 1, 64, 0, true},
     {"pentanary-nibbles", 3, 64, 4, false},
+    {"pentanary-planes", 24, 448, 4, false},
+    {"ternary-3in5", 24, 320, 2, false},
 }};
 
 constexpr const Geometry& geometry(Layout layout) { return geometries[static_cast<std::size_t>(layout)]; }

@@ -15,6 +15,11 @@ from pentanet.pack.layouts import LAYOUTS
 
 SCHEMA = Path(__file__).with_name("schema.txt")
 SETTINGS = speed_settings(quick=True)
+IN_MEMORY = {
+    "pentanary-nibbles": (64, 12),
+    "pentanary-planes": (448, 96),
+    "ternary-3in5": (320, 96),
+}  # bytes and inputs of a group
 
 
 def form(value):
@@ -98,12 +103,11 @@ def test_a_set_without_multiplication_is_not_measured_beside_itself(monkeypatch)
 def test_bits_are_those_of_the_layout_in_memory(summary):
     for row in summary["decode"]:
         held = summary["in_memory"][row["layout"]]
-        per_group = LAYOUTS.get(held)
-        if per_group is None:  # three digits in a byte, wherever pentanary is repacked
-            assert held == "pentanary-nibbles"
-            size = 64 * (SETTINGS.rows // 16) * (SETTINGS.cols // 12)
+        if held in LAYOUTS:
+            size = LAYOUTS[held].packed_size(SETTINGS.rows, SETTINGS.cols)
         else:
-            size = per_group.packed_size(SETTINGS.rows, SETTINGS.cols)
+            group_bytes, inputs = IN_MEMORY[held]
+            size = group_bytes * (SETTINGS.rows // 16) * -(-SETTINGS.cols // inputs)
         assert row["bits"] == pytest.approx(8 * (size + 4 * SETTINGS.rows) / (SETTINGS.rows * SETTINGS.cols))
 
 
