@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pentanet.config import from_tree, to_toml, to_tree
 from pentanet.errors import ConfigError
 from pentanet.nn import STORAGES
+from pentanet.quant import METHODS
 from pentanet.shapes import GPTConfig, LlamaConfig
 from pentanet.train.config import TrainConfig, WeightConfig
 from pentanet.train.presets import load_config
@@ -106,7 +107,9 @@ MODELS: list[Any] = [
 TREES = st.fixed_dictionaries(
     {"model": st.sampled_from(MODELS)},
     optional={
-        "weights": st.fixed_dictionaries({"embedding": st.sampled_from(STORAGES), "method": st.text()}),
+        "weights": st.fixed_dictionaries(
+            {"embedding": st.sampled_from(STORAGES), "method": st.sampled_from(tuple(METHODS))}
+        ),
         "data": st.fixed_dictionaries({"source": st.text(), "eos": st.sampled_from(["line", "document", "none"])}),
         "optimizer": st.fixed_dictionaries({"lr": st.floats(1e-300, 1e300), "clip": st.floats(0, 1e300)}),
         "schedule": st.fixed_dictionaries({"final": st.floats(0, 1), "warmup": st.integers(0, 10**12)}),

@@ -44,12 +44,14 @@ class WeightConfig:
                 f"weights.start = {self.start} and weights.anneal = {self.anneal}: nothing is left to train rounded; "
                 "their sum must be at most 1"
             )
+        _ = self.used_activations  # raises now what is wrong with the method, and not when training begins
 
     @property
     def used_activations(self) -> Activations:
         """`activations`, with the method's own looked up; without a grid only the int8 of the head is left.
 
         Raises:
+            UnknownNameError: no such method; names the nearest one.
             ConfigError: the method rotates its weights, and the inputs would not be rotated.
         """
         chosen = method(self.method)
