@@ -91,6 +91,28 @@ print(faults())
     assert int(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout) < 500
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_threads_share_a_heap_while_they_are_asked_to():
+    program = """
+import ctypes, threading
+from pentanet.machine import shared_heap
+malloc = ctypes.CDLL(None).malloc
+malloc.restype = ctypes.c_size_t
+def place():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(malloc(1000)))
+    thread.start()
+    thread.join()
+    return found[0] >> 26 == malloc(1000) >> 26
+with shared_heap() as shared:
+    print(shared, place())
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert found.stdout == "True True\n"
+
+
 def test_without_glibc_nothing_is_done(monkeypatch):
     monkeypatch.setattr(room.ctypes, "CDLL", lambda _: object())
     assert room.keep_freed_memory() is False
+    with room.shared_heap() as shared:
+        assert shared is False

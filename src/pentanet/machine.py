@@ -6,6 +6,8 @@ import ctypes
 import os
 import platform
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,14 +72,31 @@ def keep_freed_memory() -> bool:
     A step of a training frees as much as it takes.  Handed back to the system and taken again, every page of it costs a
     fault: a tenth of the time of a step, and more where buffers are converted between types.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, TypeError, AttributeError):  # another library, or another system
-        return False
     mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD of malloc.h
     # Older releases take no more than 32 MiB.
-    kept = mallopt(mmap_threshold, 1 << 30) or mallopt(mmap_threshold, 1 << 25)
-    return bool(kept and mallopt(trim_threshold, -1))
+    kept = _mallopt(mmap_threshold, 1 << 30) or _mallopt(mmap_threshold, 1 << 25)
+    return kept and _mallopt(trim_threshold, -1)
+
+
+@contextmanager
+def shared_heap() -> Generator[bool]:
+    """Let threads that begin meanwhile share a heap; False where there is no glibc.
+
+    glibc gives each thread a heap of its own, and each keeps as much of what was freed as its thread ever had at once.
+    """
+    arena_max = -8  # M_ARENA_MAX of malloc.h; 0 is the default
+    try:
+        yield _mallopt(arena_max, 1)
+    finally:
+        _mallopt(arena_max, 0)
+
+
+def _mallopt(parameter: int, value: int) -> bool:
+    """Set a parameter of the allocator of glibc; False where there is no glibc, or it refuses."""
+    try:
+        return bool(ctypes.CDLL(None).mallopt(parameter, value))
+    except (OSError, TypeError, AttributeError):  # another library, or another system
+        return False
 
 
 def commit() -> str | None:

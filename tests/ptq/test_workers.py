@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from pentanet.ptq import run
 from pentanet.ptq.calibrate import windows_of
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.open import open_source
-from pentanet.ptq.workers import Workers
+from pentanet.ptq.workers import BESIDE, Workers
 
 IDS = torch.randint(0, 270, (400,), generator=torch.Generator().manual_seed(0)).tolist()
 
@@ -37,6 +38,24 @@ def test_several_work_at_once():
     together = threading.Barrier(2, timeout=20)
     places = list(Workers(2).map(lambda item: together.wait(), range(4)))  # breaks with one at a time
     assert sorted(places) == [0, 0, 1, 1]
+
+
+def test_large_pieces_are_worked_on_alone():
+    lock, now, seen = threading.Lock(), [], []
+
+    def work(size):
+        with lock:
+            now.append(size)
+            seen.append(tuple(now))
+        time.sleep(0.002)
+        with lock:
+            now.remove(size)
+        return size
+
+    sizes = [BESIDE * n for n in (1, 9, 1, 1, 5, 2, 9, 1, 1, 1)]
+    assert list(Workers(4).map(work, sizes, lambda size: size)) == sizes
+    assert all(sum(together) + BESIDE * len(together) <= 10 * BESIDE for together in seen)
+    assert any(len(together) > 1 for together in seen)
 
 
 def test_nothing_is_begun_after_an_error():

@@ -66,7 +66,7 @@ def _measure_weights(
         if work.noted(name) is None:
             work.note(name, rounding_errors(source, name, config, CANDIDATES))
 
-    for done, _ in enumerate(workers.map(one, linears)):
+    for done, _ in enumerate(workers.map(one, linears, lambda name: 4 * math.prod(source.shapes[name]))):
         progress("measure", done + 1, len(linears))
 
 

@@ -131,7 +131,7 @@ def quantize(
             work.add(name, made, found)
         return found
 
-    for name, found in zip(stored, threads.map(one, stored), strict=True):
+    for name, found in zip(stored, threads.map(one, stored, lambda name: 4 * math.prod(stored[name])), strict=True):
         facts[name] = found
         done += math.prod(stored[name])
         progress("quantize", done, total)

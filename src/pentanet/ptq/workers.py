@@ -2,10 +2,14 @@
 
 torch shares out sums in another way on more threads, so that a matrix would come out differently by a last bit.  Work
 that goes through here sees one thread of torch, however many matrices are worked on: the bytes are the same.
+
+Memory is that of one large matrix and not of as many as there are workers: pieces of work have sizes, and those that
+are worked on together take no more than the largest alone.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +18,9 @@ from typing import TypeVar
 import torch
 
 from pentanet.errors import ConfigError
+from pentanet.machine import shared_heap
+
+BESIDE = 32 << 20  # bytes that any piece takes beside its own: the stack of a thread, and a few blocks of rows
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,11 +41,17 @@ class Workers:
             raise ConfigError(f"workers {count}: must be at least 1")
         self.count = count
 
-    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    def map(self, work: Callable[[T], R], items: Iterable[T], size: Callable[[T], int] | None = None) -> Iterator[R]:
         """Results in the order of the items.
 
         After an error, of the work or of whoever takes the results, no further piece is begun, and those that were
         begun are finished.
+
+        Args:
+            work: what to do with an item.
+            items: the pieces.
+            size: of an item in bytes: a large one is worked on alone, and small ones side by side; None for no such
+                bound.
         """
         if self.count == 1:
             for item in items:
@@ -46,13 +59,48 @@ class Workers:
                     found = work(item)
                 yield found
             return
-        with _one_thread(), ThreadPoolExecutor(self.count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            waiting = [pool.submit(work, item) for item in items]
+        pieces = list(items)
+        taken = [size(item) + BESIDE if size else 0 for item in pieces]
+        room = _Room(max(taken, default=0))
+
+        def fitting(item: T, bytes_taken: int) -> R:
+            with room.take(bytes_taken):
+                return work(item)
+
+        count = min(self.count, max(taken, default=0) // BESIDE) if size and pieces else self.count
+        pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+        with shared_heap(), _one_thread(), pool:
+            waiting = [pool.submit(fitting, *piece) for piece in zip(pieces, taken, strict=True)]
             try:
                 for future in waiting:
                     yield future.result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Room:
+    """So much of something for all threads together; whoever came first is served first, or large pieces would starve.
+
+    Args:
+        size: no piece is larger.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._changed, self._door = threading.Condition(), threading.Lock()
+
+    @contextmanager
+    def take(self, size: int) -> Generator[None]:
+        """Wait until there is room, and hold it."""
+        with self._door, self._changed:
+            self._changed.wait_for(lambda: size <= self._left)
+            self._left -= size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += size
+                self._changed.notify()
 
 
 @contextmanager
