@@ -59,7 +59,7 @@ TUNED = ("model.init_gain=0.125", "optimizer.muon_lr=0.01", "steps=200", "eval_e
 # Depth: about 450,000 weights under the method, four heads (two at width 28, so that rotary pairs fit).
 DEPTHS: Mapping[int, int] = {4: 96, 12: 56, 24: 40, 48: 28}
 DECISIVE = 24
-OURS = (*of_methods(("full-precision", "ternary", "pentanary")), late("ternary"), late("pentanary"))
+OURS = of_methods(("full-precision", "ternary", "pentanary"))
 PUBLISHED = of_methods(("full-precision", "bitnet-seed", "pentanet-seed", "ternary"))
 DEPTH_OURS = (*TUNED, "batch.size=4", "precision=float32", SHORT_RESULT)
 DEPTH_SEED = (

@@ -131,10 +131,7 @@ _ALL = (
         settings=plans.DEPTH_OURS,
         arms=plans.depth(plans.OURS, plans.llama_shape),
         pairs=plans.depth_pairs(plans.OURS),
-        contrasts=(
-            *plans.depth_contrasts("pentanary", "ternary"),
-            *plans.depth_contrasts("pentanary-late", "ternary-late"),
-        ),
+        contrasts=plans.depth_contrasts("pentanary", "ternary"),
     ),
     Suite(
         name="depth-seed",
