@@ -120,7 +120,7 @@ _ALL = (
         name="methods",
         title="Every weight method under our recipe",
         preset="nano",
-        settings=(*plans.TUNED, plans.SHORT_RESULT),
+        settings=(*plans.TUNED, "batch.size=4", plans.SHORT_RESULT),
         arms=plans.of_methods(EVERY_METHOD),
         controls=CONTROLS,
     ),
