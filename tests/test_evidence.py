@@ -39,5 +39,5 @@ def test_records_are_whole(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(SUITES) - {"methods"}))
 def test_every_arm_has_every_seed(name: str) -> None:
     bench = parse(read_summary(EVIDENCE / name))
-    assert len(bench.seeds) == (2 if name in ("depth", "depth-seed") else 3)
+    assert len(bench.seeds) == (2 if name == "depth-seed" else 3)
     assert all(tuple(arm.seeds) == bench.seeds for arm in bench.arms)
