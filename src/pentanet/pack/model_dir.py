@@ -201,7 +201,7 @@ def read_config(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             raw = file.read(_MAX_CONFIG + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise MissingFileError(path, "Expected a model directory, as `pentanet pack` writes it.") from None
+        raise MissingFileError(path, "Expected a model directory, which has one.") from None
     except OSError as error:
         raise UnreadableFileError(path, error) from error
     if len(raw) > _MAX_CONFIG:

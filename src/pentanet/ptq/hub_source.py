@@ -99,7 +99,9 @@ def _compare(index: Path, where: Mapping[str, Path], handles: Mapping[Path, Any]
     held = {file: set(handle.keys()) for file, handle in handles.items()}
     for name, file in where.items():
         if name not in held[file]:
-            raise MissingTensorError(f"{index}: says that {file.name} holds '{name}', but it does not")
+            raise MissingTensorError(
+                f"{index}: says that {file.name} holds '{name}', but it does not. Copy or download both again."
+            )
     for file, names in held.items():
         for name in sorted(names):
             if where.get(name) != file:

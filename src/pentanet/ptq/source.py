@@ -32,6 +32,7 @@ from pentanet.shapes.places import hub_shapes
 
 MAX_CONTEXT = 1 << 20
 MAX_LAYERS = 1 << 12
+_APART = "Copy or download weights and config.json of one model."
 
 
 class Source(ABC):
@@ -109,10 +110,13 @@ class Source(ABC):
         expected = hub_shapes(self.config, self.vocab)
         for name, shape in expected.items():
             if name not in self.shapes:
-                raise MissingTensorError(f"{self.path}: tensor '{name}' of the network in config.json is not there")
+                raise MissingTensorError(
+                    f"{self.path}: tensor '{name}' of the network in config.json is not there. {_APART}"
+                )
             if self.shapes[name] != shape:
                 raise ShapeError(
-                    f"{self.path}: tensor '{name}' is {list(self.shapes[name])}, but config.json makes it {list(shape)}"
+                    f"{self.path}: tensor '{name}' is {list(self.shapes[name])}, but config.json makes it {list(shape)}. "
+                    f"{_APART}"
                 )
         for name in self.shapes:
             if name not in expected and not harmless(name, self.hub_config):
