@@ -82,7 +82,7 @@ def _measure_outputs(
     """By GPTQ, each matrix alone in the network as it was: `refine` lowers all of its errors by about as much."""
     if all(work.noted(name) is not None for name in linears):
         return
-    alone, calibration = replace(config, method="gptq"), Calibration(source, ids)
+    alone, calibration = replace(config, method="gptq"), Calibration(source, ids, original=False)
 
     def one(name: str, weight: Tensor, moments: Moments) -> Tensor:
         if work.noted(name) is None:

@@ -1,8 +1,8 @@
 """What the matrices of each block see of a calibration text, block by block.
 
-Two streams of activations go through the network side by side: the original's, and that of the network as it is
-quantized so far.  Only one block and the activations between two blocks are in memory.  Within a block the matrices are
-quantized in four stages, so that each sees inputs that went through those before it.
+Two streams of activations go through the network side by side: that of the network as it is quantized so far, and the
+original's where a method asks for it.  Only one block and the activations between two blocks are in memory.  Within a
+block the matrices are quantized in four stages, so that each sees inputs that went through those before it.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Moments:
 
     Attributes:
         hessian: of x x^T [c, c]; x are the inputs in the quantized network.
-        cross: of x' x^T [c, c]; x' are the inputs in the original.
+        cross: of x' x^T [c, c]; x' are the inputs in the original; None if it was not asked for.
         ahead: of e x^T [r, c]; e is by how much the residual stream of the original is ahead, where the outputs are
             added to it; None elsewhere.
     """
 
     hessian: Tensor
-    cross: Tensor
+    cross: Tensor | None = None
     ahead: Tensor | None = None
 
 
@@ -68,18 +68,20 @@ class Calibration:
     Args:
         source: a model of Llama's shape.
         ids_BT: windows of the calibration text.
+        original: compare with the original; without, half of the work.
 
     Raises:
         UnsupportedArchitectureError: another shape.
     """
 
-    def __init__(self, source: Source, ids_BT: Tensor) -> None:
+    def __init__(self, source: Source, ids_BT: Tensor, *, original: bool = True) -> None:
         config = source.config
         if not isinstance(config, LlamaConfig):
             raise UnsupportedArchitectureError(f"{source.path}: calibrated methods know Llama's shape only; use rtn")
         self.source, self.config = source, config
         states = _look_up(source, ids_BT)
-        self.states = (states, states.clone())  # of the original, of the quantized network
+        # Of the quantized network, and of the original.
+        self.states: tuple[Tensor, ...] = (states, states.clone()) if original else (states,)
         cos, sin = rotary_tensors(config)
         tokens = ids_BT.shape[1]
         mask = window_mask(tokens, config.window, torch.device("cpu")) if 0 < config.window < tokens else None
@@ -88,11 +90,11 @@ class Calibration:
 
     @torch.no_grad()
     def advance(self, layer: int, quantize: Quantize, workers: Workers) -> None:
-        """Take both streams through a block, while `quantize` replaces its matrices in the quantized network.
+        """Take the streams through a block, while `quantize` replaces its matrices in the quantized network.
 
         Matrices that share their inputs are shared out to the workers.
         """
-        blocks = (self._block(layer), self._block(layer))
+        blocks = tuple(self._block(layer) for _ in self.states)
         for number, names in enumerate(STAGES):
             weights = tuple({n: block.get_parameter(f"{n}.weight").detach() for n in names} for block in blocks)
             if len(names) == 1:
@@ -102,11 +104,11 @@ class Calibration:
             inputs = tuple(self._inputs(block, number, i) for i, block in enumerate(blocks))
             moments = self._moments(inputs, adds=len(names) == 1)
 
-            def make(name: str, originals: dict[str, Tensor] = weights[0], moments: Moments = moments) -> Tensor:
+            def make(name: str, originals: dict[str, Tensor] = weights[-1], moments: Moments = moments) -> Tensor:
                 return quantize(f"model.layers.{layer}.{name}.weight", originals[name], moments)
 
             for name, made in zip(names, workers.map(make, names) if len(names) > 1 else map(make, names), strict=True):
-                weights[1][name].copy_(made)
+                weights[0][name].copy_(made)
             if len(names) == 1:
                 for states, seen, held in zip(self.states, inputs, weights, strict=True):
                     for b, x in enumerate(seen):
@@ -134,16 +136,19 @@ class Calibration:
         return found
 
     def _moments(self, inputs: tuple[list[Tensor], ...], *, adds: bool) -> Moments:
-        width = inputs[0][0].shape[1]
-        hessian, cross = torch.zeros(width, width), torch.zeros(width, width)
+        width, tokens = inputs[0][0].shape[1], sum(map(len, inputs[0]))
+        hessian = torch.zeros(width, width)
+        for x in inputs[0]:
+            hessian.addmm_(x.float().t(), x.float())
+        if len(inputs) == 1:
+            return Moments(hessian=hessian / tokens)
+        cross = torch.zeros(width, width)
         ahead = torch.zeros(self.config.width, width) if adds else None
-        for b, (original, quantized) in enumerate(zip(*inputs, strict=True)):
+        for b, (quantized, original) in enumerate(zip(*inputs, strict=True)):
             x = quantized.float()
-            hessian.addmm_(x.t(), x)
             cross.addmm_(original.float().t(), x)
             if ahead is not None:
-                ahead.addmm_((self.states[0][b] - self.states[1][b]).t(), x)
-        tokens = sum(len(x) for x in inputs[0])
+                ahead.addmm_((self.states[1][b] - self.states[0][b]).t(), x)
         return Moments(hessian=hessian / tokens, cross=cross / tokens, ahead=None if ahead is None else ahead / tokens)
 
     def _product(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -173,7 +178,10 @@ def windows_of(ids: list[int], length: int, count: int, where: str) -> Tensor:
         TextTooShortError: the text is shorter than one.
     """
     if len(ids) < length:
-        raise TextTooShortError(f"{where}: {len(ids)} tokens for calibration, shorter than one window of {length}")
+        raise TextTooShortError(
+            f"{where}: {len(ids)} tokens for calibration, shorter than one window of {length}. "
+            "Take a longer text, or a shorter --window."
+        )
     count = min(count, len(ids) // length)
     starts = [i * (len(ids) - length) // max(count - 1, 1) for i in range(count)]
     return torch.tensor([ids[start : start + length] for start in starts])

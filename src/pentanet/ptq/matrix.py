@@ -47,6 +47,7 @@ def corrected(weight: Tensor, moments: Moments, hessian: Tensor) -> Tensor:
     Args:
         hessian: damped, H + lambda.
     """
+    assert moments.cross is not None  # `refine` asks for it
     pull = hessian.diagonal() - moments.hessian.diagonal()
     wanted = weight @ moments.cross + weight * pull
     if moments.ahead is not None:

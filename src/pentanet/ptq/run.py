@@ -178,7 +178,7 @@ def _calibrated(
     progress: Progress,
 ) -> dict[str, dict[str, Any]]:
     """The linears of all blocks, in the order in which activations reach them; facts by name."""
-    calibration = Calibration(source, ids)
+    calibration = Calibration(source, ids, original=config.method == "refine")
     facts: dict[str, dict[str, Any]] = {}
 
     def one(name: str, weight: Tensor, moments: Moments) -> Tensor:

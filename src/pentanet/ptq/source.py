@@ -115,8 +115,8 @@ class Source(ABC):
                 )
             if self.shapes[name] != shape:
                 raise ShapeError(
-                    f"{self.path}: tensor '{name}' is {list(self.shapes[name])}, but config.json makes it {list(shape)}. "
-                    f"{_APART}"
+                    f"{self.path}: tensor '{name}' is {list(self.shapes[name])}, but config.json makes it "
+                    f"{list(shape)}. {_APART}"
                 )
         for name in self.shapes:
             if name not in expected and not harmless(name, self.hub_config):
