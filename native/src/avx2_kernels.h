@@ -234,7 +234,7 @@ constexpr Kernels reads(Repack repack = nullptr) {
 
 // Base-5 digits in 7 bits and base-3 fractions cost more to take apart than reading a seventh or a quarter more bytes.
 template <class Dot>
-Kernels kernels(Layout layout, int) {
+Kernels kernels(Layout layout, int, int) {
     switch (layout) {
         case Layout::pentanary_7bit: return reads<Dot, Layout::pentanary_nibbles>(avx2_repack_pentanary);
         case Layout::pentanary_nibbles: return reads<Dot, Layout::pentanary_nibbles>();

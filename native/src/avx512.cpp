@@ -4,6 +4,7 @@
 #include "avx512_digits.h"
 #include "avx512_eights.h"
 #include "avx512_sparse.h"
+#include "avx512_words.h"
 #include "avx512_vectors.h"
 #include "float_ops.h"
 #include "pentanet/isa.h"
@@ -210,12 +211,14 @@ constexpr Kernels reads() {
 }
 
 // Groups of eight codes are read fastest, but scales that hold for few inputs cut them: then layouts are read in place.
-Kernels kernels(Layout layout, int run) {
+Kernels kernels(Layout layout, int cols, int scale_groups) {
     constexpr int inputs = geometry(Layout::pentanary_planes).inputs();
+    const int run = cols / scale_groups;
     if (run % inputs == 0 || run >= 10 * inputs) {
         if (layout == Layout::pentanary_7bit) return reads_eights<PentanaryEights>(repack_planes);
         if (layout == Layout::ternary_5in8) return reads_eights<TernaryEights>(repack_3in5);
     }
+    if (layout == Layout::sparse_ternary_5bit && scale_groups == 1) return reads_words();
     switch (layout) {
         case Layout::pentanary_7bit: return reads<Layout::pentanary_7bit>();
         case Layout::ternary_5in8: return reads<Layout::ternary_5in8>();
@@ -255,7 +258,8 @@ std::int64_t multiply(std::int64_t rounds) {
 
 bool supported() {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("gfni");
+           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("gfni") &&
+           __builtin_cpu_supports("avx512vbmi2");
 }
 
 }  // namespace

@@ -23,10 +23,10 @@ inline Vector sparse_quad(Vector codes) {
     return _mm512_permutex2var_epi32(load(sparse_words.word), codes, load(sparse_words.word + 16));
 }
 
-// Calls use(digits, index of the quad) for the 32 quads of a group. The two last codes are in the spare bits of all words:
-// those of the first word on top, so it comes last.
+// Calls use(codes in the lowest 5 bits, index of the quad) for the 32 quads of a group. The two last codes are in the spare bits
+// of all words: those of the first word on top, so it comes last.
 template <class Use>
-[[gnu::always_inline]] inline void sparse_group(const std::uint8_t* group, Use use) {
+[[gnu::always_inline]] inline void sparse_codes_of(const std::uint8_t* group, Use use) {
     const Vector top = _mm512_set1_epi32(static_cast<std::int32_t>(0xC0000000));
     Vector spare = _mm512_setzero_si512();
     repeat<5>(PENTANET_EACH(i) {
@@ -34,11 +34,17 @@ template <class Use>
         const Vector word = load(group + index * lanes);
         spare = _mm512_or_si512(_mm512_srli_epi32(spare, 2), _mm512_and_si512(word, top));
         repeat<6>(PENTANET_EACH(k) {
-            use(sparse_quad(_mm512_srli_epi32(word, 5 * k)), std::integral_constant<int, 6 * index + k>{});
+            use(_mm512_srli_epi32(word, 5 * k), std::integral_constant<int, 6 * index + k>{});
         });
     });
-    use(sparse_quad(_mm512_srli_epi32(spare, 27)), std::integral_constant<int, 30>{});
-    use(sparse_quad(_mm512_srli_epi32(spare, 22)), std::integral_constant<int, 31>{});
+    use(_mm512_srli_epi32(spare, 27), std::integral_constant<int, 30>{});
+    use(_mm512_srli_epi32(spare, 22), std::integral_constant<int, 31>{});
+}
+
+// The same with their digits.
+template <class Use>
+[[gnu::always_inline]] inline void sparse_group(const std::uint8_t* group, Use use) {
+    sparse_codes_of(group, [&](Vector codes, auto d) __attribute__((always_inline)) { use(sparse_quad(codes), d); });
 }
 
 template <int Count>

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "pentanet/lanes.h"
+
 namespace pentanet {
 namespace {
 
@@ -13,6 +15,12 @@ struct Operand {
     Tokens tokens;  // or the tables made of them, for sets that look sums up
     std::vector<std::int32_t> totals;
 };
+
+// Whether so many tokens look sums up.
+bool looks_up(const CodedMatrix& matrix, int tokens) {
+    const Kernels& kernels = matrix.kernels();
+    return kernels.lookups != nullptr && (tokens <= fused_tokens || kernels.unpack == nullptr);
+}
 
 class Operands {
 public:
@@ -27,7 +35,7 @@ public:
             }
             operands_.push_back({tokens, std::move(totals)});
         }
-        if (const Lookups* lookups = matrix.kernels().lookups) make_tables(*lookups, matrix.slices(), inputs, pool);
+        if (looks_up(matrix, x.count)) make_tables(*matrix.kernels().lookups, matrix.slices(), inputs, pool);
     }
 
     const Operand& operator[](std::size_t slice) const { return operands_[slice]; }
@@ -81,13 +89,18 @@ private:
 // product. Many: the digits of some inputs are unpacked into a panel that stays in the second cache, and all tokens pass it.
 class TileSums {
 public:
-    TileSums(const CodedMatrix& matrix, const Operands& operands, int tokens)
-        : matrix_(matrix), operands_(operands), shape_(geometry(matrix.layout())), fused_(tokens <= fused_tokens),
-          panel_(fused_ ? 0 : static_cast<std::size_t>(groups_at_once() * matrix.isa().panel_tiles * shape_.digits) * lanes),
-          sums_(static_cast<std::size_t>(tokens * tiles_at_once(matrix, tokens)) * tile_rows), tokens_(tokens) {}
+    // For the tiles of one thread, of which start() takes some at a time.
+    TileSums(const CodedMatrix& matrix, const Operands& operands, int tokens, std::size_t first, std::size_t end)
+        : matrix_(matrix), operands_(operands), shape_(geometry(matrix.layout())), looks_up_(looks_up(matrix, tokens)),
+          fused_(tokens <= fused_tokens), in_strips_(looks_up_ && matrix.kernels().strip != 0),
+          panel_(fused_ || looks_up_ ? 0 : static_cast<std::size_t>(groups_at_once() * matrix.isa().panel_tiles * shape_.digits) * lanes),
+          sums_(static_cast<std::size_t>(tokens) * (in_strips_ ? end - first : at_once(matrix, tokens)) * tile_rows), tokens_(tokens),
+          first_(first) {
+        if (in_strips_) all_strips(end);
+    }
 
-    static int tiles_at_once(const CodedMatrix& matrix, int tokens) {
-        return tokens <= fused_tokens && matrix.kernels().lookups == nullptr ? 1 : matrix.isa().panel_tiles;
+    static std::size_t at_once(const CodedMatrix& matrix, int tokens) {
+        return tokens <= fused_tokens && !looks_up(matrix, tokens) ? 1 : static_cast<std::size_t>(matrix.isa().panel_tiles);
     }
 
     void start(std::size_t first_tile, std::size_t tiles) {
@@ -99,19 +112,23 @@ public:
     const std::int32_t* slice(std::size_t index) {
         const Slice& slice = matrix_.slices()[index];
         const Operand& operand = operands_[index];
-        const Lookups* lookups = matrix_.kernels().lookups;
-        if (lookups != nullptr)
-            lookups->dot({groups(first_tile_, slice.first_group), matrix_.tile(1) - matrix_.tile(0), tiles_, slice.groups},
-                         operand.tokens, sums_.data());
-        else if (fused_)
-            matrix_.kernels().dot(groups(first_tile_, slice.first_group), slice.groups, operand.tokens, sums_.data());
-        else
+        if (in_strips_) return sums_of(first_tile_);
+        if (looks_up_) {
+            std::fill_n(sums_.data(), tokens_ * tiles_ * tile_rows, 0);
+            look_up(first_tile_, tiles_, slice.first_group, slice.groups, operand.tokens, sums_.data());
+        } else if (fused_) {
+            matrix_.kernels().dot(matrix_.group(first_tile_, slice.first_group), slice.groups, operand.tokens, sums_.data());
+        } else {
             through_panel(slice, operand.tokens);
+        }
         return sums_.data();
     }
 
     // What a sum of digits lacks to one of levels.
-    std::int32_t base(std::size_t slice, std::size_t token) const { return matrix_.levels().lowest * operands_[slice].totals[token]; }
+    std::int32_t base(std::size_t slice, std::size_t token) const {
+        const int offset = looks_up_ ? matrix_.kernels().lookups->offset : matrix_.kernels().offset;
+        return (matrix_.levels().lowest - matrix_.levels().spacing * offset) * operands_[slice].totals[token];
+    }
 
 private:
     int groups_at_once() const {
@@ -121,8 +138,39 @@ private:
         return (all + panels - 1) / panels;
     }
 
-    const std::uint8_t* groups(std::size_t tile, int first) const {
-        return matrix_.tile(tile) + std::ptrdiff_t{first} * shape_.group_bytes;
+    void look_up(std::size_t tile, int tiles, int first, int groups, Tokens tables, std::int32_t* sums) const {
+        matrix_.kernels().lookups->dot({matrix_.group(tile, first), matrix_.tile_step(), tiles, groups}, tables, sums);
+    }
+
+    // Where all tiles pass one strip before the next one, their sums are kept until the last. Some tiles, which stay in the
+    // second cache, pass the tables of one token before those of the next.
+    void all_strips(std::size_t end) {
+        constexpr std::size_t some = 16 * words_together;
+        const int strip = matrix_.kernels().strip, all = shape_.groups(matrix_.cols());
+        const Tokens& tables = operands_[0].tokens;
+        std::fill_n(sums_.data(), tokens_ * static_cast<std::ptrdiff_t>(end - first_) * tile_rows, 0);
+        for (int group = 0; group < all; group += strip)
+            for (std::size_t part = first_; part < end; part += some)
+                for (int t = 0; t < tokens_; ++t) {
+                    const std::int8_t* table = tables.values + t * tables.stride + std::ptrdiff_t{group} * matrix_.kernels().lookups->group_bytes;
+                    for (std::size_t tile = part; tile < std::min(part + some, end); tile += words_together) {
+                        const int tiles = static_cast<int>(std::min(end - tile, words_together));
+                        look_up(tile, tiles, group, std::min(all - group, strip), {table, tables.stride, 1}, sums_of(tile) + t * tiles * tile_rows);
+                    }
+                }
+    }
+
+    std::int32_t* sums_of(std::size_t tile) { return sums_.data() + static_cast<std::size_t>(tokens_) * (tile - first_) * tile_rows; }
+
+    void unpack(std::size_t tile, int first, int count, std::uint8_t* out) const {
+        const int strip = matrix_.kernels().strip;
+        while (count > 0) {
+            const int now = strip == 0 ? count : std::min(count, strip - first % strip);
+            matrix_.kernels().unpack(matrix_.group(tile, first), now, out);
+            first += now;
+            count -= now;
+            out += std::ptrdiff_t{now} * shape_.digits * lanes;
+        }
     }
 
     void through_panel(const Slice& slice, Tokens tokens) {
@@ -130,8 +178,8 @@ private:
         for (int done = 0; done < slice.groups; done += groups_at_once()) {
             const int now = std::min(groups_at_once(), slice.groups - done), quads = now * shape_.digits;
             for (int tile = 0; tile < tiles_; ++tile)
-                matrix_.kernels().unpack(groups(first_tile_ + static_cast<std::size_t>(tile), slice.first_group + done), now,
-                                         panel_.data() + std::ptrdiff_t{tile} * quads * lanes);
+                unpack(first_tile_ + static_cast<std::size_t>(tile), slice.first_group + done, now,
+                       panel_.data() + std::ptrdiff_t{tile} * quads * lanes);
             matrix_.isa().panel_dot({panel_.data(), tiles_, quads, shape_.largest}, tokens, sums_.data());
             tokens.values += std::ptrdiff_t{quads} * quad;
         }
@@ -140,12 +188,13 @@ private:
     const CodedMatrix& matrix_;
     const Operands& operands_;
     Geometry shape_;
-    bool fused_;
+    bool looks_up_, fused_, in_strips_;
     std::size_t first_tile_ = 0;
     int tiles_ = 0;
     Scratch<std::uint8_t> panel_;
     Scratch<std::int32_t> sums_;
     int tokens_;
+    std::size_t first_;
 };
 
 // Rows of activations that are multiplied in one pass over the matrix.
@@ -182,14 +231,14 @@ void fetch(const float* out, std::size_t count) {
 // the pool.
 template <class Body>
 void for_rows(const CodedMatrix& matrix, const Activations& x, Pool& pool, Body body) {
-    const int most = matrix.kernels().lookups == nullptr ? x.rows() : fused_tokens;  // tables are larger than activations
+    const int most = looks_up(matrix, x.rows()) ? fused_tokens : x.rows();  // tables are larger than activations
     for (int first = 0; first < x.rows(); first += most) {
         const int count = std::min(most, x.rows() - first);
         const Pass pass{static_cast<std::size_t>(first), static_cast<std::size_t>(count)};
         const Operands operands(matrix, {x.row(first), x.stride(), count}, pool);
-        const auto at_once = static_cast<std::size_t>(TileSums::tiles_at_once(matrix, count));
+        const std::size_t at_once = TileSums::at_once(matrix, count);
         pool.run((matrix.tiles() + at_once - 1) / at_once, [&](std::size_t begin, std::size_t end) {
-            TileSums sums(matrix, operands, count);
+            TileSums sums(matrix, operands, count, begin * at_once, std::min(end * at_once, matrix.tiles()));
             for (std::size_t part = begin; part < end; ++part) {
                 const std::size_t tile = part * at_once, tiles = std::min(at_once, matrix.tiles() - tile);
                 sums.start(tile, tiles);

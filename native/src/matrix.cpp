@@ -66,7 +66,7 @@ std::vector<Slice> slices_of(const Codes& codes) {
 CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool, std::shared_ptr<Arena> memory)
     : codes_(codes), levels_{0, 1}, isa_(&isa), memory_(std::move(memory)) {
     check(codes);
-    kernels_ = isa.kernels(codes.layout, codes.cols / codes.scale_groups);
+    kernels_ = isa.kernels(codes.layout, codes.cols, codes.scale_groups);
     if (!geometry(codes.layout).is_signed()) levels_ = {codes.grid.lowest, codes.grid.spacing};
     validate_and_store(pool);
     slices_ = slices_of(codes_);
@@ -75,14 +75,16 @@ CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool, std::sh
 void CodedMatrix::validate_and_store(Pool& pool) {
     const std::size_t from = tile_bytes(codes_.layout, codes_.cols), to = tile_bytes(kernels_.in_memory, codes_.cols);
     const auto groups = static_cast<std::size_t>(codes_.scale_groups);
-    const bool shared = codes_.scale_rows == 1, moves = memory_ || kernels_.repack != nullptr, behind = moves && !shared;
+    const bool shared = codes_.scale_rows == 1, moves = memory_ || kernels_.repack != nullptr;
+    const bool in_strips = kernels_.strip != 0, behind = moves && !shared && !in_strips;
     scale_step_ = shared ? 0 : groups * tile_rows;
     tile_step_ = to;
     tiles_ = codes_.bytes.data();
     std::uint8_t* stored = nullptr;
     if (moves) {
         if (behind) scale_step_ = (tile_step_ += scale_step_ * sizeof(float)) / sizeof(float);  // groups have whole words
-        const std::size_t size = tiles() * tile_step_ + lanes;  // vectors may be read across the end
+        const std::size_t held = in_strips ? (tiles() + words_together - 1) / words_together * words_together : tiles();
+        const std::size_t size = held * tile_step_ + lanes;  // vectors may be read across the end
         if (!memory_) memory_ = std::make_shared<Arena>(size);
         tiles_ = stored = memory_->take(size);
     }
@@ -95,7 +97,9 @@ void CodedMatrix::validate_and_store(Pool& pool) {
             if (!valid_tile(codes_, tile)) return valid.store(false, std::memory_order_relaxed);
             const std::uint8_t* source = codes_.bytes.data() + tile * from;  // in the cache by now
             std::uint8_t* const out = stored + tile * tile_step_;
-            if (kernels_.repack != nullptr)
+            if (in_strips)
+                store_strips(source, tile, stored);
+            else if (kernels_.repack != nullptr)
                 kernels_.repack(source, codes_.cols, out);
             else if (moves)
                 std::memcpy(out, source, from);
@@ -108,6 +112,24 @@ void CodedMatrix::validate_and_store(Pool& pool) {
                                     "'. The file is damaged or was not written by pentanet; pack the model again.");
     if (shared) std::fill_n(own_scales_.data(), tile_rows, codes_.scales[0]);
     codes_.layout = kernels_.in_memory;
+}
+
+// Bytes from the first group of the matrix.
+std::size_t CodedMatrix::place(std::size_t tile, int group) const {
+    const Geometry g = geometry(kernels_.in_memory);
+    if (kernels_.strip == 0) return tile * tile_step_ + static_cast<std::size_t>(group * g.group_bytes);
+    const int first = group / kernels_.strip * kernels_.strip, here = std::min(g.groups(codes_.cols) - first, kernels_.strip);
+    const std::size_t blocks = (tiles() + words_together - 1) / words_together;
+    return (blocks * static_cast<std::size_t>(first) + tile / words_together * static_cast<std::size_t>(here) +
+            static_cast<std::size_t>(group - first)) * word_group_bytes + tile % words_together * (word_bytes / words_together);
+}
+
+const std::uint8_t* CodedMatrix::group(std::size_t tile, int index) const { return tiles_ + place(tile, index); }
+
+void CodedMatrix::store_strips(const std::uint8_t* source, std::size_t tile, std::uint8_t* stored) const {
+    const int inputs = kernels_.strip * geometry(kernels_.in_memory).inputs();
+    for (int done = 0; done < codes_.cols; done += inputs, source += tile_bytes(codes_.layout, inputs))
+        kernels_.repack(source, std::min(codes_.cols - done, inputs), stored + place(tile, done / inputs * kernels_.strip));
 }
 
 // Scales [slices, 16 rows] of a tile; 0 for rows that are padding.
@@ -124,14 +146,13 @@ void CodedMatrix::row(int index, float* out) const {
     const auto place = [&, r = static_cast<std::size_t>(index % tile_rows)](std::size_t input) {
         return kernels_.by_input ? input * tile_rows + r : r * quad + input;
     };
-    const std::uint8_t* group = tile(static_cast<std::size_t>(index / tile_rows));
     const float* scale = scales(static_cast<std::size_t>(index / tile_rows), 0) + index % tile_rows;
     const int size = codes_.cols / codes_.scale_groups;
     with_layout(codes_.layout, [&]<Layout L>() {
         constexpr Geometry g = geometry(L);
-        for (int input = 0; input < codes_.cols; input += g.inputs(), group += g.group_bytes) {
+        for (int input = 0; input < codes_.cols; input += g.inputs()) {
             std::array<std::uint8_t, static_cast<std::size_t>(g.digits) * lanes> digits;
-            group_digits<L>(group, digits.data());
+            group_digits<L>(group(static_cast<std::size_t>(index / tile_rows), input / g.inputs()), digits.data());
             for (int col = input; col < std::min(input + g.inputs(), codes_.cols); ++col) {
                 const std::size_t in_group = static_cast<std::size_t>(col - input);
                 const std::uint8_t value = digits[in_group / quad * lanes + place(in_group % quad)];

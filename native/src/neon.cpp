@@ -170,7 +170,7 @@ constexpr Kernels reads(Repack repack = nullptr) {
 }
 
 // As for AVX2: base-5 digits in 7 bits and base-3 fractions cost more to take apart than reading a few more bytes.
-Kernels kernels(Layout layout, int) {
+Kernels kernels(Layout layout, int, int) {
     switch (layout) {
         case Layout::pentanary_7bit: return reads<Layout::pentanary_nibbles>(repack_pentanary);
         case Layout::pentanary_nibbles: return reads<Layout::pentanary_nibbles>();

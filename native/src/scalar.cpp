@@ -44,7 +44,7 @@ void dot(const std::uint8_t* tile, int groups, Tokens tokens, std::int32_t* sums
     }
 }
 
-Kernels kernels(Layout layout, int) {
+Kernels kernels(Layout layout, int, int) {
     return with_layout(layout, []<Layout L>() { return Kernels{L, dot<L>, unpack<L>, nullptr}; });
 }
 

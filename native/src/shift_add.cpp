@@ -29,13 +29,13 @@ void dot(const TileGroups& tiles, Tokens tokens, std::int32_t* sums) {
             std::int32_t low[tile_rows] = {}, high[tile_rows] = {};
             add_nibble<0>(tile, tiles.groups, reinterpret_cast<const std::uint8_t*>(tables), low);
             add_nibble<1>(tile, tiles.groups, reinterpret_cast<const std::uint8_t*>(tables), high);
-            for (int row = 0; row < tile_rows; ++row) sums[row] = total<L>(low[row], high[row], tiles.groups);
+            for (int row = 0; row < tile_rows; ++row) sums[row] += total<L>(low[row], high[row], tiles.groups);
         }
     }
 }
 
 template <Layout L>
-constexpr Lookups lookups{group_bytes, build<L>, dot<L>};
+constexpr Lookups lookups{group_bytes, offset<L>, build<L>, dot<L>};
 
 }  // namespace
 

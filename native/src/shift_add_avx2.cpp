@@ -110,7 +110,7 @@ template <Layout L, int Tiles>
 inline void dot_tiles(TileGroups& tiles, const std::uint8_t* tables, std::int32_t* sums) {
     std::int32_t found[2][Tiles * tile_rows] = {};
     look_up<Tiles, apart<L>>(tiles, tables, found);
-    for (int i = 0; i < Tiles * tile_rows; ++i) sums[i] = total<L>(found[0][i], found[1][i], tiles.groups);
+    for (int i = 0; i < Tiles * tile_rows; ++i) sums[i] += total<L>(found[0][i], found[1][i], tiles.groups);
 }
 
 constexpr int together = 4;  // tiles; what is left over goes one by one
@@ -130,7 +130,7 @@ void dot(const TileGroups& tiles, Tokens tokens, std::int32_t* sums) {
 }
 
 template <Layout L>
-constexpr Lookups lookups{group_bytes, build<L>, dot<L>};
+constexpr Lookups lookups{group_bytes, offset<L>, build<L>, dot<L>};
 
 }  // namespace
 

@@ -45,11 +45,11 @@ void rewrite_and_rearrange(const std::uint8_t* tile, int cols, std::uint8_t* out
 
 template <Layout L>
 Kernels reads(const Lookups& lookups, Repack repack = rearrange<L>) {
-    return {L, nullptr, nullptr, repack, offset<L>, &lookups, true};
+    return {L, nullptr, nullptr, repack, 0, &lookups, 0, true};
 }
 
 template <const Lookups& (*lookups)(Layout), Repack pentanary, Repack ternary>
-Kernels kernels(Layout layout, int) {
+Kernels kernels(Layout layout, int, int) {
     constexpr Layout nibbles = Layout::pentanary_nibbles, trits = Layout::ternary_2bit;
     switch (layout) {
         case Layout::pentanary_7bit: return reads<nibbles>(lookups(nibbles), rewrite_and_rearrange<nibbles, pentanary>);
@@ -65,7 +65,7 @@ Kernels kernels(Layout layout, int) {
 }
 
 // A set that shares with `base` all but the sums: what machines it runs on, and its loops over float32.
-Isa like(const Isa& base, std::string_view name, Kernels (*kernels)(Layout, int)) {
+Isa like(const Isa& base, std::string_view name, Kernels (*kernels)(Layout, int, int)) {
     Isa isa = base;
     isa.name = name;
     isa.kernels = kernels;

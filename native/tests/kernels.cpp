@@ -87,9 +87,10 @@ void rows_of(const Case& c, const Isa& isa, Pool& pool) {
 // The sets without multiplication have it in no layout.
 void all_looked_up(const Isa& isa) {
     for (const Stored& kind : stored) {
-        const Kernels kernels = isa.kernels(kind.layout, max_cols);
-        check(isa.by_name_only == (kernels.lookups != nullptr) && isa.by_name_only == (kernels.dot == nullptr) &&
-                  isa.by_name_only == isa.name.starts_with("shift-add"),
+        const Kernels kernels = isa.kernels(kind.layout, max_cols, 1);
+        const bool products = kernels.dot != nullptr || kernels.unpack != nullptr;
+        check(isa.by_name_only != products && products == (kernels.unpack != nullptr) &&
+                  (kernels.dot == nullptr) == (kernels.lookups != nullptr) && isa.by_name_only == isa.name.starts_with("shift-add"),
               std::string(isa.name) + " " + std::string(geometry(kind.layout).name) + " is looked up, or is not");
     }
 }

@@ -12,7 +12,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-ISA_FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512vbmi", "gfni", "avx512_bf16", "amx_bf16", "amx_int8")
+ISA_FLAGS = (
+    "avx2",
+    "avx_vnni",
+    "avx512f",
+    "avx512_vnni",
+    "avx512vbmi",
+    "avx512_vbmi2",
+    "gfni",
+    "avx512_bf16",
+    "amx_bf16",
+    "amx_int8",
+)
 ARM_FLAGS = ("asimd", "asimddp", "i8mm", "bf16")
 
 

@@ -28,7 +28,7 @@ def expected_isas(*, vnni_by_avx512: bool = False) -> list[str]:
     flags = machine().isa
     if not X86:
         return ["scalar"] + ["neon"] * ("asimddp" in flags) + ["shift-add"]
-    avx512 = {"avx512f", "avx512_vnni", "avx512vbmi", "gfni"} <= set(flags)
+    avx512 = {"avx512f", "avx512_vnni", "avx512vbmi", "avx512_vbmi2", "gfni"} <= set(flags)
     vnni = avx512 if vnni_by_avx512 else "avx_vnni" in flags
     multiplying = ["scalar"] + ["avx2"] * ("avx2" in flags) + ["avx-vnni"] * vnni + ["avx512"] * avx512
     return multiplying + ["shift-add"] + ["shift-add-avx2"] * ("avx2" in flags)

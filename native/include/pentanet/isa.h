@@ -56,15 +56,16 @@ struct TileGroups {
     int groups;
 };
 
-// The other way to sum, for sets without multiplication: what a few inputs add to a sum is looked up in tables, which are
-// built once of the activations and serve all rows.
+// The other way to sum: what a few inputs add to a sum is looked up in tables, which are built once of the activations and
+// serve all rows. Sets without multiplication have no other.
 struct Lookups {
     int group_bytes;  // of the tables of one token for one group
+    int offset;  // what tables add to digits or signed levels
 
     // Builds the tables of some groups of one token, on a boundary of 64 bytes.
     void (*build)(const std::int8_t* x, int groups, std::uint8_t* tables);
 
-    // sums[token, tile, row] = sum of digit * activation, digits as offset says. `tables` in the place of activations, at
+    // sums[token, tile, row] += the sum of digit * activation, digits with the offset. `tables` in the place of activations, at
     // most fused_tokens.
     void (*dot)(const TileGroups& tiles, Tokens tables, std::int32_t* sums);
 };
@@ -72,10 +73,13 @@ struct Lookups {
 struct Kernels {
     Layout in_memory;  // the layout that the set reads
     FusedDot dot;      // of the layout in memory; null with lookups
-    Unpack unpack;     // null with lookups
+    Unpack unpack;     // for more than fused_tokens; null where lookups serve them too
     Repack repack;  // to the layout in memory, when a matrix is opened; null where that is the one on disk
-    int offset = 0;  // what the set adds to digits or signed levels to have its own
+    int offset = 0;  // what products add to digits or signed levels
     const Lookups* lookups = nullptr;
+    // With a strip, so many groups of all tiles come first in memory, then the next ones, and four tiles lie side by side: the
+    // tables of a strip stay in the first cache while all rows pass them. Only for matrices without scale groups.
+    int strip = 0;
     bool by_input = false;  // in memory, the 64 lanes of a group are [4 inputs, 16 rows] and not [16 rows, 4 inputs]
 };
 
@@ -121,7 +125,7 @@ inline constexpr std::size_t probe_block = 512;
 struct Isa {
     std::string_view name;
     bool (*supported)();
-    Kernels (*kernels)(Layout on_disk, int run);  // for matrices of which `run` inputs in a row share a scale
+    Kernels (*kernels)(Layout on_disk, int cols, int scale_groups);
     int panel_tiles;  // up to most_panel_tiles: how many panel_dot, or Lookups::dot, likes to take at once
     PanelDot panel_dot;  // null where all layouts have lookups
     ScaleSums scale_sums;

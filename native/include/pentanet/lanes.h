@@ -72,6 +72,22 @@ inline std::array<std::uint8_t, 32> sparse_codes(const std::uint8_t* group, std:
     return code;
 }
 
+// Where sparse words lie: five words of a row are so many bytes apart, and so are whole groups. Rows i and i + 8 are neighbours.
+inline constexpr std::size_t words_together = 4;  // tiles
+inline constexpr std::size_t word_bytes = words_together * tile_rows * 2, word_group_bytes = 5 * word_bytes;
+
+// The 16 codes of one row: three in each word, and one in the top bits of all five, that of the first on top.
+inline std::array<std::uint8_t, 16> word_codes(const std::uint8_t* group, std::size_t row) {
+    std::array<std::uint8_t, 16> code{};
+    for (std::size_t i = 0; i < 5; ++i) {
+        std::uint16_t word;
+        std::memcpy(&word, group + i * word_bytes + (row % 8 * 2 + row / 8) * sizeof word, sizeof word);
+        for (std::size_t k = 0; k < 3; ++k) code[3 * i + k] = static_cast<std::uint8_t>(word >> (5 * k) & 31);
+        code[15] = static_cast<std::uint8_t>(code[15] << 1 | word >> 15);
+    }
+    return code;
+}
+
 // The digits of each sparse code: 8 * the place of the one zero (digit 1) + a bit for each other input, 2 or 0.
 inline constexpr std::array<std::array<std::uint8_t, quad>, 32> sparse_digits = [] {
     std::array<std::array<std::uint8_t, quad>, 32> table{};
@@ -133,9 +149,14 @@ inline std::array<std::uint8_t, 8> lane_codes(const std::uint8_t* lane) {
 // The digits of a group as bytes [digits, 64 lanes].
 template <Layout L>
 inline void group_digits(const std::uint8_t* group, std::uint8_t* out) {
-    if constexpr (L == Layout::sparse_ternary_5bit) {
+    if constexpr (L == Layout::sparse_ternary_5bit || L == Layout::sparse_ternary_words) {
         for (std::size_t row = 0; row < tile_rows; ++row) {
-            const auto code = sparse_codes(group, row);
+            const auto code = [&] {
+                if constexpr (L == Layout::sparse_ternary_5bit)
+                    return sparse_codes(group, row);
+                else
+                    return word_codes(group, row);
+            }();
             for (std::size_t d = 0; d < code.size(); ++d) std::memcpy(out + d * lanes + row * quad, sparse_digits[code[d]].data(), quad);
         }
     } else if constexpr (L == Layout::pentanary_planes || L == Layout::ternary_3in5) {
@@ -174,9 +195,10 @@ constexpr decltype(auto) with_layout(Layout layout, Visit visit) {
         case Layout::byte: return visit.template operator()<Layout::byte>();
         case Layout::pentanary_nibbles: return visit.template operator()<Layout::pentanary_nibbles>();
         case Layout::pentanary_planes: return visit.template operator()<Layout::pentanary_planes>();
-        case Layout::ternary_3in5: break;
+        case Layout::ternary_3in5: return visit.template operator()<Layout::ternary_3in5>();
+        case Layout::sparse_ternary_words: break;
     }
-    return visit.template operator()<Layout::ternary_3in5>();
+    return visit.template operator()<Layout::sparse_ternary_words>();
 }
 
 }  // namespace pentanet

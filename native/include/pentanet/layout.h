@@ -23,6 +23,7 @@ enum class Layout : std::uint8_t {
     pentanary_nibbles,  // three digits as two base-3 sums, for machines whose look-ups have 16 entries
     pentanary_planes,   // eight codes of 7 bits in seven bytes: the top bits of seven are the eighth
     ternary_3in5,       // eight codes of 5 bits in five bytes, three trits each
+    sparse_ternary_words,  // 16 codes of 5 bits in five words of 16 bits; four tiles side by side
 };
 
 static_assert(std::endian::native == std::endian::little, "the format's numbers are little-endian");
@@ -46,7 +47,7 @@ struct Geometry {
     constexpr int groups(int cols) const { return (cols + inputs() - 1) / inputs(); }
 };
 
-inline constexpr std::array<Geometry, 10> geometries{{
+inline constexpr std::array<Geometry, 11> geometries{{
     {"pentanary-7bit", 3, 56, 4, true},
     {"ternary-5in8", 5, 64, 2, true},
     {"ternary-2bit", 4, 64, 3, true},
@@ -57,6 +58,7 @@ inline constexpr std::array<Geometry, 10> geometries{{
     {"pentanary-nibbles", 3, 64, 4, false},
     {"pentanary-planes", 24, 448, 4, false},
     {"ternary-3in5", 24, 320, 2, false},
+    {"sparse-ternary-words", 16, 160, 2, false},
 }};
 
 constexpr const Geometry& geometry(Layout layout) { return geometries[static_cast<std::size_t>(layout)]; }

@@ -57,15 +57,15 @@ public:
 
     int rows() const { return codes_.rows; }
     int cols() const { return codes_.cols; }
-    // What a digit of the kernels means.
-    Levels levels() const { return {levels_.lowest - levels_.spacing * kernels_.offset, levels_.spacing}; }
+    Levels levels() const { return levels_; }
     Layout layout() const { return codes_.layout; }  // in memory
     bool repacked() const { return kernels_.repack != nullptr; }
     const Isa& isa() const { return *isa_; }
     const Kernels& kernels() const { return kernels_; }
     const std::vector<Slice>& slices() const { return slices_; }
     std::size_t tiles() const { return tiles_of(codes_.rows); }
-    const std::uint8_t* tile(std::size_t index) const { return tiles_ + index * tile_step_; }
+    const std::uint8_t* group(std::size_t tile, int index) const;  // see Kernels::strip
+    std::ptrdiff_t tile_step() const { return static_cast<std::ptrdiff_t>(tile_step_); }  // without strips
     // Of codes in memory, scales and bias.
     std::size_t nbytes() const {
         return packed_size(codes_.layout, codes_.rows, codes_.cols) + codes_.scales.size_bytes() + codes_.bias.size_bytes();
@@ -80,10 +80,12 @@ public:
 
 private:
     void validate_and_store(Pool& pool);
+    std::size_t place(std::size_t tile, int group) const;
+    void store_strips(const std::uint8_t* source, std::size_t tile, std::uint8_t* stored) const;
     void copy_scales(std::size_t tile, float* out) const;
 
     Codes codes_;
-    Levels levels_;  // of the digits in memory, without the offset of the kernels
+    Levels levels_;  // of the digits in memory
     const Isa* isa_;
     Kernels kernels_;
     std::shared_ptr<Arena> memory_;

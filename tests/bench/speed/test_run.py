@@ -15,11 +15,12 @@ from pentanet.pack.layouts import LAYOUTS
 
 SCHEMA = Path(__file__).with_name("schema.txt")
 SETTINGS = speed_settings(quick=True)
-IN_MEMORY = {
+IN_MEMORY = {  # bytes and inputs of a group
     "pentanary-nibbles": (64, 12),
     "pentanary-planes": (448, 96),
     "ternary-3in5": (320, 96),
-}  # bytes and inputs of a group
+    "sparse-ternary-words": (160, 64),
+}
 
 
 def form(value):
