@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from pentanet.data import tokenizer as tokenizers
+from pentanet.ptq.families import complete, transposed
 from pentanet.shapes import config_from_hub
 from pentanet.shapes.places import hub_shapes
 
@@ -43,17 +44,29 @@ LLAMA3 = {
     },
 }
 QWEN3 = {**LLAMA, "model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "head_dim": 16}
-CONFIGS = {"llama": LLAMA, "llama3": LLAMA3, "qwen3": QWEN3}
+GPT2 = {
+    "architectures": ["GPT2LMHeadModel"],
+    "model_type": "gpt2",
+    "activation_function": "gelu_new",
+    "vocab_size": 270,
+    "n_embd": 32,
+    "n_layer": 2,
+    "n_head": 4,
+    "n_positions": 64,
+    "tie_word_embeddings": True,
+}
+CONFIGS = {"llama": LLAMA, "llama3": LLAMA3, "qwen3": QWEN3, "gpt2": GPT2}
 TEXT = "the cat sat on a mat all day and who sang to the cat on the mat was a day older\n" * 60
 
 Make = Callable[..., Path]
 
 
 def draw_weights(config: dict[str, Any], dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
-    """Weights of the sizes of a config.json; norms about 1, all else about as large as in a trained network."""
+    """Weights of the sizes of a config.json; vectors about 1, matrices about as large as in a trained network."""
     random = torch.Generator().manual_seed(0)
     drawn: dict[str, torch.Tensor] = {}
-    for name, shape in hub_shapes(config_from_hub(config), config["vocab_size"]).items():
+    for name, shape in hub_shapes(config_from_hub(complete(config, "")), config["vocab_size"]).items():
+        shape = shape[::-1] if transposed(name, config["model_type"]) else shape
         values = torch.randn(shape, generator=random)
         drawn[name] = (1 + 0.1 * values if len(shape) == 1 else values * shape[1] ** -0.5).to(dtype)
     return drawn

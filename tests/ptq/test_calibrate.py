@@ -43,7 +43,7 @@ def names(network):
     return set(linear_names(network.config, network.vocab))
 
 
-@pytest.mark.parametrize("family", ["llama3", "qwen3"])
+@pytest.mark.parametrize("family", ["llama3", "qwen3", "gpt2"])
 def test_moments_are_those_of_both_networks(make, family):
     source = open_source(make(family))
     moments = {}
@@ -61,18 +61,12 @@ def test_moments_are_those_of_both_networks(make, family):
             if name in names(rounded):
                 parameter.copy_((parameter * 8).round() / 8)
     before, after = inputs_of(original, IDS), inputs_of(rounded, IDS)
-    assert list(moments) == [f"model.layers.{i}.{n}.weight" for i in range(2) for s in run_stages() for n in s]
+    assert list(moments) == linear_names(source.config, source.vocab)
     for name, found in moments.items():
         x, other = after[name], before[name]
         torch.testing.assert_close(found.hessian, x.t() @ x / len(x), rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(found.cross, other.t() @ x / len(x), rtol=1e-3, atol=1e-4)
-        assert (found.ahead is not None) == name.endswith(("o_proj.weight", "down_proj.weight"))
-
-
-def run_stages():
-    from pentanet.ptq.calibrate import STAGES
-
-    return STAGES
+        assert (found.ahead is not None) == name.endswith(("o_proj.weight", "down_proj.weight", "c_proj.weight"))
 
 
 def test_the_correction_is_least_squares(make):
@@ -98,8 +92,9 @@ def loss(network, ids):
         return float(torch.nn.functional.cross_entropy(network(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten()))
 
 
-def test_calibrated_methods_come_closer_to_the_original(make, tmp_path):
-    source = open_source(make())
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_calibrated_methods_come_closer_to_the_original(make, tmp_path, family):
+    source = open_source(make(family))
     distance = {}
     with torch.no_grad():
         wanted = load_float(source)(IDS)

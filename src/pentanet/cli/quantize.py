@@ -24,6 +24,7 @@ def quantize(
     damping: float = 0.01,
     act_order: bool = True,
     embedding: Literal["int8", "bfloat16", "float32"] = "int8",
+    rotate: Flag = False,
     text: Path | None = None,
     context: Size = 1024,
     tokens: Size = 0,
@@ -67,6 +68,9 @@ def quantize(
         Of gptq and refine: take inputs with large activations first.
     embedding
         Storage of embedding and head.
+    rotate
+        Turn the network's coordinates first, so that fewer weights stick out; this is folded into the weights, and a
+        tied head becomes a matrix of its own. Not for GPT-2.
     text
         Text file on which the perplexity before and after is measured.
     context
@@ -105,6 +109,7 @@ def quantize(
         damping=damping,
         act_order=act_order,
         embedding=embedding,
+        rotate=rotate,
     )
     source = open_source(model, allow_pickle=allow_pickle)
     seen = read_windows(source, calibration, window, samples) if method in CALIBRATED else None

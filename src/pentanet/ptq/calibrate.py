@@ -10,36 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pentanet.data.files import read_lines
-from pentanet.errors import (
-    ConfigError,
-    DataError,
-    TextTooShortError,
-    TokenizerMismatchError,
-    UnsupportedArchitectureError,
-)
+from pentanet.errors import ConfigError, DataError, TextTooShortError
 from pentanet.machine import multiplies_bfloat16
-from pentanet.models.llama import Block, window_mask
 from pentanet.models.loss import Precision, autocast
-from pentanet.models.rotate import rotary_tensors
-from pentanet.ptq.network import FloatWeights
+from pentanet.nn import QuantLinear
 from pentanet.ptq.source import Source
+from pentanet.ptq.walk import ADDED, walk
 from pentanet.ptq.workers import Workers
-from pentanet.shapes import LlamaConfig
-
-STAGES = (
-    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    ("self_attn.o_proj",),
-    ("mlp.gate_proj", "mlp.up_proj"),
-    ("mlp.down_proj",),
-)
-"""Matrices of a block that share their inputs, in the order of the network; one alone adds to the residual stream."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,26 +50,19 @@ class Calibration:
     """The two streams, at the input of the next block.
 
     Args:
-        source: a model of Llama's shape.
+        source: the original.
         ids_BT: windows of the calibration text.
         original: compare with the original; without, half of the work.
 
     Raises:
-        UnsupportedArchitectureError: another shape.
+        UnsupportedArchitectureError: a shape without a `walk`.
     """
 
     def __init__(self, source: Source, ids_BT: Tensor, *, original: bool = True) -> None:
-        config = source.config
-        if not isinstance(config, LlamaConfig):
-            raise UnsupportedArchitectureError(f"{source.path}: calibrated methods know Llama's shape only; use rtn")
-        self.source, self.config = source, config
-        states = _look_up(source, ids_BT)
+        self._walk = walk(source, ids_BT.shape[1])
+        states = self._walk.embed(ids_BT)
         # Of the quantized network, and of the original.
         self.states: tuple[Tensor, ...] = (states, states.clone()) if original else (states,)
-        cos, sin = rotary_tensors(config)
-        tokens = ids_BT.shape[1]
-        mask = window_mask(tokens, config.window, torch.device("cpu")) if 0 < config.window < tokens else None
-        self._rope = cos[:tokens], sin[:tokens], mask
         self._precision: Precision = "bfloat16" if multiplies_bfloat16() else "float32"
 
     @torch.no_grad()
@@ -94,45 +71,35 @@ class Calibration:
 
         Matrices that share their inputs are shared out to the workers.
         """
-        blocks = tuple(self._block(layer) for _ in self.states)
-        for number, names in enumerate(STAGES):
-            weights = tuple({n: block.get_parameter(f"{n}.weight").detach() for n in names} for block in blocks)
-            if len(names) == 1:
+        blocks = tuple(self._walk.block(layer) for _ in self.states)
+        for stage, names in enumerate(self._walk.stages):
+            linears = tuple([cast("QuantLinear", block.get_submodule(name)) for name in names] for block in blocks)
+            if stage in ADDED:
                 for block in blocks:
                     parent, _, child = names[0].partition(".")
                     setattr(block.get_submodule(parent), child, nn.Identity())
-            inputs = tuple(self._inputs(block, number, i) for i, block in enumerate(blocks))
-            moments = self._moments(inputs, adds=len(names) == 1)
+            inputs = tuple(
+                self._inputs(block, stage, states) for block, states in zip(blocks, self.states, strict=True)
+            )
+            moments = self._moments(inputs, adds=stage in ADDED)
+            originals = {name: linear.weight.detach() for name, linear in zip(names, linears[-1], strict=True)}
 
-            def make(name: str, originals: dict[str, Tensor] = weights[-1], moments: Moments = moments) -> Tensor:
-                return quantize(f"model.layers.{layer}.{name}.weight", originals[name], moments)
+            def make(name: str, originals: dict[str, Tensor] = originals, moments: Moments = moments) -> Tensor:
+                return quantize(f"{self._walk.trunk}.{layer}.{name}.weight", originals[name], moments)
 
-            for name, made in zip(names, workers.map(make, names) if len(names) > 1 else map(make, names), strict=True):
-                weights[0][name].copy_(made)
-            if len(names) == 1:
-                for states, seen, held in zip(self.states, inputs, weights, strict=True):
+            for linear, made in zip(linears[0], workers.map(make, names), strict=True):
+                linear.weight.copy_(made)
+            if stage in ADDED:
+                for states, seen, (linear,) in zip(self.states, inputs, linears, strict=True):
                     for b, x in enumerate(seen):
-                        states[b] += self._product(x, held[names[0]])
+                        states[b] += self._product(x, linear)
 
-    def _block(self, layer: int) -> Block:
-        """One block of the original."""
-        block = Block(self.config, FloatWeights()).eval()
-        for name, parameter in block.named_parameters():
-            parameter.copy_(self.source.tensor(f"model.layers.{layer}.{name}"))
-        return block
-
-    def _inputs(self, block: Block, stage: int, stream: int) -> list[Tensor]:
+    def _inputs(self, block: nn.Module, stage: int, states: Tensor) -> list[Tensor]:
         """What the matrices of a stage see of each window [T, c]; their own product is left out."""
         found: list[Tensor] = []
-        for state in self.states[stream]:
+        for state in states:
             with autocast(torch.device("cpu"), self._precision):
-                if stage < 2:
-                    x = block.input_layernorm(state[None])
-                    x = block.self_attn(x, *self._rope) if stage == 1 else x
-                else:
-                    x = block.post_attention_layernorm(state[None])
-                    x = block.mlp(x) if stage == 3 else x
-            found.append(x[0])
+                found.append(self._walk.inputs(block, stage, state[None])[0])
         return found
 
     def _moments(self, inputs: tuple[list[Tensor], ...], *, adds: bool) -> Moments:
@@ -143,7 +110,7 @@ class Calibration:
         if len(inputs) == 1:
             return Moments(hessian=hessian / tokens)
         cross = torch.zeros(width, width)
-        ahead = torch.zeros(self.config.width, width) if adds else None
+        ahead = torch.zeros(self.states[0].shape[-1], width) if adds else None
         for b, (quantized, original) in enumerate(zip(*inputs, strict=True)):
             x = quantized.float()
             cross.addmm_(original.float().t(), x)
@@ -151,9 +118,9 @@ class Calibration:
                 ahead.addmm_((self.states[1][b] - self.states[0][b]).t(), x)
         return Moments(hessian=hessian / tokens, cross=cross / tokens, ahead=None if ahead is None else ahead / tokens)
 
-    def _product(self, x: Tensor, weight: Tensor) -> Tensor:
+    def _product(self, x: Tensor, linear: QuantLinear) -> Tensor:
         with autocast(torch.device("cpu"), self._precision):
-            return F.linear(x, weight).float()
+            return F.linear(x, linear.weight, linear.bias).float()
 
 
 def read_windows(source: Source, path: Path | None, length: int, count: int) -> Tensor:
@@ -185,13 +152,3 @@ def windows_of(ids: list[int], length: int, count: int, where: str) -> Tensor:
     count = min(count, len(ids) // length)
     starts = [i * (len(ids) - length) // max(count - 1, 1) for i in range(count)]
     return torch.tensor([ids[start : start + length] for start in starts])
-
-
-def _look_up(source: Source, ids_BT: Tensor) -> Tensor:
-    """Embeddings [B, T, D] of tokens; only those are in memory."""
-    ids, places = np.unique(ids_BT.numpy(), return_inverse=True)
-    used: list[int] = ids.tolist()
-    if used[-1] >= source.vocab:
-        raise TokenizerMismatchError(f"{source.path}: the text has token {used[-1]}, the model {source.vocab}")
-    rows = [source.rows("model.embed_tokens.weight", i, i + 1) for i in used]
-    return torch.cat(rows)[torch.from_numpy(places.reshape(ids_BT.shape))]

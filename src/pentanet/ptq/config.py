@@ -34,6 +34,8 @@ class QuantizeConfig:
     """Of ptqtp: the scale of the first plane is three times that of the second, which makes nine even levels."""
     embedding: str = "int8"
     """How embedding and head are stored: int8, bfloat16 or float32."""
+    rotate: bool = False
+    """Turn the residual stream and the values of each head first, which is folded into the weights: fewer outliers."""
     damping: float = 0.01
     """Of calibrated methods: this share of the mean diagonal is added to the Hessian."""
     act_order: bool = True

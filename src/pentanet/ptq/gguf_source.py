@@ -93,7 +93,7 @@ class GgufSource(Source):
         found = torch.from_numpy(np.array(values, np.float32))
         return to_float(found.reshape(-1, *shape[1:])) if len(shape) > 1 else to_float(found.reshape(-1)[start:stop])
 
-    def _weight_files(self) -> list[Path]:
+    def weight_files(self) -> list[Path]:
         return [self.path]
 
     def _open(self, path: Path) -> Any:

@@ -68,7 +68,7 @@ class HubSource(Source):
         except SafetensorError as error:
             raise HeaderError(f"{file}: tensor '{stored}': {error}. Copy or download it again.") from None
 
-    def _weight_files(self) -> list[Path]:
+    def weight_files(self) -> list[Path]:
         return sorted(self._handles)
 
 

@@ -29,6 +29,7 @@ from pentanet.ptq.allot import choose_grids
 from pentanet.ptq.calibrate import Calibration, Moments
 from pentanet.ptq.config import CALIBRATED, QuantizeConfig
 from pentanet.ptq.matrix import quantize_matrix
+from pentanet.ptq.rotate import RotatedSource
 from pentanet.ptq.source import Source
 from pentanet.ptq.store import biased, squared, store
 from pentanet.ptq.work import Progress, Work
@@ -101,10 +102,13 @@ def quantize(
     Raises:
         WriteError: `out` is in use, an unfinished run with other settings is there, or the disk is full.
         FormatError: a tensor cannot be read.
+        UnsupportedArchitectureError: a network that cannot be rotated.
         ConfigError: the groups do not divide a row; a calibrated method without calibration; a budget below the
             smallest grid; no workers.
     """
     started = time.monotonic()
+    if config.rotate:
+        source = RotatedSource(source)
     if config.method in CALIBRATED and calibration is None:
         raise ConfigError(f"method '{config.method}' looks at a text: give it windows of one (`read_windows`)")
     out = out.resolve()
@@ -216,7 +220,8 @@ def _relative(sums: list[tuple[float, float]]) -> float:
 def _write(source: Source, out: Path, config: QuantizeConfig, work: Work, names: list[str], overwrite: bool) -> None:
     beside = {name: content for name, content in source.files.items() if name != TOKENIZER}
     levels = f"{config.bits_budget:g} bits by matrix" if config.bits_budget else config.grid
-    title = f"{config.method}, {levels}, {'row scales' if not config.group else f'groups of {config.group}'}"
+    turned = ", rotated" if config.rotate else ""
+    title = f"{config.method}, {levels}, {'row scales' if not config.group else f'groups of {config.group}'}{turned}"
     facts = {
         "name": f"{source.path.stem} quantized",
         "made_from": source.path.name,

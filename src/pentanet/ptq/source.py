@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,11 @@ class Source(ABC):
         """A whole tensor, as float32.  Raises as `rows`."""
         return self.rows(name, 0, self.shapes[name][0])
 
+    def row_blocks(self, name: str, rows: int) -> Iterator[Tensor]:
+        """A tensor from the top to the bottom, `rows` rows at a time.  Raises as `rows`."""
+        for start in range(0, self.shapes[name][0], rows):
+            yield self.rows(name, start, min(start + rows, self.shapes[name][0]))
+
     def tokenizer(self) -> Tokenizer:
         """The tokenizer.
 
@@ -93,12 +98,13 @@ class Source(ABC):
 
     def fingerprint(self) -> str:
         """Tells sources apart without reading all of them: configuration, shapes, sizes and times of the files."""
-        stats = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in self._weight_files()]
+        stats = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in self.weight_files()]
         found = [self.hub_config, {name: list(shape) for name, shape in self.shapes.items()}, stats]
         return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
     @abstractmethod
-    def _weight_files(self) -> list[Path]: ...
+    def weight_files(self) -> list[Path]:
+        """The files that hold the tensors."""
 
     def _check(self) -> None:
         """Every tensor of the network is there, with its shape, and no other."""

@@ -62,10 +62,7 @@ def biased(source: Source, name: str, codes: Codes) -> Codes:
 
 def row_blocks(source: Source, name: str) -> Iterator[Tensor]:
     """The rows of a matrix, some at a time."""
-    rows, cols = source.shapes[name]
-    step = max(1, BLOCK_WEIGHTS // cols)
-    for start in range(0, rows, step):
-        yield source.rows(name, start, min(start + step, rows))
+    yield from source.row_blocks(name, max(1, BLOCK_WEIGHTS // source.shapes[name][1]))
 
 
 def squared(values: Tensor) -> float:

@@ -18,6 +18,7 @@ from pentanet.pack.model_dir import write_model
 from pentanet.pack.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
 from pentanet.pack.tensors import Coded, CodedSpec, Plain, Storable
 from pentanet.ptq.network import load_float
+from pentanet.ptq.rotate import rotated_like
 from pentanet.ptq.scales import as_half
 from pentanet.ptq.source import Source
 from pentanet.quant.gradients import replace
@@ -44,6 +45,7 @@ def new_student(packed: PackedModel, source: Source) -> Network:
         ShapeError: the original is of another model.
         ConfigError: sums of ternary planes, which have no training here.
     """
+    source = rotated_like(source, packed.config)
     shapes = hub_shapes(source.config, source.vocab)
     network, linears = load_float(source), set(linear_names(source.config, source.vocab))
     with_codes = {bias_of(name, shapes) for name in linears}
