@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 import torch
 
 from pentanet.errors import ConfigError, UnknownNameError, WriteError
+from pentanet.pack import container
 from pentanet.pack.model_dir import open_model
 from pentanet.pack.tensors import CodedSpec
 from pentanet.ptq import run
@@ -91,6 +94,23 @@ def test_a_stopped_run_goes_on_and_gives_the_same_file(make, tmp_path, monkeypat
     assert len(stored) == len(source.shapes) - 5
     assert digest(tmp_path / "out") == digest(tmp_path / "whole")
     assert not (tmp_path / "out.unfinished").exists()
+
+
+def test_a_full_disk_says_where_the_work_waits(make, tmp_path, monkeypatch):
+    source, config, written = open_source(make()), QuantizeConfig(), []
+    write = container.write_tensors
+
+    def fill(path, *rest):
+        written.append(path)
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, *rest)
+
+    monkeypatch.setattr(container, "write_tensors", fill)
+    with pytest.raises(WriteError, match=r"out\.unfinished: not written: No space.*same command goes on"):
+        run.quantize(source, tmp_path / "out", config)
+    run.quantize(source, tmp_path / "out", config)
+    assert len(written) == len(source.shapes) + 2  # the third twice, and the model directory
 
 
 def test_a_damaged_tensor_of_a_stopped_run_is_made_again(make, tmp_path):

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -91,17 +92,19 @@ class Work:
 
         Raises:
             UnpackableError, ScaleError, CodeError, ShapeError: one that no packed model holds.
-            OSError: the disk does not take it.
+            WriteError: the disk does not take it.
         """
         tensor.check(name)
         blocks, entries = tensor.blocks(name), tensor.spec.entries(name)
         described = {"spec": tensor.spec.to_json(), "facts": dict(facts)}
-        container.write_tensors(self.path / f"{name}.safetensors", entries, lambda part: blocks.pop(part))
-        atomic.write_file(self.path / f"{name}.json", (json.dumps(described) + "\n").encode())
+        with self._writing():
+            container.write_tensors(self.path / f"{name}.safetensors", entries, lambda part: blocks.pop(part))
+            atomic.write_file(self.path / f"{name}.json", (json.dumps(described) + "\n").encode())
 
     def note(self, name: str, numbers: list[float]) -> None:
-        """Keep what was measured of a tensor.  Raises OSError."""
-        atomic.write_file(self.path / f"{name}.measured.json", (json.dumps({"numbers": numbers}) + "\n").encode())
+        """Keep what was measured of a tensor.  Raises WriteError."""
+        with self._writing():
+            atomic.write_file(self.path / f"{name}.measured.json", (json.dumps({"numbers": numbers}) + "\n").encode())
 
     def noted(self, name: str) -> list[float] | None:
         """What was measured of a tensor; None if nothing was, or the file is damaged."""
@@ -123,6 +126,16 @@ class Work:
         levels = layout(found.spec.layout).decode(found.parts.raw(name), found.spec.grid, rows, inputs, name)
         scales = found.parts.raw(scale_name(name)).view("<f4").reshape(found.spec.scales).astype(np.float32)
         return Codes(levels, scales, found.spec.grid, planes=found.spec.planes)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise WriteError(
+                self.path, f"{reason}. What is finished waits there: the same command goes on with the rest"
+            ) from error
 
     def remove(self) -> None:
         """Delete the folder."""
