@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -16,6 +17,7 @@ from pentanet.nn import (
     method_modules,
     quantized_modules,
     set_progress,
+    together,
 )
 from pentanet.quant import Quantizer, quantizer
 from pentanet.shapes import GPTConfig, LlamaConfig
@@ -41,6 +43,57 @@ def test_forward_multiplies_by_the_used_weight() -> None:
     embedding.draw(1.0, torch.Generator().manual_seed(0))
     embedding.progress = 1.0
     torch.testing.assert_close(embedding(torch.tensor([[6, 0]])), embedding.weight[[6, 0]][None] * 2)
+
+
+class Counting(nn.Module):
+    """Halves its input, and counts how often."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return x / 2
+
+
+def test_what_several_linears_round_alike_is_rounded_once() -> None:
+    shared, x = Counting(), torch.randn(2, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    first, second, own = (QuantLinear(3, 5, Doubling(), inputs) for inputs in (shared, shared, Counting()))
+    for linear in (first, second, own):
+        linear.draw(1.0, torch.Generator().manual_seed(1))
+        linear.progress = 1.0
+    with torch.no_grad():
+        second.weight.mul_(3.0)
+    apart = first(x), second(x)
+    (expected,) = torch.autograd.grad(apart[0].sum() + apart[1].square().sum(), x)
+    shared.calls = 0
+    found = together(x, first, second)
+    assert shared.calls == 1
+    assert torch.equal(found[0], apart[0]) and torch.equal(found[1], apart[1])
+    torch.testing.assert_close(*torch.autograd.grad(found[0].sum() + found[1].square().sum(), x), expected)
+    shared.calls = 0
+    for linears in ((first, own), (first, QuantLinear(3, 5, Doubling())), (first, nn.Linear(5, 3))):
+        for found_y, linear in zip(together(x, *linears), linears, strict=True):
+            assert torch.equal(found_y, linear(x))
+    assert shared.calls == 6
+
+
+@pytest.mark.parametrize(
+    ("activations", "modules", "calls"), [("int8", 2, 8 + 1), ("elastic8", 14, 14), ("hadamard", 1, 8)]
+)
+def test_a_block_rounds_four_inputs_unless_each_linear_has_its_own_step(
+    activations: str, modules: int, calls: int
+) -> None:
+    # Queries, keys and values read the same, and so do gate and up; int8 has the head beside two blocks.
+    model = build(LlamaConfig(layers=2), 11, Trainable("ternary", activations=activations))  # type: ignore[arg-type]
+    model.initialize(torch.Generator().manual_seed(0))
+    seen: list[nn.Module] = []
+    found = {id(m.inputs): m.inputs for _, m in quantized_modules(model) if isinstance(m, QuantLinear) and m.inputs}
+    for inputs in found.values():
+        inputs.register_forward_hook(lambda module, *_: seen.append(module))
+    model(torch.tensor([[1, 2, 3]]))
+    assert (len(found), len(seen)) == (modules, calls)
 
 
 def test_drawing_is_normal_and_repeatable() -> None:

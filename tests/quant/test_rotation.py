@@ -37,6 +37,16 @@ def test_weights_and_inputs_turn_alike(cols: int, block: int) -> None:
     torch.testing.assert_close(Hadamard()(x) @ turned.T, x @ weight.T, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("rows", [1, 5])
+def test_a_rotation_leaves_its_argument_alone(rows: int) -> None:
+    weight = normal(rows, 64)  # one block: its transpose is a view of the same memory
+    before, turned = weight.clone(), rotate(weight)
+    again = turned.clone()
+    torch.testing.assert_close(rotate(turned), before)
+    assert torch.equal(weight, before)
+    assert torch.equal(turned, again)
+
+
 def test_the_gradient_is_trusted_in_the_rotated_basis() -> None:
     weight, upstream = normal(6, 256).requires_grad_(), normal(6, 256, seed=1)
     made = RotatedQuantizer(PENTANARY, ROW, rms_optimal(PENTANARY), gradient="trust")

@@ -61,7 +61,6 @@ class Suite:
 
 FIVE_ARMS = ("full-precision", "bitnet-seed", "pentanet-seed", "ternary", "pentanary")
 CONTROLS = ("full-precision", "ternary", "bitnet-seed")
-# All of the registry, but for tbt-binary, which is binary under another name.
 EVERY_METHOD = (
     *CONTROLS,
     "pentanet-seed",
@@ -77,6 +76,7 @@ EVERY_METHOD = (
     "bitnet-b158",
     "trilm",
     "tbt-ternary",
+    "tbt-binary",
     "tequila",
     "sherry",
     "sherry-mix",

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pentanet.models.rotate import rotary_tensors, rotate
-from pentanet.nn import WeightFactory, draw_low_rank, quantized_modules
+from pentanet.nn import WeightFactory, draw_low_rank, quantized_modules, together
 from pentanet.shapes import LlamaConfig
 
 
@@ -60,9 +60,10 @@ class Attention(nn.Module):
 
     def forward(self, x_BTD: Tensor, cos_TE: Tensor, sin_TE: Tensor, mask_TT: Tensor | None) -> Tensor:
         B, T, _ = x_BTD.shape
-        q = self.q_proj(x_BTD).view(B, T, self.heads, self.head_width).transpose(1, 2)
-        k = self.k_proj(x_BTD).view(B, T, self.kv_heads, self.head_width).transpose(1, 2)
-        v = self.v_proj(x_BTD).view(B, T, self.kv_heads, self.head_width).transpose(1, 2)
+        q, k, v = together(x_BTD, self.q_proj, self.k_proj, self.v_proj)
+        q = q.view(B, T, self.heads, self.head_width).transpose(1, 2)
+        k = k.view(B, T, self.kv_heads, self.head_width).transpose(1, 2)
+        v = v.view(B, T, self.kv_heads, self.head_width).transpose(1, 2)
         q, k = rotate(self.q_norm(q), cos_TE, sin_TE), rotate(self.k_norm(k), cos_TE, sin_TE)
         y = F.scaled_dot_product_attention(
             q, k, v, attn_mask=mask_TT, is_causal=mask_TT is None, enable_gqa=self.heads != self.kv_heads
@@ -82,9 +83,9 @@ class MLP(nn.Module):
         self.squared = config.activation == "relu2"
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        gate = self.gate_proj(x_BTD)
+        gate, up = together(x_BTD, self.gate_proj, self.up_proj)
         gate = F.relu(gate).square() if self.squared else F.silu(gate)
-        return self.down_proj(self.ffn_sub_norm(gate * self.up_proj(x_BTD)))
+        return self.down_proj(self.ffn_sub_norm(gate * up))
 
 
 class Block(nn.Module):

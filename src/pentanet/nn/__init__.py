@@ -11,6 +11,7 @@ from pentanet.nn.modules import (
     method_modules,
     quantized_modules,
     set_progress,
+    together,
 )
 from pentanet.nn.storage import STORAGES, Storage, storage_quantizer
 
@@ -29,4 +30,5 @@ __all__ = [
     "quantized_modules",
     "set_progress",
     "storage_quantizer",
+    "together",
 ]

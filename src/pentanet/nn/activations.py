@@ -100,9 +100,9 @@ class _Int8(torch.autograd.Function):
         del ctx
         values = x.float()
         levels, scale = int8_levels(values)
-        once = levels * scale
         if rounding == "int8":
-            return once.add_(0.0).to(x.dtype)
+            return levels.mul_(scale).add_(0.0).to(x.dtype)
+        once = levels * scale
         more, more_scale = int8_levels(values - once)
         if rounding == "adaptive":
             more_scale = more_scale * is_coarse(levels)

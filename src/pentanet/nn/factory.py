@@ -57,11 +57,12 @@ class Trainable:
         self.activations: Activations = activations
         self.low_rank: LowRank = low_rank
         self.start, self.anneal = start, anneal
+        self._shared = None if activations.startswith("elastic") else input_quantizer(activations)
 
     def linear(self, inputs: int, outputs: int, *, bias: bool = False) -> QuantLinear:
         assert not bias, "TrainConfig refuses networks with biases"
         made = self._quantizer("grid")
-        rounding = None if isinstance(made, Cast) else input_quantizer(self.activations)
+        rounding = None if isinstance(made, Cast) else self._shared or input_quantizer(self.activations)
         return QuantLinear(outputs, inputs, made, rounding, low_rank_path(self.low_rank, inputs, outputs))
 
     def embedding(self, vocab: int, width: int) -> QuantEmbedding:

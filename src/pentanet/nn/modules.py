@@ -49,7 +49,8 @@ class QuantLinear(_Quantized):
 
     Attributes:
         bias: [rows], of networks that were trained with one; or None.
-        inputs: rounds x first, see `pentanet.nn.activations`; None leaves it alone.
+        inputs: rounds x first, see `pentanet.nn.activations`; None leaves it alone.  One without a state of its own is
+            shared with other linears: see `together`.
         low_rank: adds its own product of x, not rounded, see `pentanet.nn.low_rank`; or None.
     """
 
@@ -69,10 +70,11 @@ class QuantLinear(_Quantized):
         self.inputs, self.low_rank = inputs, low_rank
         self.register_parameter("bias", None)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, rounded: Tensor | None = None) -> Tensor:
+        """Args: `x` [..., cols], and what `inputs` made of it, if that is known already."""
         used = self.used_weight()
-        rounded = x if self.inputs is None else self.inputs(x)
-        y = F.linear(rounded, used, self.quantizer.bias(self.weight, used))
+        read = rounded if rounded is not None else x if self.inputs is None else self.inputs(x)
+        y = F.linear(read, used, self.quantizer.bias(self.weight, used))
         y = y if self.bias is None else y + self.bias
         return y if self.low_rank is None else y + self.low_rank(x, self.progress)
 
@@ -82,6 +84,16 @@ class QuantLinear(_Quantized):
         if self.bias is None or not isinstance(made, Codes):
             return made
         return made.plus_bias(self.bias.detach().float().cpu().numpy())
+
+
+def together(x: Tensor, *linears: nn.Module) -> tuple[Tensor, ...]:
+    """The product of x [..., cols] with each of several linears; what all of them round alike is rounded once."""
+    inputs = {id(linear.inputs): linear.inputs for linear in linears if isinstance(linear, QuantLinear)}
+    (rounding,) = inputs.values() if len(inputs) == 1 else (None,)
+    if rounding is None or not all(isinstance(linear, QuantLinear) for linear in linears):
+        return tuple(linear(x) for linear in linears)
+    rounded = rounding(x)
+    return tuple(linear(x, rounded) for linear in linears)
 
 
 class QuantEmbedding(_Quantized):

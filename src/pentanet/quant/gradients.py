@@ -42,7 +42,8 @@ class _StraightThrough(torch.autograd.Function):
         if rule == "clipped":
             ctx.save_for_backward((blocks >= scales * grid.lowest) & (blocks <= scales * grid.highest))
         elif rule == "trust":
-            ctx.save_for_backward((used - blocks).abs_() <= scales * (grid.spacing / 2))
+            # 1.0 or 0.0 in place: torch multiplies by floats several times faster than by truth values.
+            ctx.save_for_backward((used - blocks).abs_().le_(scales * (grid.spacing / 2)))
         return used
 
     @staticmethod

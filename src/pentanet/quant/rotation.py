@@ -55,23 +55,34 @@ class _Rotate(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        """The same rotation, by a product: nothing is rounded after it, and it reads its argument once."""
         del ctx
-        return _transformed(grads[0])
+        (grad,) = grads
+        size = block_size(grad.shape[-1])
+        turned = torch.addmm(grad.new_zeros(1), grad.reshape(-1, size), _matrix(grad, size), beta=0, alpha=size**-0.5)
+        return turned.view(grad.shape)
+
+
+def _matrix(like: Tensor, size: int) -> Tensor:
+    return torch.tensor(signs(size), dtype=like.dtype, device=like.device)
 
 
 def _transformed(weight: Tensor) -> Tensor:
     size = block_size(weight.shape[-1])
     if size == 1:
         return weight.clone()
-    found = weight.reshape(-1, size).t().contiguous()  # whole rows are added, which runs at the speed of memory
+    # Whole rows are added, which runs at the speed of memory.  A copy in any case: it is written to.
+    found = weight.reshape(-1, size).t().clone(memory_format=torch.contiguous_format)
+    other = torch.empty_like(found)  # two buffers in turn stay in the cache
+    both = weight.new_tensor([[1.0], [-1.0]])
     count, half = found.shape[1], 1
     while half < size:
-        pairs = found.view(size // (2 * half), 2, half * count)
-        found = torch.empty_like(pairs)
-        torch.add(pairs[:, 0], pairs[:, 1], out=found[:, 0])
-        torch.sub(pairs[:, 0], pairs[:, 1], out=found[:, 1])
-        half *= 2
-    return found.view(size, count).mul_(size**-0.5).t().reshape(weight.shape)
+        pairs = found.view(-1, 2, half * count)
+        torch.addcmul(
+            pairs[:, :1], pairs[:, 1:], both, out=other.view(-1, 2, half * count)
+        )  # the sum and the difference
+        found, other, half = other, found, 2 * half
+    return found.mul_(size**-0.5).t().reshape(weight.shape)
 
 
 class RotatedQuantizer(UniformQuantizer):
