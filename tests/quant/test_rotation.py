@@ -37,6 +37,21 @@ def test_weights_and_inputs_turn_alike(cols: int, block: int) -> None:
     torch.testing.assert_close(Hadamard()(x) @ turned.T, x @ weight.T, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_inputs_turn_and_their_gradient_turns_back(precision: torch.dtype) -> None:
+    x, upstream = normal(2, 3, 384).requires_grad_(), normal(2, 3, 384, seed=1)
+    full = torch.block_diag(*[torch.tensor(signs(128)) * 128**-0.5] * 3)
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+        turned = Hadamard()(x)
+    assert turned.dtype == precision
+    turned.backward(upstream.to(precision))
+    assert x.grad is not None
+    assert x.grad.dtype == torch.float32
+    close = {"rtol": 1e-5, "atol": 1e-5} if precision == torch.float32 else {"rtol": 1e-2, "atol": 5e-2}
+    torch.testing.assert_close(turned.float(), (x @ full).detach(), **close)
+    torch.testing.assert_close(x.grad, upstream @ full, **close)
+
+
 @pytest.mark.parametrize("rows", [1, 5])
 def test_a_rotation_leaves_its_argument_alone(rows: int) -> None:
     weight = normal(rows, 64)  # one block: its transpose is a view of the same memory

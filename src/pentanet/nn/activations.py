@@ -16,11 +16,10 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pentanet.extras import Activations, Rounding
-from pentanet.quant.rotation import block_size, signs
+from pentanet.quant.rotation import rotate_inputs
 
 SMALLEST = 1e-8
 LEAST_POSITIVE = 2.0**-149  # float32
@@ -61,10 +60,7 @@ class Hadamard(nn.Module):
     """x [..., cols] -> x H: each block of inputs times a Hadamard matrix / sqrt(size)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        size = block_size(x.shape[-1])
-        # The signs are exact in bfloat16, what stands under the root is not: so it is divided by afterwards.
-        turned = F.linear(x.reshape(*x.shape[:-1], -1, size), torch.tensor(signs(size), dtype=x.dtype, device=x.device))
-        return turned.mul(size**-0.5).view(x.shape)
+        return rotate_inputs(x)
 
 
 class Elastic(nn.Module):

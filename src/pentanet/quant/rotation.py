@@ -55,16 +55,32 @@ class _Rotate(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        """The same rotation, by a product: nothing is rounded after it, and it reads its argument once."""
         del ctx
-        (grad,) = grads
-        size = block_size(grad.shape[-1])
-        turned = torch.addmm(grad.new_zeros(1), grad.reshape(-1, size), _matrix(grad, size), beta=0, alpha=size**-0.5)
-        return turned.view(grad.shape)
+        return _product(grads[0])  # nothing is rounded to levels after it
 
 
-def _matrix(like: Tensor, size: int) -> Tensor:
-    return torch.tensor(signs(size), dtype=like.dtype, device=like.device)
+def rotate_inputs(x: Tensor) -> Tensor:
+    """X H for x [..., cols], with its gradient: by a product, in the precision of products."""
+    return _RotateInputs.apply(x)  # pyright: ignore[reportReturnType]
+
+
+class _RotateInputs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.dtype = x.dtype
+        return _product(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return _product(grads[0]).to(ctx.dtype)
+
+
+def _product(x: Tensor) -> Tensor:
+    """X H, in bfloat16 under autocast."""
+    size = block_size(x.shape[-1])
+    matrix = torch.tensor(signs(size), dtype=x.dtype, device=x.device)  # exact in any type, as alpha below is not
+    turned = torch.addmm(x.new_zeros(1), x.reshape(-1, size), matrix, beta=0, alpha=size**-0.5)
+    return turned.view(x.shape)
 
 
 def _transformed(weight: Tensor) -> Tensor:
