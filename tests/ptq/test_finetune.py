@@ -16,12 +16,13 @@ from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
 from pentanet.ptq.finetune import finetune
 from pentanet.ptq.network import load_float
 from pentanet.ptq.open import open_source
-from pentanet.ptq.student import HalfStepQuantizer, new_student
+from pentanet.ptq.student import LevelQuantizer, new_student
 from pentanet.runtime.load import load
+from pentanet.shapes.places import linear_names
 from pentanet.train.run import Interrupted
 
 IDS = torch.randint(0, 270, (400,), generator=torch.Generator().manual_seed(0)).tolist()
-SHORT = FinetuneConfig(steps=12, batch=4, window=24, lr=3e-3)
+SHORT = FinetuneConfig(steps=12, batch=4, window=24, lr=1e-2, weight_lr=5e-2)
 PROBE = torch.tensor([IDS[:40]])
 
 
@@ -68,6 +69,51 @@ def test_it_comes_closer_to_the_original_and_repeats(quantized, tmp_path):
     assert before.config == after.config
 
 
+def test_levels_stay_where_their_rate_is_zero(quantized, tmp_path):
+    source, model = quantized
+    finetune(model, source, IDS, tmp_path / "a", FinetuneConfig(steps=12, batch=4, window=24, lr=3e-3, weight_lr=0.0))
+    before, after = open_model(model), open_model(tmp_path / "a")
+    for name in linear_names(source.config, source.vocab):
+        assert (before.codes(name).levels == after.codes(name).levels).all()
+        assert (before.codes(name).scales != after.codes(name).scales).any()
+    assert distance(load(tmp_path / "a").network, source) < 0.95 * distance(load(model).network, source)
+
+
+def test_biases_are_trained_and_written(make, tmp_path):
+    source = open_source(make("gpt2"))
+    run.quantize(source, tmp_path / "q", QuantizeConfig(group=16))
+    finetune(tmp_path / "q", source, IDS, tmp_path / "a", SHORT)
+    before, after = (distance(load(tmp_path / name).network, source) for name in "qa")
+    assert after < 0.9 * before
+    name = "transformer.h.0.mlp.c_fc.weight"
+    assert (open_model(tmp_path / "q").codes(name).bias != open_model(tmp_path / "a").codes(name).bias).all()
+
+
+def test_a_small_step_moves_no_level(quantized):
+    """Weights stand in the middle of their levels, also of those that calibration chose far from the original."""
+    source, model = quantized
+    packed = open_model(model)
+    student = new_student(packed, source)
+    for name in linear_names(source.config, source.vocab):
+        module = student.get_submodule(name.removesuffix(".weight"))
+        with torch.no_grad():
+            module.weight += 0.4
+        assert torch.equal(module.used_weight(), torch.from_numpy(packed.codes(name).dequantize()))
+
+
+def test_a_step_learns_from_its_levels(quantized):
+    """The gradient of a scale is that of the weights that it makes."""
+    source, model = quantized
+    packed = open_model(model)
+    name = "model.layers.0.mlp.up_proj"
+    module, codes = new_student(packed, source).get_submodule(name), packed.codes(f"{name}.weight")
+    gradient = torch.randn(codes.shape, generator=torch.Generator().manual_seed(0))
+    (module.used_weight() * gradient).sum().backward()
+    used = torch.from_numpy(codes.dequantize())
+    expected = (used * gradient).view(*codes.scales.shape, -1).sum(-1)
+    torch.testing.assert_close(module.quantizer.log_step.grad[:, :, 0], expected)
+
+
 def test_the_file_holds_what_was_trained(quantized, tmp_path, monkeypatch):
     source, model = quantized
     kept = []
@@ -75,7 +121,7 @@ def test_the_file_holds_what_was_trained(quantized, tmp_path, monkeypatch):
     finetune(model, source, IDS, tmp_path / "a", SHORT)
     network = load(tmp_path / "a").network
     for name, part in kept[0].named_modules():
-        if isinstance(getattr(part, "quantizer", None), HalfStepQuantizer):
+        if isinstance(getattr(part, "quantizer", None), LevelQuantizer):
             assert torch.equal(part.used_weight(), network.get_submodule(name).matrix.all()), name
 
 
@@ -130,7 +176,7 @@ def test_what_cannot_be_finetuned(quantized, make, tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize("settings", [{"steps": 0}, {"window": 0}, {"minutes": -1.0}, {"lr": 0.0}])
+@pytest.mark.parametrize("settings", [{"steps": 0}, {"window": 0}, {"minutes": -1.0}, {"lr": 0.0}, {"weight_lr": -1.0}])
 def test_settings_that_cannot_work(settings):
     with pytest.raises(ConfigError):
         FinetuneConfig(**settings)

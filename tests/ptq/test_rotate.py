@@ -14,9 +14,8 @@ from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
 from pentanet.ptq.finetune import finetune
 from pentanet.ptq.network import load_float
 from pentanet.ptq.open import open_source
-from pentanet.ptq.rotate import MARK, RotatedSource, mixing
+from pentanet.ptq.rotate import RotatedSource, mixing
 from pentanet.ptq.run import quantize
-from pentanet.ptq.student import new_student
 from pentanet.runtime.load import load
 
 IDS = torch.randint(0, 270, (400,), generator=torch.Generator().manual_seed(0)).tolist()
@@ -90,15 +89,10 @@ def _loss(model, source):
         return float((wanted.exp() * (wanted - load(model).network(PROBE).log_softmax(-1))).sum(-1).mean())
 
 
-def test_a_rotated_model_is_finetuned_from_the_rotated_original(make, tmp_path):
+def test_a_rotated_model_learns_from_its_original(make, tmp_path):
     source = open_source(make("qwen3"))
     quantize(source, tmp_path / "q", QuantizeConfig(group=16, rotate=True))
-    packed = open_model(tmp_path / "q")
-    assert packed.config[MARK] is True
-    student, rotated = new_student(packed, source), RotatedSource(source)
-    name = "model.layers.0.mlp.up_proj.weight"
-    latent, wanted = student.get_parameter(name).detach(), rotated.tensor(name)
-    assert (latent - wanted).norm() < 0.5 * wanted.norm()
-    finetune(tmp_path / "q", source, IDS, tmp_path / "t", FinetuneConfig(steps=12, batch=4, window=24, lr=3e-3))
+    config = FinetuneConfig(steps=12, batch=4, window=24, lr=1e-2, weight_lr=5e-2)
+    finetune(tmp_path / "q", source, IDS, tmp_path / "t", config)
     assert _loss(tmp_path / "t", source) < 0.9 * _loss(tmp_path / "q", source)
-    assert open_model(tmp_path / "t").config == packed.config
+    assert open_model(tmp_path / "t").config == open_model(tmp_path / "q").config

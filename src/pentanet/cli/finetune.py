@@ -18,7 +18,8 @@ def finetune(
     minutes: float = 0.0,
     batch: Count = 8,
     window: Count = 512,
-    lr: float = 1e-4,
+    lr: float = 1e-3,
+    weight_lr: float = 1e-3,
     seed: Seed = 0,
     precision: Literal["auto", "bfloat16", "float32"] = "auto",
     threads: Count | None = None,
@@ -47,7 +48,9 @@ def finetune(
     window
         Tokens in a window.
     lr
-        Peak rate of AdamW.
+        Peak rate of AdamW for norms, biases and the logarithms of scales.
+    weight_lr
+        Peak rate for the weights, which count in steps from level to level; 0 to leave levels as they are.
     seed
         Of the windows that are drawn.
     precision
@@ -74,7 +77,9 @@ def finetune(
         torch.set_num_threads(threads)
     if precision == "auto":
         precision = "bfloat16" if multiplies_bfloat16() else "float32"
-    config = FinetuneConfig(steps=steps, minutes=minutes, batch=batch, window=window, lr=lr, seed=seed)
+    config = FinetuneConfig(
+        steps=steps, minutes=minutes, batch=batch, window=window, lr=lr, weight_lr=weight_lr, seed=seed
+    )
     source = open_source(original, allow_pickle=allow_pickle)
     ids = source.tokenizer().encode("".join(read_lines(text)), add_special_tokens=False).ids
     with console.bar("finetune, per mille", 1000) as bar:

@@ -80,8 +80,11 @@ class FinetuneConfig:
     """Windows in a step."""
     window: int = 512
     """Tokens in a window."""
-    lr: float = 1e-4
-    """Peak rate of AdamW; it warms up over 5 % of the run and falls to zero along a cosine."""
+    lr: float = 1e-3
+    """Peak rate of AdamW for norms, biases and the logarithms of scales; it warms up over 5 % of the run and falls to
+    zero along a cosine."""
+    weight_lr: float = 1e-3
+    """Peak rate for the weights, which count in steps from level to level; 0 to leave levels as they are."""
     seed: int = 0
     """Of the windows that are drawn."""
 
@@ -89,5 +92,7 @@ class FinetuneConfig:
         for name in ("steps", "batch", "window"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} {getattr(self, name)}: must be at least 1")
-        if not 0 <= self.minutes < math.inf or not 0 < self.lr < math.inf:
-            raise ConfigError(f"minutes {self.minutes} and lr {self.lr}: must not be negative, and lr not zero")
+        if not 0 <= self.minutes < math.inf or not 0 < self.lr < math.inf or not 0 <= self.weight_lr < math.inf:
+            raise ConfigError(
+                f"minutes {self.minutes}, lr {self.lr}, weight_lr {self.weight_lr}: must not be negative, nor lr zero"
+            )

@@ -14,7 +14,7 @@ between which the rotary positions stand, and the inputs of down, behind an acti
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +25,6 @@ from pentanet.errors import UnsupportedArchitectureError
 from pentanet.ptq.source import Source
 from pentanet.shapes import LlamaConfig
 
-MARK = "pentanet_rotated"
-"""Key of config.json that a rotated model has, since its original must be rotated to compare weights."""
 EMBEDDING, HEAD, LAST_NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
 _NORMS = ("input_layernorm", "post_attention_layernorm", "norm")
 _ADDED = ("o_proj", "down_proj")  # to the residual stream
@@ -77,9 +75,7 @@ class RotatedSource(Source):
             )
         self._source = source
         shapes = {**source.shapes, HEAD: source.shapes[EMBEDDING]}
-        super().__init__(
-            source.path, {**source.hub_config, "tie_word_embeddings": False, MARK: True}, source.files, shapes
-        )
+        super().__init__(source.path, {**source.hub_config, "tie_word_embeddings": False}, source.files, shapes)
         self._turn = mixing(config.width).float()
         head = config.head_width
         self._within = (hadamard(head) if head & (head - 1) == 0 else mixing(head)).float()
@@ -122,11 +118,6 @@ class RotatedSource(Source):
 
     def weight_files(self) -> list[Path]:
         return self._source.weight_files()
-
-
-def rotated_like(source: Source, config: Mapping[str, object]) -> Source:
-    """The source, in the coordinates of a model whose config.json this is."""
-    return RotatedSource(source) if config.get(MARK) else source
 
 
 def _place(name: str) -> tuple[str, str]:

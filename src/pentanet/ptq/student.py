@@ -2,84 +2,109 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pentanet import __version__
 from pentanet.codes import Codes
 from pentanet.errors import ConfigError, ShapeError
-from pentanet.models import Network
+from pentanet.models import Network, build
 from pentanet.nn import QuantLinear
 from pentanet.pack.card import model_card
 from pentanet.pack.model_dir import write_model
 from pentanet.pack.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
 from pentanet.pack.tensors import Coded, CodedSpec, Plain, Storable
-from pentanet.ptq.network import load_float
-from pentanet.ptq.rotate import rotated_like
+from pentanet.ptq.network import FloatWeights
 from pentanet.ptq.scales import as_half
 from pentanet.ptq.source import Source
-from pentanet.quant.gradients import replace
+from pentanet.quant import Quantizer
+from pentanet.quant.gradients import nearest_level, straight_through
+from pentanet.quant.gradients import replace as with_gradient
 from pentanet.quant.granularity import Granularity
-from pentanet.quant.uniform import LearnedStepQuantizer
+from pentanet.quant.scales import EPSILON, LARGEST
+from pentanet.shapes import config_from_hub
 from pentanet.shapes.places import bias_of, hub_shapes, linear_names
 
-KEEP = 0.49  # of a step: how far from its level a latent weight starts at most
 
+class LevelQuantizer(Quantizer):
+    """step * round(latent): latent weights count in steps, and start in the middle of their levels.
 
-class HalfStepQuantizer(LearnedStepQuantizer):
-    """Learned steps that float16 holds: what is trained is what is written."""
+    So a step that learns takes its levels along, with their sum under the gradient as its own (as the scales in the
+    second phase of EfficientQAT, 2407.11062).  With LSQ (1902.08153), whose latent weights stay where they are, a step
+    learns nothing from weights in the middle of their levels.  Latent weights as near to the original's as their levels
+    allow are no way out: where GPTQ and its like moved them far, they stand at the very edges of their levels, and the
+    first steps undo what calibration found.
 
-    def scales(self, weight: Tensor) -> Tensor:
-        scales = super().scales(weight)
-        return replace(scales, as_half(scales.detach()))
+    Steps are rounded to what float16 holds: what is trained is what is written.
+    """
+
+    def __init__(self, codes: Codes) -> None:
+        super().__init__()
+        rows, groups = codes.scales.shape
+        self.grid = codes.grid
+        self.granularity = Granularity("as packed", codes.shape[1] // groups if rows > 1 else None)
+        self.log_step = nn.Parameter(torch.from_numpy(codes.scales)[:, :, None].log())
+
+    def steps(self) -> Tensor:
+        """Steps [a, b, 1], as they are written."""
+        steps = self.log_step.exp().clamp(min=EPSILON, max=LARGEST)
+        return with_gradient(steps, as_half(steps.detach()))
+
+    def fake(self, weight: Tensor, progress: float) -> Tensor:
+        del progress
+        blocks = self.granularity.blocks(weight)
+        levels = straight_through(blocks, torch.ones(()), self.grid, "identity")
+        return (levels * self.steps()).view_as(weight)
+
+    @torch.no_grad()
+    def export(self, weight: Tensor) -> Codes:
+        levels = nearest_level(weight.clone(), self.grid).numpy().astype(np.int8)
+        return Codes(levels, self.steps().squeeze(-1).numpy().copy(), self.grid)
 
 
 @torch.no_grad()
 def new_student(packed: PackedModel, source: Source) -> Network:
-    """The quantized network with latent weights near the original's and steps to learn.
+    """The quantized network, its linears with a `LevelQuantizer`; embedding and head are held.
 
     Raises:
         ShapeError: the original is of another model.
         ConfigError: sums of ternary planes, which have no training here.
     """
-    source = rotated_like(source, packed.config)
-    shapes = hub_shapes(source.config, source.vocab)
-    network, linears = load_float(source), set(linear_names(source.config, source.vocab))
+    config, vocab = config_from_hub(packed.config), source.vocab
+    shapes, linears = hub_shapes(config, vocab), set(linear_names(config, vocab))
     with_codes = {bias_of(name, shapes) for name in linears}
-    for name, shape in shapes.items():
-        if name not in with_codes and (name not in packed.specs or packed.shape(name) != shape):
-            raise ShapeError(f"{packed.path}: tensor '{name}' does not fit the original at {source.path}")
+    # The original may have its head tied where that of a rotated model is not.
+    same = replace(config, tie=True) == replace(source.config, tie=True)
+    fits = all(n in with_codes or (n in packed.specs and packed.shape(n) == shape) for n, shape in shapes.items())
+    if not same or not fits:
+        raise ShapeError(f"{packed.path}: is not a quantized form of the original at {source.path}")
+    network = build(config, vocab, FloatWeights()).eval()
     for name, parameter in list(network.named_parameters()):  # quantizers join them on the way
         if name in with_codes:
             continue
         spec = packed.spec(name)
-        values = packed.codes(name).dequantize() if isinstance(spec, CodedSpec) else packed.plain(name)
-        used = torch.from_numpy(values)
         if name in linears and isinstance(spec, CodedSpec):
-            _learn(
-                cast("QuantLinear", network.get_submodule(name.removesuffix(".weight"))), packed.codes(name), used, name
-            )
+            _learn(cast("QuantLinear", network.get_submodule(name.removesuffix(".weight"))), packed.codes(name), name)
         else:
-            parameter.copy_(used)
+            values = packed.codes(name).dequantize() if isinstance(spec, CodedSpec) else packed.plain(name)
+            parameter.copy_(torch.from_numpy(values))
             parameter.requires_grad_(parameter.ndim == 1)
     return network
 
 
-def _learn(module: QuantLinear, codes: Codes, used: Tensor, name: str) -> None:
-    """Latent weights as near to the original's as their level allows, and steps as they are."""
+def _learn(module: QuantLinear, codes: Codes, name: str) -> None:
+    """Levels and steps as they are; and the bias, which was stored with the codes."""
     if codes.planes > 1 or codes.grid.spacing != 1:
         raise ConfigError(f"tensor '{name}': only one matrix on levels that are 1 apart can be finetuned, not planes")
-    rows, groups = codes.scales.shape
-    granularity = Granularity("as packed", codes.shape[1] // groups if rows > 1 else None)
-    quantizer = HalfStepQuantizer(codes.grid, granularity)
-    steps = torch.from_numpy(codes.scales)[:, :, None]
-    room = (steps.expand(rows, groups, used.numel() // (rows * groups)) * KEEP).reshape(used.shape)
-    module.weight.copy_(used + (module.weight - used).clamp(-room, room))
-    quantizer.log_step = nn.Parameter(steps.log())
-    module.quantizer = quantizer
+    module.weight.copy_(torch.from_numpy(codes.levels))
+    module.quantizer = LevelQuantizer(codes)
+    if module.bias is not None and codes.bias is not None:
+        module.bias.copy_(torch.from_numpy(codes.bias))
 
 
 @torch.no_grad()
@@ -89,7 +114,7 @@ def write_student(network: Network, packed: PackedModel, out: Path, overwrite: b
     parameters = dict(network.named_parameters())
     for name, spec in packed.specs.items():
         module = network.get_submodule(name.rpartition(".")[0])
-        if isinstance(module, QuantLinear) and isinstance(module.quantizer, HalfStepQuantizer):
+        if isinstance(module, QuantLinear) and isinstance(module.quantizer, LevelQuantizer):
             assert isinstance(spec, CodedSpec)
             tensors[name] = Coded(cast("Codes", module.export()), spec.layout)
         elif isinstance(spec, CodedSpec):

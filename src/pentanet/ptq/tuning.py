@@ -45,12 +45,13 @@ class Tuning:
         self.student, self.teacher = student, teacher.requires_grad_(False)
         self.tokens, self.config = tokens, config
         self.precision: Precision = precision
-        matrices = [m.weight for m in student.modules() if isinstance(m, QuantLinear) and m.weight.requires_grad]
-        owned = {id(p) for p in matrices}
-        others = [p for p in student.parameters() if p.requires_grad and id(p) not in owned]
-        self._learning = [*matrices, *others]
-        groups = [{"params": matrices}, {"params": others}]
-        self._optimizer = torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+        linears = (m for m in student.modules() if isinstance(m, QuantLinear) and m.weight.requires_grad)
+        matrices = {id(m.weight): m.weight.requires_grad_(config.weight_lr > 0) for m in linears}
+        others = [p for p in student.parameters() if p.requires_grad and id(p) not in matrices]
+        rates = [(others, config.lr), (list(matrices.values()), config.weight_lr)]
+        groups = [{"params": parameters, "peak": peak} for parameters, peak in rates if peak]
+        self._learning = [p for parameters, peak in rates if peak for p in parameters]
+        self._optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
         self._random = np.random.RandomState(config.seed)
         self.done, self.share, self.seconds = 0, 0.0, 0.0
         self.losses: list[float] = []
@@ -63,11 +64,13 @@ class Tuning:
         """
         started = time.monotonic()
         for group in self._optimizer.param_groups:
-            group["lr"] = self.config.lr * _rate(self.share, 1 / self.config.steps)
+            group["lr"] = group["peak"] * _rate(self.share, 1 / self.config.steps)
         loss = self._backward()
         norm = torch.nn.utils.clip_grad_norm_(self._learning, CLIP)
         if not math.isfinite(loss) or not math.isfinite(float(norm)):
-            raise NonFiniteLossError(f"step {self.done}: the loss or its gradient is not finite; lower the rate: --lr")
+            raise NonFiniteLossError(
+                f"step {self.done}: the loss or its gradient is not finite; lower the rates: --lr and --weight-lr"
+            )
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.losses.append(loss)
