@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from pentanet.bench import run
 from pentanet.bench.arm import Job
 from pentanet.bench.plans import Arm
-from pentanet.bench.run import JobProgress, arm_config, bench
+from pentanet.bench.run import JobProgress, Stopped, arm_config, bench
 from pentanet.bench.suites import Suite, suite
 from pentanet.data.dataset import Dataset
 from pentanet.errors import BenchError, ConfigError, UnknownKeyError, UnknownNameError, WriteError
@@ -76,6 +78,29 @@ def test_interrupted_continued_repeated_and_extended(configure: Configure, tiny:
     assert more["methods"]["binary"]["mean"] == {}
     assert [p.name for p in told if p.result is not None and "error" in p.result] == ["binary/seed-0"]
     assert all(times(out / "runs" / name) == {k: v for k, v in before.items() if f"/{name}/" in k} for name in ARMS)
+
+
+@pytest.mark.slow
+def test_signals_that_come_twice_stop_it_once(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
+    config = configure("llama", "model.layers=1", "steps=2000", "log_every=1", "checkpoint_every=2000")
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(now: JobProgress) -> None:
+        if now.step:  # a worker trains, and the other one may be starting
+            for _ in range(3):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Stopped) as stopped:
+        bench(suite("nano"), config, tmp_path / "bench", tiny, methods=ARMS, seeds=1, workers=2, progress=stop)
+    assert stopped.value.signal == signal.SIGINT
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not multiprocessing.active_children()
+    assert list((tmp_path / "bench").rglob("checkpoints/step_*"))
+
+
+def test_a_worker_that_a_signal_killed_was_stopped() -> None:
+    assert isinstance(run._why_broken([signal.SIGINT]), Stopped)
+    assert isinstance(run._why_broken([]), BenchError)
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ from pentanet.quant import method
 from pentanet.train.config import TrainConfig
 
 RUNS, SUMMARY = "runs", "summary.json"
+POLL = 0.2  # seconds between two looks at whether a signal asked to stop
 
 
 class Stopped(KeyboardInterrupt):
@@ -174,7 +175,7 @@ def _run_all(jobs: list[Job], workers: int, progress: Callable[[JobProgress], No
         return rows
     context = multiprocessing.get_context("spawn")  # a fork would inherit torch's threads
     with (
-        _stop_as_interrupt(),
+        _signals() as asked,
         context.Manager() as manager,
         ProcessPoolExecutor(workers, mp_context=context, initializer=ignore_interrupt) as pool,
         _listener(manager.Queue(), progress) as (channel, tell),
@@ -183,17 +184,17 @@ def _run_all(jobs: list[Job], workers: int, progress: Callable[[JobProgress], No
         futures: dict[Future[dict[str, Any]], Job] = {}
         try:
             while futures or todo:
-                ready, lost, todo = _sorted(todo, rows)
-                for job, row in lost:
+                ready, ended, todo = _sorted(todo, rows)
+                futures |= {pool.submit(run_job, job, channel): job for job in ready}
+                done = wait(futures, timeout=POLL, return_when=FIRST_COMPLETED).done
+                ended += [(futures.pop(future), future.result()) for future in done]
+                for job, row in ended:
                     rows[job.name] = row
                     tell(job, row)
-                futures |= {pool.submit(run_job, job, channel): job for job in ready}
-                for future in wait(futures, return_when=FIRST_COMPLETED).done if futures else ():
-                    job = futures.pop(future)
-                    rows[job.name] = future.result()
-                    tell(job, rows[job.name])
+                if asked:
+                    raise Stopped(asked[0])
         except BrokenProcessPool as error:
-            raise BenchError("a training process died (out of memory?); the same command continues") from error
+            raise _why_broken(asked) from error
         except KeyboardInterrupt:
             for future in futures:
                 future.cancel()
@@ -201,6 +202,13 @@ def _run_all(jobs: list[Job], workers: int, progress: Callable[[JobProgress], No
             pool.shutdown(wait=True)  # while the manager still lives: workers talk to it until they have saved
             raise
     return rows
+
+
+def _why_broken(asked: Sequence[int]) -> Exception | Stopped:
+    """A worker that Ctrl-C reaches while it starts dies of it, since it is its parent that stops workers later."""
+    if asked:
+        return Stopped(asked[0])
+    return BenchError("a training process died (out of memory?); the same command continues")
 
 
 def _sorted(
@@ -255,19 +263,22 @@ def _listener(
 
 
 @contextmanager
-def _stop_as_interrupt() -> Generator[None]:
-    """SIGTERM stops a bench as Ctrl-C does."""
+def _signals() -> Generator[list[int]]:
+    """SIGTERM and Ctrl-C, as often as they come, are only noted: an exception in the middle of starting a worker, or a
+    second one while the others save, would leave a process that nobody stops.
+    """
+    asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield asked
         return
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         del frame
-        raise Stopped(number)
+        asked.append(number)
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
