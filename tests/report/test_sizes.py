@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ def test_lines_and_pairs_over_depth(depth_bench: DepthBench) -> None:
     assert [d.verdict for _, d in rows] == ["not distinguishable", "not distinguishable", "worse"]
     words = "pentanary against ternary, validation loss: not distinguishable at 4 and 12; higher at 24 layers."
     assert sentence(pair, rows) == words
+    fallen = [(arm, replace(d, p_holm=0.2)) for arm, d in rows]
+    assert sentence(pair, fallen) == words.replace("higher at", "higher (not after Holm's correction) at")
 
 
 def test_file_sizes_have_names(depth_bench: DepthBench) -> None:

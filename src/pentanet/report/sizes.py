@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pentanet.bench.statistics import BETTER, NOT_DISTINGUISHABLE, WORSE
 from pentanet.report.palette import DASHES, Style, styles
 from pentanet.report.records import Arm, Bench, Difference
-from pentanet.report.verdicts import listed
+from pentanet.report.verdicts import ending, listed
 
 Pair = tuple[str, str]
 Rows = list[tuple[Arm, Difference]]
@@ -49,13 +48,12 @@ def size_name(arm: Arm) -> str:
 
 def sentence(pair: Pair, rows: Rows) -> str:
     """How the comparisons of two series ended at each size, as in "lower at 4 and 12; higher at 24 layers"."""
-    endings = {BETTER: "lower", WORSE: "higher", NOT_DISTINGUISHABLE: "not distinguishable"}
     groups: dict[str, list[str]] = {}
     for arm, d in rows:
         name = arm.size if arm.layers is not None else size_name(arm)
-        groups.setdefault(endings.get(d.verdict, d.verdict), []).append(name)
+        groups.setdefault(ending(d), []).append(name)
     unit = "layers" if rows[0][0].layers is not None else "file size"
-    parts = "; ".join(f"{ending} at {listed(places)}" for ending, places in groups.items())
+    parts = "; ".join(f"{words} at {listed(places)}" for words, places in groups.items())
     return f"{pair[0]} against {pair[1]}, validation loss: {parts} {unit}."
 
 

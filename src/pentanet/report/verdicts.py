@@ -58,6 +58,12 @@ def contrast_numbers(c: Contrast) -> str:
     return f"{signed(c.estimate, 3)} nats{interval}, {c.n} seed{'s' if c.n != 1 else ''}"
 
 
+def ending(d: Difference) -> str:
+    """A verdict in a word or two: "lower", "higher (not after Holm's correction)", "not distinguishable"."""
+    words = ENDINGS.get(d.verdict, d.verdict)
+    return f"{words} ({UNCORRECTED})" if caveat(d) else words
+
+
 def by_control(bench: Bench) -> list[tuple[str, str]]:
     """How every comparison of the validation loss ended, as one line for each control."""
     return [(control, _endings([d for d in bench.losses if d.control == control])) for control in bench.controls]
@@ -66,9 +72,8 @@ def by_control(bench: Bench) -> list[tuple[str, str]]:
 def _endings(differences: Sequence[Difference]) -> str:
     groups: dict[str, list[str]] = {}
     for d in differences:
-        ending = ENDINGS.get(d.verdict, d.verdict)
-        groups.setdefault(f"{ending} ({UNCORRECTED})" if caveat(d) else ending, []).append(d.method)
-    return "; ".join(f"{listed(methods)} {ending}" for ending, methods in groups.items())
+        groups.setdefault(ending(d), []).append(d.method)
+    return "; ".join(f"{listed(methods)} {words}" for words, methods in groups.items())
 
 
 def listed(words: Sequence[str]) -> str:
