@@ -15,7 +15,7 @@ SUITES = sorted(path.parent.name for path in EVIDENCE.glob("*/summary.json"))
 
 
 def test_there_is_evidence() -> None:
-    assert {"methods", "depth", "depth-seed", "frontier", "duel"} <= set(SUITES)
+    assert {"methods", "depth", "depth-seed", "frontier", "duel", "distill"} <= set(SUITES)
     assert sum(path.stat().st_size for path in EVIDENCE.rglob("*") if path.is_file()) < 6_000_000
 
 
@@ -36,8 +36,8 @@ def test_records_are_whole(name: str) -> None:
     assert kinds == {"summary.json", "config.toml", "metrics.jsonl", "record.json"}
 
 
-@pytest.mark.parametrize("name", sorted(set(SUITES) - {"methods"}))
+@pytest.mark.parametrize("name", SUITES)
 def test_every_arm_has_every_seed(name: str) -> None:
     bench = parse(read_summary(EVIDENCE / name))
-    assert len(bench.seeds) == (2 if name == "depth-seed" else 3)
+    assert len(bench.seeds) == 3
     assert all(tuple(arm.seeds) == bench.seeds for arm in bench.arms)
