@@ -252,10 +252,14 @@ HGF_PAIRS = (
 DISTILLED = ("ternary", "pentanary")
 DISTILL_ARMS = (
     *of_methods(("full-precision", *DISTILLED)),
-    *(Arm(name=f"{method}-distilled", method=method, teacher="full-precision") for method in DISTILLED),
+    *(
+        Arm(name=f"{method}-distilled", method=method, teacher="full-precision")
+        for method in ("full-precision", *DISTILLED)
+    ),
 )
 DISTILL_PAIRS = (
     *((f"{method}-distilled", method) for method in DISTILLED),
+    *((f"{method}-distilled", "full-precision-distilled") for method in DISTILLED),
     ("pentanary-distilled", "ternary-distilled"),
     ("pentanary", "ternary"),
 )
