@@ -230,7 +230,7 @@ void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
 
 template <class Dot, Layout L>
 constexpr Kernels reads(Repack repack = nullptr) {
-    return {L, dot<Dot, L>, unpack<Dot, L>, repack, geometry(L).is_signed() && !Dot::signed_levels ? 128 : 0};
+    return {L, dot<Dot, L>, multiply_tiles<dot<Dot, L>>, unpack<Dot, L>, repack, geometry(L).is_signed() && !Dot::signed_levels ? 128 : 0};
 }
 
 // Base-5 digits in 7 bits and base-3 fractions cost more to take apart than reading a seventh or a quarter more bytes.

@@ -117,6 +117,7 @@ struct Fractions {
 template <Layout L, class Form, int Count>
 void dot_form(const std::uint8_t* p, int groups, Tokens tokens, std::int32_t* sums) {
     constexpr int wanted = enough_sums / (Count * Form::sums), at_once = wanted > 0 ? wanted : 1;
+    constexpr bool to_the_end = L == Layout::byte || L == Layout::nibble;  // see prefetch
     const std::int8_t* x = tokens.values;
     Vector sum[at_once][Count][Form::sums] = {};
     const auto multiply = [&](Vector v, auto part) __attribute__((always_inline)) {
@@ -133,11 +134,15 @@ void dot_form(const std::uint8_t* p, int groups, Tokens tokens, std::int32_t* su
     };
     for (; groups > at_once; groups -= at_once) {
         repeat<at_once>(PENTANET_EACH(part) {
-            _mm_prefetch(reinterpret_cast<const char*>(p) + prefetch_ahead, _MM_HINT_T0);
+            prefetch(p);
             multiply(load(p), part);
         });
     }
-    for (; groups > 0; --groups) multiply(load_last<L>(p), std::integral_constant<int, 0>{});
+    for (; groups > 0; --groups) {
+        if constexpr (to_the_end) prefetch(p);
+        multiply(load_last<L>(p), std::integral_constant<int, 0>{});
+    }
+    if constexpr (L == Layout::byte) prefetch(p);
     repeat<Count>(PENTANET_EACH(t) {
         Vector all = Form::total(sum[0][t]);
         repeat<at_once - 1>(PENTANET_EACH(part) { all = _mm512_add_epi32(all, Form::total(sum[part + 1][t])); });
@@ -207,7 +212,7 @@ void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
 
 template <Layout L>
 constexpr Kernels reads() {
-    return {L, dot<L>, unpack<L>, nullptr, geometry(L).is_signed() ? 128 : 0};
+    return {L, dot<L>, multiply_tiles<dot<L>>, unpack<L>, nullptr, geometry(L).is_signed() ? 128 : 0};
 }
 
 // Groups of eight codes are read fastest, but scales that hold for few inputs cut them: then layouts are read in place.
@@ -223,7 +228,7 @@ Kernels kernels(Layout layout, int cols, int scale_groups) {
         case Layout::pentanary_7bit: return reads<Layout::pentanary_7bit>();
         case Layout::ternary_5in8: return reads<Layout::ternary_5in8>();
         case Layout::ternary_2bit: return reads<Layout::ternary_2bit>();
-        case Layout::sparse_ternary_5bit: return {layout, dot_sparse, unpack_sparse, nullptr};
+        case Layout::sparse_ternary_5bit: return {layout, dot_sparse, multiply_tiles<dot_sparse>, unpack_sparse, nullptr};
         case Layout::binary_1bit: return reads<Layout::binary_1bit>();
         case Layout::nibble: return reads<Layout::nibble>();
         default: return reads<Layout::byte>();

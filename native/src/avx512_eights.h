@@ -3,6 +3,7 @@
 #pragma once
 
 #include "avx512_digits.h"
+#include "scaling.h"
 
 namespace pentanet {
 namespace {
@@ -106,9 +107,7 @@ void dot_eights_count(const std::uint8_t* p, int groups, Tokens tokens, std::int
     const std::int8_t* x = tokens.values;
     Vector sum[chains][Count][kinds] = {};
     for (int group = 0; group < groups; ++group, p += g.group_bytes, x += g.inputs()) {
-        repeat<g.group_bytes / lanes>(PENTANET_EACH(i) {
-            _mm_prefetch(reinterpret_cast<const char*>(p) + i * lanes + prefetch_ahead, _MM_HINT_T0);
-        });
+        repeat<g.group_bytes / lanes>(PENTANET_EACH(i) { prefetch(p + i * lanes); });
         Form::template group<apart>(p, [&](Vector digits, auto d, auto place) __attribute__((always_inline)) {
             constexpr int kind = apart ? place : 0, chain = d / code_digits % chains;
             repeat<Count>(PENTANET_EACH(t) {
@@ -196,7 +195,7 @@ void repack_3in5(const std::uint8_t* tile, int cols, std::uint8_t* out) {
 
 template <class Form>
 constexpr Kernels reads_eights(Repack repack) {
-    return {Form::layout, dot_eights<Form>, unpack_eights<Form>, repack};
+    return {Form::layout, dot_eights<Form>, multiply_tiles<dot_eights<Form>>, unpack_eights<Form>, repack};
 }
 
 }  // namespace

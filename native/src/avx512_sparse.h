@@ -54,9 +54,7 @@ void dot_sparse_count(const std::uint8_t* p, int groups, Tokens tokens, std::int
     const std::int8_t* x = tokens.values;
     Vector sum[chains][Count] = {};
     for (int group = 0; group < groups; ++group, p += g.group_bytes, x += g.inputs()) {
-        repeat<g.group_bytes / lanes>(PENTANET_EACH(i) {
-            _mm_prefetch(reinterpret_cast<const char*>(p) + i * lanes + prefetch_ahead, _MM_HINT_T0);
-        });
+        repeat<g.group_bytes / lanes>(PENTANET_EACH(i) { prefetch(p + i * lanes); });
         sparse_group(p, [&](Vector digits, auto d) __attribute__((always_inline)) {
             repeat<Count>(PENTANET_EACH(t) {
                 Vector more = _mm512_dpbusd_epi32(sum[d % chains][t], digits, broadcast(x + t * tokens.stride + d * quad));

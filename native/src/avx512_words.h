@@ -63,7 +63,7 @@ void look_up_words(const std::uint8_t* p, int groups, int tiles, const std::uint
             repeat<words_of_row>(PENTANET_EACH(w) {
                 Vector word[Vectors];
                 repeat<static_cast<int>(word_bytes) / lanes>(PENTANET_EACH(i) {
-                    _mm_prefetch(reinterpret_cast<const char*>(p) + w * word_bytes + i * lanes + prefetch_ahead, _MM_HINT_T0);
+                    prefetch(p + w * word_bytes + i * lanes);
                 });
                 repeat<Vectors>(PENTANET_EACH(i) {
                     word[i] = loaded(p + w * word_bytes + i * lanes);
@@ -98,12 +98,17 @@ void look_up_words(const std::uint8_t* p, int groups, int tiles, const std::uint
 }
 
 void dot_words(const TileGroups& tiles, Tokens tables, std::int32_t* sums) {
-    for (int t = 0; t < tables.count; ++t, tables.values += tables.stride, sums += tiles.tiles * tile_rows) {
+    constexpr int together = words_together;
+    for (int t = 0; t < tables.count; ++t, tables.values += tables.stride) {
         const auto* table = reinterpret_cast<const std::uint8_t*>(tables.values);
-        if (tiles.tiles > 2)
-            look_up_words<2>(tiles.first, tiles.groups, tiles.tiles, table, sums);
-        else
-            look_up_words<1>(tiles.first, tiles.groups, tiles.tiles, table, sums);
+        const std::uint8_t* p = tiles.first;
+        for (int left = tiles.tiles; left > 0; left -= together, p += tiles.tile_bytes) {
+            if (left > 2)
+                look_up_words<2>(p, tiles.groups, left < together ? left : together, table, sums);
+            else
+                look_up_words<1>(p, tiles.groups, left, table, sums);
+            sums += (left < together ? left : together) * tile_rows;
+        }
     }
 }
 
@@ -145,7 +150,7 @@ void repack_words(const std::uint8_t* tile, int cols, std::uint8_t* out) {
 constexpr Lookups word_lookups{word_codes_in_group * lanes, -1, build_words, dot_words};
 
 Kernels reads_words() {
-    return {Layout::sparse_ternary_words, nullptr, unpack_words, repack_words, 0, &word_lookups, word_strip};
+    return {Layout::sparse_ternary_words, nullptr, nullptr, unpack_words, repack_words, 0, &word_lookups, word_strip};
 }
 
 }  // namespace

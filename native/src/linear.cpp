@@ -2,102 +2,23 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <numeric>
 
+#include "operands.h"
 #include "pentanet/lanes.h"
+#include "strips.h"
 
 namespace pentanet {
 namespace {
-
-// What one slice multiplies by: its activations in groups of the layout, zero outside of the slice, and their sums.
-struct Operand {
-    Tokens tokens;  // or the tables made of them, for sets that look sums up
-    std::vector<std::int32_t> totals;
-};
-
-// Whether so many tokens look sums up.
-bool looks_up(const CodedMatrix& matrix, int tokens) {
-    const Kernels& kernels = matrix.kernels();
-    return kernels.lookups != nullptr && (tokens <= fused_tokens || kernels.unpack == nullptr);
-}
-
-class Operands {
-public:
-    Operands(const CodedMatrix& matrix, Tokens x, Pool& pool) {
-        const int inputs = geometry(matrix.layout()).inputs();
-        for (const Slice& slice : matrix.slices()) {
-            const Tokens tokens = matrix.slices().size() > 1 ? cut(slice, x, inputs) : x;
-            std::vector<std::int32_t> totals(static_cast<std::size_t>(x.count));
-            for (int t = 0; t < x.count; ++t) {
-                const std::int8_t* values = x.values + t * x.stride;
-                totals[static_cast<std::size_t>(t)] = std::accumulate(values + slice.begin, values + slice.end, 0);
-            }
-            operands_.push_back({tokens, std::move(totals)});
-        }
-        if (looks_up(matrix, x.count)) make_tables(*matrix.kernels().lookups, matrix.slices(), inputs, pool);
-    }
-
-    const Operand& operator[](std::size_t slice) const { return operands_[slice]; }
-
-private:
-    Tokens cut(const Slice& slice, Tokens x, int inputs) {
-        const std::ptrdiff_t stride = std::ptrdiff_t{slice.groups} * inputs;
-        auto& copy = copies_.emplace_back(static_cast<std::size_t>(stride * x.count));
-        for (int t = 0; t < x.count; ++t)
-            std::memcpy(copy.data() + t * stride + (slice.begin - slice.first_group * inputs),
-                        x.values + t * x.stride + slice.begin, static_cast<std::size_t>(slice.end - slice.begin));
-        return {copy.data(), stride, x.count};
-    }
-
-    // Replaces the activations of each slice by tables; each thread makes those of some groups.
-    void make_tables(const Lookups& lookups, const std::vector<Slice>& slices, int inputs, Pool& pool) {
-        std::vector<Tokens> tables;
-        std::ptrdiff_t size = 0;
-        int most_groups = 0;
-        for (std::size_t i = 0; i < slices.size(); ++i) {
-            const std::ptrdiff_t stride = std::ptrdiff_t{slices[i].groups} * lookups.group_bytes;
-            tables.push_back({nullptr, stride, operands_[i].tokens.count});
-            size += stride * tables[i].count;
-            most_groups = std::max(most_groups, slices[i].groups);
-        }
-        tables_ = Buffer(static_cast<std::size_t>(size));
-        pool.run(static_cast<std::size_t>(most_groups), [&](std::size_t begin, std::size_t end) {
-            std::uint8_t* out = tables_.data();
-            for (std::size_t i = 0; i < slices.size(); ++i) {
-                const Tokens& x = operands_[i].tokens;
-                const int first = std::min(static_cast<int>(begin), slices[i].groups);
-                const int last = std::min(static_cast<int>(end), slices[i].groups);
-                for (int t = 0; t < x.count; ++t, out += tables[i].stride)
-                    lookups.build(x.values + t * x.stride + std::ptrdiff_t{first} * inputs, last - first,
-                                  out + std::ptrdiff_t{first} * lookups.group_bytes);
-            }
-        });
-        const std::uint8_t* made = tables_.data();
-        for (std::size_t i = 0; i < slices.size(); made += tables[i].stride * tables[i].count, ++i) {
-            tables[i].values = reinterpret_cast<const std::int8_t*>(made);
-            operands_[i].tokens = tables[i];
-        }
-    }
-
-    std::vector<Operand> operands_;
-    std::vector<std::vector<std::int8_t>> copies_;
-    Buffer tables_;
-};
 
 // Computes the integer sums of a few neighbouring tiles, slice after slice. Few tokens: decoding is fused with the
 // product. Many: the digits of some inputs are unpacked into a panel that stays in the second cache, and all tokens pass it.
 class TileSums {
 public:
-    // For the tiles of one thread, of which start() takes some at a time.
-    TileSums(const CodedMatrix& matrix, const Operands& operands, int tokens, std::size_t first, std::size_t end)
+    TileSums(const CodedMatrix& matrix, const Operands& operands, int tokens)
         : matrix_(matrix), operands_(operands), shape_(geometry(matrix.layout())), looks_up_(looks_up(matrix, tokens)),
-          fused_(tokens <= fused_tokens), in_strips_(looks_up_ && matrix.kernels().strip != 0),
+          fused_(tokens <= fused_tokens),
           panel_(fused_ || looks_up_ ? 0 : static_cast<std::size_t>(groups_at_once() * matrix.isa().panel_tiles * shape_.digits) * lanes),
-          sums_(static_cast<std::size_t>(tokens) * (in_strips_ ? end - first : at_once(matrix, tokens)) * tile_rows), tokens_(tokens),
-          first_(first) {
-        if (in_strips_) all_strips(end);
-    }
+          sums_(static_cast<std::size_t>(tokens) * at_once(matrix, tokens) * tile_rows), tokens_(tokens) {}
 
     static std::size_t at_once(const CodedMatrix& matrix, int tokens) {
         return tokens <= fused_tokens && !looks_up(matrix, tokens) ? 1 : static_cast<std::size_t>(matrix.isa().panel_tiles);
@@ -112,7 +33,6 @@ public:
     const std::int32_t* slice(std::size_t index) {
         const Slice& slice = matrix_.slices()[index];
         const Operand& operand = operands_[index];
-        if (in_strips_) return sums_of(first_tile_);
         if (looks_up_) {
             std::fill_n(sums_.data(), tokens_ * tiles_ * tile_rows, 0);
             look_up(first_tile_, tiles_, slice.first_group, slice.groups, operand.tokens, sums_.data());
@@ -124,11 +44,7 @@ public:
         return sums_.data();
     }
 
-    // What a sum of digits lacks to one of levels.
-    std::int32_t base(std::size_t slice, std::size_t token) const {
-        const int offset = looks_up_ ? matrix_.kernels().lookups->offset : matrix_.kernels().offset;
-        return (matrix_.levels().lowest - matrix_.levels().spacing * offset) * operands_[slice].totals[token];
-    }
+    std::int32_t base(std::size_t slice, std::size_t token) const { return operands_[slice].bases[token]; }
 
 private:
     int groups_at_once() const {
@@ -141,26 +57,6 @@ private:
     void look_up(std::size_t tile, int tiles, int first, int groups, Tokens tables, std::int32_t* sums) const {
         matrix_.kernels().lookups->dot({matrix_.group(tile, first), matrix_.tile_step(), tiles, groups}, tables, sums);
     }
-
-    // Where all tiles pass one strip before the next one, their sums are kept until the last. Some tiles, which stay in the
-    // second cache, pass the tables of one token before those of the next.
-    void all_strips(std::size_t end) {
-        constexpr std::size_t some = 16 * words_together;
-        const int strip = matrix_.kernels().strip, all = shape_.groups(matrix_.cols());
-        const Tokens& tables = operands_[0].tokens;
-        std::fill_n(sums_.data(), tokens_ * static_cast<std::ptrdiff_t>(end - first_) * tile_rows, 0);
-        for (int group = 0; group < all; group += strip)
-            for (std::size_t part = first_; part < end; part += some)
-                for (int t = 0; t < tokens_; ++t) {
-                    const std::int8_t* table = tables.values + t * tables.stride + std::ptrdiff_t{group} * matrix_.kernels().lookups->group_bytes;
-                    for (std::size_t tile = part; tile < std::min(part + some, end); tile += words_together) {
-                        const int tiles = static_cast<int>(std::min(end - tile, words_together));
-                        look_up(tile, tiles, group, std::min(all - group, strip), {table, tables.stride, 1}, sums_of(tile) + t * tiles * tile_rows);
-                    }
-                }
-    }
-
-    std::int32_t* sums_of(std::size_t tile) { return sums_.data() + static_cast<std::size_t>(tokens_) * (tile - first_) * tile_rows; }
 
     void unpack(std::size_t tile, int first, int count, std::uint8_t* out) const {
         const int strip = matrix_.kernels().strip;
@@ -188,13 +84,12 @@ private:
     const CodedMatrix& matrix_;
     const Operands& operands_;
     Geometry shape_;
-    bool looks_up_, fused_, in_strips_;
+    bool looks_up_, fused_;
     std::size_t first_tile_ = 0;
     int tiles_ = 0;
     Scratch<std::uint8_t> panel_;
     Scratch<std::int32_t> sums_;
     int tokens_;
-    std::size_t first_;
 };
 
 // Rows of activations that are multiplied in one pass over the matrix.
@@ -227,6 +122,40 @@ void fetch(const float* out, std::size_t count) {
     for (std::size_t i = 0; i < count; i += line) __builtin_prefetch(out + i, 1);
 }
 
+// Where the products of some rows of a matrix go: those of tokens to y; those of second rows aside, until they are added.
+class Outputs {
+public:
+    Outputs(const CodedMatrix& matrix, const Activations& x, Pass pass, float* y, std::size_t top, std::size_t rows)
+        : bias_(matrix.bias()), x_(x), pass_(pass), y_(y + top), stride_(static_cast<std::size_t>(matrix.rows())), top_(top), rows_(rows),
+          firsts_(std::min(pass.count, tokens() - std::min(tokens(), pass.first))), second_((pass.count - firsts_) * rows) {}
+
+    float* operator[](std::size_t i) {
+        return i < firsts_ ? y_ + (pass_.first + i) * stride_ : second_.data() + (i - firsts_) * rows_;
+    }
+
+    // Adds the bias, then second rows.
+    void finish() {
+        if (!bias_.empty())
+            for (std::size_t i = 0; i < firsts_; ++i) add((*this)[i], bias_.data() + top_);
+        for (std::size_t i = firsts_; i < pass_.count; ++i)
+            add(y_ + static_cast<std::size_t>(x_.token(static_cast<int>(pass_.first + i))) * stride_, (*this)[i]);
+    }
+
+private:
+    std::size_t tokens() const { return static_cast<std::size_t>(x_.tokens()); }
+    void add(float* out, const float* more) const {
+        for (std::size_t r = 0; r < rows_; ++r) out[r] += more[r];
+    }
+
+    std::span<const float> bias_;
+    const Activations& x_;
+    Pass pass_;
+    float* y_;
+    std::size_t stride_, top_, rows_;
+    std::size_t firsts_;  // of the pass: then come second rows
+    std::vector<float> second_;
+};
+
 // Calls body(sums, pass, first row, rows) for all tokens and all rows of a matrix, a few tiles at a time, on the threads of
 // the pool.
 template <class Body>
@@ -238,7 +167,7 @@ void for_rows(const CodedMatrix& matrix, const Activations& x, Pool& pool, Body 
         const Operands operands(matrix, {x.row(first), x.stride(), count}, pool);
         const std::size_t at_once = TileSums::at_once(matrix, count);
         pool.run((matrix.tiles() + at_once - 1) / at_once, [&](std::size_t begin, std::size_t end) {
-            TileSums sums(matrix, operands, count, begin * at_once, std::min(end * at_once, matrix.tiles()));
+            TileSums sums(matrix, operands, count);
             for (std::size_t part = begin; part < end; ++part) {
                 const std::size_t tile = part * at_once, tiles = std::min(at_once, matrix.tiles() - tile);
                 sums.start(tile, tiles);
@@ -248,87 +177,91 @@ void for_rows(const CodedMatrix& matrix, const Activations& x, Pool& pool, Body 
     }
 }
 
+// A few tokens: decoding, products and scaling of all tiles of a thread are one loop of the instruction set.
+void multiply_few(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool) {
+    const Pass all{0, static_cast<std::size_t>(x.rows())};
+    const Operands operands(matrix, {x.row(0), x.stride(), x.rows()}, pool);
+    std::vector<Factor> factors;
+    for (std::size_t i = 0; i < matrix.slices().size(); ++i) {
+        const Slice& slice = matrix.slices()[i];
+        factors.push_back({std::ptrdiff_t{slice.first_group} * geometry(matrix.layout()).group_bytes, slice.groups, operands[i].tokens,
+                           operands[i].bases.data()});
+    }
+    pool.run(matrix.tiles(), [&](std::size_t begin, std::size_t end) {
+        const std::size_t top = begin * tile_rows, rows = std::min(end * tile_rows, static_cast<std::size_t>(matrix.rows())) - top;
+        Outputs outputs(matrix, x, all, y, top, rows);
+        std::array<float*, fused_tokens> out;
+        for (std::size_t i = 0; i < all.count; ++i) out[i] = outputs[i];
+        matrix.kernels().multiply({matrix.group(begin, 0), matrix.tile_step(), factors.data(), static_cast<int>(factors.size()), matrix.levels().spacing,
+                                   matrix.scales(begin, 0), matrix.scale_step(), x.scales(), out.data(), static_cast<std::ptrdiff_t>(rows)});
+        outputs.finish();
+    });
+}
+
+// Calls body(sums [tokens, rows], operand, first row, rows) for the rows of each thread.
+template <class Body>
+void for_strips(const CodedMatrix& matrix, const Activations& x, Pool& pool, Body body) {
+    const Tokens tokens{x.row(0), x.stride(), x.rows()};
+    const Operands operands(matrix, tokens, pool);
+    pool.run((matrix.tiles() + words_together - 1) / words_together, [&](std::size_t begin, std::size_t end) {
+        const std::size_t first = begin * words_together, tiles = std::min(end * words_together, matrix.tiles()) - first;
+        Scratch<std::int32_t> sums(static_cast<std::size_t>(x.rows()) * tiles * tile_rows);
+        strip_sums(matrix, tokens, first, tiles, sums.data());
+        body(sums.data(), operands[0], first * tile_rows, tiles * tile_rows);
+    });
+}
+
+bool in_strips(const CodedMatrix& matrix, const Activations& x) { return looks_up(matrix, x.rows()) && matrix.kernels().strip != 0; }
+
+void multiply_strips(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool) {
+    const Pass all{0, static_cast<std::size_t>(x.rows())};
+    for_strips(matrix, x, pool, [&](const std::int32_t* sums, const Operand& operand, std::size_t top, std::size_t rows) {
+        const std::size_t real = std::min(rows, static_cast<std::size_t>(matrix.rows()) - top);
+        Outputs outputs(matrix, x, all, y, top, real);
+        for (std::size_t i = 0; i < all.count; ++i) {
+            const Scaling scaling{matrix.levels().spacing, operand.bases[i], matrix.scales(top / tile_rows, 0), true, x.scales()[i]};
+            matrix.isa().scale_sums(sums + i * rows, scaling, static_cast<std::ptrdiff_t>(real), outputs[i]);
+        }
+        outputs.finish();
+    });
+}
+
 }  // namespace
 
-Activations::Activations(int tokens, int most_rows, int cols)
-    : tokens_(tokens), cols_(cols), stride_(padded_inputs(cols)), values_(static_cast<std::size_t>(most_rows * stride_)),
-      scales_(static_cast<std::size_t>(most_rows), 1.0f) {
-    for (int row = 0; row < most_rows; ++row)
-        std::memset(values_.data() + row * stride_ + cols, 0, static_cast<std::size_t>(stride_ - cols));
-}
-
-void Activations::round(int row, const float* x, const Isa& isa) {
-    scales_[static_cast<std::size_t>(row)] = isa.ops.quantize(x, values_.data() + row * stride_, cols_);
-}
-
-void Activations::round_rest(int row, const float* x, const Isa& isa) {
-    Scratch<float> rest(static_cast<std::size_t>(cols_));
-    isa.ops.rest(x, this->row(token(row)), scale(token(row)), rest.data(), cols_);
-    round(row, rest.data(), isa);
-}
-
-Activations Activations::quantize(const float* x, int tokens, int cols, Rounding rounding, const Isa& isa, Pool& pool) {
-    Activations result(tokens, rounding == Rounding::int8 ? tokens : 2 * tokens, cols);
-    const auto values = [&](int token) { return x + std::ptrdiff_t{token} * cols; };
-    pool.run(static_cast<std::size_t>(tokens), [&](std::size_t begin, std::size_t end) {
-        for (int token = static_cast<int>(begin); token < static_cast<int>(end); ++token) result.round(token, values(token), isa);
-    });
-    if (rounding == Rounding::int8) return result;
-    for (int token = 0; token < tokens; ++token)
-        if (rounding == Rounding::int8x2 || isa.ops.sum_of_sizes(result.row(token), cols) < coarse * cols)
-            result.twice_.push_back(token);
-    pool.run(result.twice_.size(), [&](std::size_t begin, std::size_t end) {
-        for (int i = static_cast<int>(begin); i < static_cast<int>(end); ++i)
-            result.round_rest(tokens + i, values(result.token(tokens + i)), isa);
-    });
-    return result;
-}
-
-Activations Activations::exactly(const std::int8_t* x, int tokens, int cols) {
-    Activations result(tokens, tokens, cols);
-    for (int t = 0; t < tokens; ++t)
-        std::memcpy(result.values_.data() + t * result.stride_, x + std::ptrdiff_t{t} * cols, static_cast<std::size_t>(cols));
-    return result;
-}
-
 void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool) {
-    const auto all_rows = static_cast<std::size_t>(matrix.rows()), tokens = static_cast<std::size_t>(x.tokens());
+    if (in_strips(matrix, x)) return multiply_strips(matrix, x, y, pool);
+    if (x.rows() <= fused_tokens && !looks_up(matrix, x.rows())) return multiply_few(matrix, x, y, pool);
     for_rows(matrix, x, pool, [&](TileSums& sums, Pass pass, std::size_t top, std::size_t rows) {
-        const std::size_t real = std::min(rows, all_rows - top), slices = matrix.slices().size();
-        const std::size_t firsts = std::min(pass.count, tokens - std::min(tokens, pass.first));  // then come second rows
-        std::vector<float> second((pass.count - firsts) * real);
-        const auto output = [&](std::size_t i) {
-            return i < firsts ? y + (pass.first + i) * all_rows + top : second.data() + (i - firsts) * real;
-        };
+        const std::size_t real = std::min(rows, static_cast<std::size_t>(matrix.rows()) - top), slices = matrix.slices().size();
+        Outputs outputs(matrix, x, pass, y, top, real);
         for (std::size_t slice = 0; slice < slices; ++slice) {
             const std::int32_t* sum = sums.slice(slice);
             const TileScales scales(matrix, top / tile_rows, rows / tile_rows, slice);
             for (std::size_t i = 0; i < pass.count; ++i) {
-                fetch(output(std::min(i + 4, pass.count - 1)), real);
+                fetch(outputs[std::min(i + 4, pass.count - 1)], real);
                 const float last = slice + 1 == slices ? x.scale(static_cast<int>(pass.first + i)) : 1.0f;
                 const Scaling scaling{matrix.levels().spacing, sums.base(slice, i), scales.data(), slice == 0, last};
-                matrix.isa().scale_sums(sum + i * rows, scaling, static_cast<std::ptrdiff_t>(real), output(i));
+                matrix.isa().scale_sums(sum + i * rows, scaling, static_cast<std::ptrdiff_t>(real), outputs[i]);
             }
         }
-        if (const auto bias = matrix.bias(); !bias.empty())
-            for (std::size_t i = 0; i < firsts; ++i)
-                for (std::size_t r = 0; r < real; ++r) output(i)[r] += bias[top + r];
-        for (std::size_t i = firsts; i < pass.count; ++i) {
-            float* out = y + static_cast<std::size_t>(x.token(static_cast<int>(pass.first + i))) * all_rows + top;
-            for (std::size_t r = 0; r < real; ++r) out[r] += output(i)[r];
-        }
+        outputs.finish();
     });
 }
 
 void integer_sums(const CodedMatrix& matrix, const Activations& x, std::int32_t* out, Pool& pool) {
     const auto tokens = static_cast<std::size_t>(x.tokens()), all_rows = static_cast<std::size_t>(matrix.rows());
+    const auto put = [&](const std::int32_t* sums, std::int32_t base, std::size_t token, std::size_t top, std::size_t rows) {
+        std::transform(sums, sums + std::min(rows, all_rows - top), out + token * all_rows + top,
+                       [&](std::int32_t s) { return matrix.levels().spacing * s + base; });
+    };
+    if (in_strips(matrix, x))
+        return for_strips(matrix, x, pool, [&](const std::int32_t* sums, const Operand& operand, std::size_t top, std::size_t rows) {
+            for (std::size_t t = 0; t < tokens; ++t) put(sums + t * rows, operand.bases[t], t, top, rows);
+        });
     for_rows(matrix, x, pool, [&](TileSums& sums, Pass pass, std::size_t top, std::size_t rows) {
         for (std::size_t slice = 0; slice < matrix.slices().size(); ++slice) {
             const std::int32_t* sum = sums.slice(slice);
-            for (std::size_t t = 0; t < pass.count; ++t)
-                std::transform(sum + t * rows, sum + t * rows + std::min(rows, all_rows - top),
-                               out + (slice * tokens + pass.first + t) * all_rows + top,
-                               [&, base = sums.base(slice, t)](std::int32_t s) { return matrix.levels().spacing * s + base; });
+            for (std::size_t t = 0; t < pass.count; ++t) put(sum + t * rows, sums.base(slice, t), slice * tokens + pass.first + t, top, rows);
         }
     });
 }

@@ -75,8 +75,8 @@ CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool, std::sh
 void CodedMatrix::validate_and_store(Pool& pool) {
     const std::size_t from = tile_bytes(codes_.layout, codes_.cols), to = tile_bytes(kernels_.in_memory, codes_.cols);
     const auto groups = static_cast<std::size_t>(codes_.scale_groups);
-    const bool shared = codes_.scale_rows == 1, moves = memory_ || kernels_.repack != nullptr;
-    const bool in_strips = kernels_.strip != 0, behind = moves && !shared && !in_strips;
+    const bool in_strips = kernels_.strip != 0, moves = memory_ || kernels_.repack != nullptr;
+    const bool shared = codes_.scale_rows == 1 && !in_strips, behind = moves && !shared && !in_strips;
     scale_step_ = shared ? 0 : groups * tile_rows;
     tile_step_ = to;
     tiles_ = codes_.bytes.data();
@@ -138,7 +138,7 @@ void CodedMatrix::copy_scales(std::size_t tile, float* out) const {
     for (std::size_t slice = 0; slice < groups; ++slice)
         for (std::size_t r = 0; r < tile_rows; ++r) {
             const std::size_t row = tile * tile_rows + r;
-            *out++ = row < rows ? codes_.scales[row * groups + slice] : 0.0f;
+            *out++ = row < rows ? codes_.scales[codes_.scale_rows == 1 ? 0 : row * groups + slice] : 0.0f;
         }
 }
 

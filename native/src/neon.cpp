@@ -166,7 +166,7 @@ void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
 
 template <Layout L>
 constexpr Kernels reads(Repack repack = nullptr) {
-    return {L, dot<L>, unpack<L>, repack};
+    return {L, dot<L>, multiply_tiles<dot<L>>, unpack<L>, repack};
 }
 
 // As for AVX2: base-5 digits in 7 bits and base-3 fractions cost more to take apart than reading a few more bytes.

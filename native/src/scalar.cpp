@@ -45,7 +45,7 @@ void dot(const std::uint8_t* tile, int groups, Tokens tokens, std::int32_t* sums
 }
 
 Kernels kernels(Layout layout, int, int) {
-    return with_layout(layout, []<Layout L>() { return Kernels{L, dot<L>, unpack<L>, nullptr}; });
+    return with_layout(layout, []<Layout L>() { return Kernels{L, dot<L>, multiply_tiles<dot<L>>, unpack<L>, nullptr}; });
 }
 
 std::uint64_t read(const std::uint8_t* bytes, std::size_t size) {

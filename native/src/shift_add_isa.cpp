@@ -45,7 +45,7 @@ void rewrite_and_rearrange(const std::uint8_t* tile, int cols, std::uint8_t* out
 
 template <Layout L>
 Kernels reads(const Lookups& lookups, Repack repack = rearrange<L>) {
-    return {L, nullptr, nullptr, repack, 0, &lookups, 0, true};
+    return {L, nullptr, nullptr, nullptr, repack, 0, &lookups, 0, true};
 }
 
 template <const Lookups& (*lookups)(Layout), Repack pentanary, Repack ternary>

@@ -29,6 +29,30 @@ struct Tokens {
 // At most fused_tokens tokens.
 using FusedDot = void (*)(const std::uint8_t* tile, int groups, Tokens tokens, std::int32_t* sums);
 
+// Inputs that share a scale, as all tiles have them.
+struct Factor {
+    std::ptrdiff_t offset;  // of their first group in a tile, in bytes
+    int groups;
+    Tokens tokens;
+    const std::int32_t* bases;  // see Scaling, one for each token
+};
+
+// Products of whole tiles, up to float32. For a token, y[row] is what Scaling says of all factors, one after the other, the last
+// time with the `last` of the token. At most fused_tokens tokens.
+struct Products {
+    const std::uint8_t* first;  // tile
+    std::ptrdiff_t tile_bytes;  // from one tile to the next
+    const Factor* factors;
+    int factor_count;
+    std::int32_t spacing;
+    const float* scales;         // of the first tile, [factors, 16 rows]
+    std::ptrdiff_t scale_step;   // from one tile to the next, in floats
+    const float* last;           // [tokens]
+    float* const* y;             // [tokens]
+    std::ptrdiff_t rows;         // of which the last tile may have fewer than 16
+};
+using Multiply = void (*)(const Products& products);
+
 // Writes the digits of a tile as bytes [quads, 64 lanes].
 using Unpack = void (*)(const std::uint8_t* tile, int groups, std::uint8_t* panel);
 
@@ -51,8 +75,8 @@ using Repack = void (*)(const std::uint8_t* tile, int cols, std::uint8_t* out);
 // Tiles that lie one below the other, some of their groups.
 struct TileGroups {
     const std::uint8_t* first;
-    std::ptrdiff_t tile_bytes;  // from one tile to the next
-    int tiles;                  // 1 to Isa::panel_tiles
+    std::ptrdiff_t tile_bytes;  // from one tile to the next; in strips, from four to the next four
+    int tiles;                  // 1 to Isa::panel_tiles; in strips, any number
     int groups;
 };
 
@@ -73,6 +97,7 @@ struct Lookups {
 struct Kernels {
     Layout in_memory;  // the layout that the set reads
     FusedDot dot;      // of the layout in memory; null with lookups
+    Multiply multiply;  // the same, scaled, of many tiles at once
     Unpack unpack;     // for more than fused_tokens; null where lookups serve them too
     Repack repack;  // to the layout in memory, when a matrix is opened; null where that is the one on disk
     int offset = 0;  // what products add to digits or signed levels

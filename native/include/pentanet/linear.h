@@ -39,6 +39,7 @@ public:
     std::ptrdiff_t stride() const { return stride_; }
     const std::int8_t* row(int index) const { return values_.data() + index * stride_; }
     float scale(int row) const { return scales_[static_cast<std::size_t>(row)]; }
+    const float* scales() const { return scales_.data(); }
     // The token whose row, or second row, this is.
     int token(int row) const { return row < tokens_ ? row : twice_[static_cast<std::size_t>(row - tokens_)]; }
 

@@ -73,6 +73,7 @@ public:
 
     // Scales of the 16 rows of a tile for a slice.
     const float* scales(std::size_t tile, std::size_t slice) const { return scales_ + tile * scale_step_ + slice * tile_rows; }
+    std::ptrdiff_t scale_step() const { return static_cast<std::ptrdiff_t>(scale_step_); }  // from one tile to the next
     std::span<const float> bias() const { return codes_.bias; }
 
     // Weights of one row, [cols]: one float32 product each.
