@@ -80,10 +80,10 @@ class FinetuneConfig:
     """Windows in a step."""
     window: int = 512
     """Tokens in a window."""
-    lr: float = 1e-3
+    lr: float = 3e-3
     """Peak rate of AdamW for norms, biases and the logarithms of scales; it warms up over 5 % of the run and falls to
     zero along a cosine."""
-    weight_lr: float = 1e-3
+    weight_lr: float = 5e-3
     """Peak rate for the weights, which count in steps from level to level; 0 to leave levels as they are."""
     seed: int = 0
     """Of the windows that are drawn."""
