@@ -20,7 +20,7 @@ import torch
 from pentanet.errors import ConfigError
 from pentanet.machine import shared_heap
 
-BESIDE = 32 << 20  # bytes that any piece takes beside its own: the stack of a thread, and a few blocks of rows
+BESIDE = 40 << 20  # bytes that a piece takes beside its own: a thread's stack, blocks of rows, what the heap keeps
 
 T = TypeVar("T")
 R = TypeVar("R")
