@@ -168,6 +168,8 @@ def test_what_cannot_be_finetuned(quantized, make, tmp_path):
         finetune(model, source, IDS, model, SHORT)
     with pytest.raises(ShapeError, match="original"):
         finetune(model, open_source(make("llama3")), IDS, tmp_path / "a", SHORT)
+    with pytest.raises(ShapeError, match="original"):
+        finetune(model, open_source(make("gpt2")), IDS, tmp_path / "a", SHORT)
     with pytest.raises(NonFiniteLossError, match="--lr"):
         finetune(model, source, IDS, tmp_path / "a", FinetuneConfig(steps=9, batch=1, window=8, lr=1e30))
     run.quantize(source, tmp_path / "p", QuantizeConfig(method="ptqtp", group=16))

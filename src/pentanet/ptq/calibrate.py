@@ -87,7 +87,9 @@ class Calibration:
             def make(name: str, originals: dict[str, Tensor] = originals, moments: Moments = moments) -> Tensor:
                 return quantize(f"{self._walk.trunk}.{layer}.{name}.weight", originals[name], moments)
 
-            for linear, made in zip(linears[0], workers.map(make, names), strict=True):
+            # A matrix by itself has all threads of torch.
+            all_made = workers.map(make, names) if len(names) > 1 else map(make, names)
+            for linear, made in zip(linears[0], all_made, strict=True):
                 linear.weight.copy_(made)
             if stage in ADDED:
                 for states, seen, (linear,) in zip(self.states, inputs, linears, strict=True):

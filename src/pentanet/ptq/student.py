@@ -27,7 +27,7 @@ from pentanet.quant.gradients import nearest_level, straight_through
 from pentanet.quant.gradients import replace as with_gradient
 from pentanet.quant.granularity import Granularity
 from pentanet.quant.scales import EPSILON, LARGEST
-from pentanet.shapes import config_from_hub
+from pentanet.shapes import LlamaConfig, ModelConfig, config_from_hub
 from pentanet.shapes.places import bias_of, hub_shapes, linear_names
 
 
@@ -78,11 +78,11 @@ def new_student(packed: PackedModel, source: Source) -> Network:
     config, vocab = config_from_hub(packed.config), source.vocab
     shapes, linears = hub_shapes(config, vocab), set(linear_names(config, vocab))
     with_codes = {bias_of(name, shapes) for name in linears}
-    # The original may have its head tied where that of a rotated model is not.
-    same = replace(config, tie=True) == replace(source.config, tie=True)
     fits = all(n in with_codes or (n in packed.specs and packed.shape(n) == shape) for n, shape in shapes.items())
-    if not same or not fits:
-        raise ShapeError(f"{packed.path}: is not a quantized form of the original at {source.path}")
+    if not _same_network(config, source.config) or not fits:
+        raise ShapeError(
+            f"{packed.path}: is not a quantized form of the original at {source.path}. Name what it was made of"
+        )
     network = build(config, vocab, FloatWeights()).eval()
     for name, parameter in list(network.named_parameters()):  # quantizers join them on the way
         if name in with_codes:
@@ -97,8 +97,17 @@ def new_student(packed: PackedModel, source: Source) -> Network:
     return network
 
 
+def _same_network(config: ModelConfig, original: ModelConfig) -> bool:
+    """Whether two networks are alike, but for the head: a rotated model has one of its own, its original may not."""
+    if isinstance(config, LlamaConfig) and isinstance(original, LlamaConfig):
+        return config == replace(original, tie=config.tie)
+    return config == original
+
+
 def _learn(module: QuantLinear, codes: Codes, name: str) -> None:
-    """Levels and steps as they are; and the bias, which was stored with the codes."""
+    """Levels and steps as they are; and the bias, which was stored with the codes.  Raises ShapeError, ConfigError."""
+    if (module.bias is None) != (codes.bias is None):
+        raise ShapeError(f"tensor '{name}': its codes and config.json disagree about a bias")
     if codes.planes > 1 or codes.grid.spacing != 1:
         raise ConfigError(f"tensor '{name}': only one matrix on levels that are 1 apart can be finetuned, not planes")
     module.weight.copy_(torch.from_numpy(codes.levels))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from pentanet.ptq.source import Source
 from pentanet.shapes import GPT2Config, LlamaConfig
 
 ADDED = (1, 3)  # stages, of one matrix each
-_MLP = 2  # first stage of it
 
 
 class Walk(ABC):
@@ -26,14 +25,17 @@ class Walk(ABC):
     Attributes:
         stages: matrices of a block that share their inputs, in the order of the network: into attention and out of it,
             into the MLP and out of it. What goes out is added to the residual stream (`ADDED`).
+        parts: of a block, in pairs: a norm and what reads it, attention and then the MLP.
         trunk: name of the list of blocks.
+        beside: what attention takes beside its inputs.
     """
 
     stages: ClassVar[tuple[tuple[str, ...], ...]]
+    parts: ClassVar[tuple[tuple[str, str], ...]]
     trunk: ClassVar[str]
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, beside: tuple[Tensor | None, ...] = ()) -> None:
+        self.source, self.beside = source, beside
 
     @abstractmethod
     def embed(self, ids_BT: Tensor) -> Tensor:
@@ -43,9 +45,15 @@ class Walk(ABC):
     def empty(self) -> nn.Module:
         """A block without its weights."""
 
-    @abstractmethod
     def inputs(self, block: nn.Module, stage: int, x_BTD: Tensor) -> Tensor:
         """What the matrices of a stage see; one whose outputs are added must have been replaced by an identity."""
+        norm, reader = self.parts[stage // 2]
+        x: Tensor = block.get_submodule(norm)(x_BTD)
+        if stage not in ADDED:
+            return x
+        more = self.beside if stage == ADDED[0] else ()
+        found: Tensor = block.get_submodule(reader)(x, *more)
+        return found
 
     @torch.no_grad()
     def block(self, layer: int) -> nn.Module:
@@ -75,15 +83,15 @@ class LlamaWalk(Walk):
         ("mlp.gate_proj", "mlp.up_proj"),
         ("mlp.down_proj",),
     )
+    parts = (("input_layernorm", "self_attn"), ("post_attention_layernorm", "mlp"))
     trunk = "model.layers"
 
     def __init__(self, source: Source, config: LlamaConfig, tokens: int) -> None:
-        super().__init__(source)
-        self._config = config
         cos, sin = rotary_tensors(config)
         seen = 0 < config.window < tokens
         mask = llama.window_mask(tokens, config.window, torch.device("cpu")) if seen else None
-        self._rope = cos[:tokens], sin[:tokens], mask
+        super().__init__(source, (cos[:tokens], sin[:tokens], mask))
+        self._config = config
 
     def embed(self, ids_BT: Tensor) -> Tensor:
         return self._look_up("model.embed_tokens.weight", ids_BT)
@@ -91,19 +99,12 @@ class LlamaWalk(Walk):
     def empty(self) -> nn.Module:
         return llama.Block(self._config, FloatWeights())
 
-    def inputs(self, block: nn.Module, stage: int, x_BTD: Tensor) -> Tensor:
-        found = cast("llama.Block", block)
-        if stage < _MLP:
-            x = found.input_layernorm(x_BTD)
-            return found.self_attn(x, *self._rope) if stage in ADDED else x
-        x = found.post_attention_layernorm(x_BTD)
-        return found.mlp(x) if stage in ADDED else x
-
 
 class GPT2Walk(Walk):
     """GPT-2."""
 
     stages = (("attn.c_attn",), ("attn.c_proj",), ("mlp.c_fc",), ("mlp.c_proj",))
+    parts = (("ln_1", "attn"), ("ln_2", "mlp"))
     trunk = "transformer.h"
 
     def __init__(self, source: Source, config: GPT2Config) -> None:
@@ -116,14 +117,6 @@ class GPT2Walk(Walk):
 
     def empty(self) -> nn.Module:
         return gpt2.Block(self._config, FloatWeights())
-
-    def inputs(self, block: nn.Module, stage: int, x_BTD: Tensor) -> Tensor:
-        found = cast("gpt2.Block", block)
-        if stage < _MLP:
-            x = found.ln_1(x_BTD)
-            return found.attn(x) if stage in ADDED else x
-        x = found.ln_2(x_BTD)
-        return found.mlp(x) if stage in ADDED else x
 
 
 def walk(source: Source, tokens: int) -> Walk:
