@@ -174,7 +174,8 @@ source = open_source(Path(sys.argv[1]))
 lines = dict(line.split(":") for line in open("/proc/self/status"))
 limit = int(lines["VmData"].split()[0]) * 1024 + 2 * 4 * 16384 * 512
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-quantize(source, Path(sys.argv[2]), QuantizeConfig(method=sys.argv[3]), workers=int(sys.argv[4]))
+config = QuantizeConfig(method=sys.argv[3], rotate=sys.argv[4] == "rotated")
+quantize(source, Path(sys.argv[2]), config, workers=8)
 try:
     load_float(source)
 except (MemoryError, RuntimeError):
@@ -191,7 +192,7 @@ def test_memory_is_bounded_by_the_largest_tensor(tmp_path, configs):
     """
     sizes = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 10, "vocab_size": 16384}
     subprocess.run([sys.executable, "-c", WRITE, tmp_path, json.dumps({**configs["llama"], **sizes})], check=True)
-    for method in ("rtn", "ptqtp"):
-        command = [sys.executable, "-c", QUANTIZE, str(tmp_path), str(tmp_path / method), method, "8"]
+    for how in (("rtn", "as it is"), ("rtn", "rotated"), ("ptqtp", "as it is")):
+        command = [sys.executable, "-c", QUANTIZE, str(tmp_path), str(tmp_path / "out" / " ".join(how)), *how]
         found = subprocess.run(command, check=False, capture_output=True, text=True)
-        assert found.stdout == "the whole model does not fit\n", (method, found.stderr)
+        assert found.stdout == "the whole model does not fit\n", (how, found.stderr)

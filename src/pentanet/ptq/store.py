@@ -80,13 +80,21 @@ def _weight_only(weight: Tensor, config: QuantizeConfig, levels: Grid) -> Codes:
 
 def _coded(source: Source, name: str, method: Callable[[Tensor], Codes]) -> tuple[Coded, dict[str, Any]]:
     """A matrix, some rows at a time: rows do not depend on each other."""
-    parts: list[Codes] = []
+    rows, start = source.shapes[name][0], 0
+    made: Codes | None = None
     error = power = 0.0
     for weight in row_blocks(source, name):
         part = method(weight)
-        parts.append(part)
+        if made is None:
+            # Room for all rows at once: small arrays that outlive a block would tear holes into the heap, which then
+            # grows by a block of floats for each of them.
+            levels = np.empty((rows, part.levels.shape[1]), np.int8)
+            scales = np.empty((rows, part.scales.shape[1]), np.float32)
+            made = Codes(levels, scales, part.grid, planes=part.planes)
+        stop = start + len(part.levels)
+        made.levels[start:stop], made.scales[start:stop] = part.levels, part.scales
+        start = stop
         error += squared(weight - torch.from_numpy(part.dequantize()))
         power += squared(weight)
-    levels, scales = np.concatenate([part.levels for part in parts]), np.concatenate([part.scales for part in parts])
-    made = Codes(levels, scales, parts[0].grid, planes=parts[0].planes)
+    assert made is not None  # no matrix is without rows
     return Coded(made, layouts.densest_layout(made)), {"grid": made.grid.name, "error": error, "power": power}
