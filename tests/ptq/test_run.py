@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -46,6 +47,9 @@ def test_the_packed_model_computes_what_its_codes_say(make, family, tmp_path, co
             values = torch.from_numpy(packed.codes(name).dequantize() if coded else packed.plain(name))
             assert torch.equal(values, parameter) == (parameter.ndim == 1)
             parameter.copy_(values)
+            if coded:  # formats with float16 scales hold the same weights
+                scales = packed.codes(name).scales
+                assert (scales == scales.astype(np.float16)).all()
         runtime = load(tmp_path / "out")
         torch.testing.assert_close(runtime.network(IDS), network(IDS), atol=1e-5, rtol=1e-5)
     assert {layer["name"] for layer in made.layers} == set(linear_names(source.config, source.vocab))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pentanet.codes import Codes
 from pentanet.grid import Grid
-from pentanet.ptq.scales import search_scales
+from pentanet.ptq.scales import as_half, search_scales
 from pentanet.quant.gradients import round_blocks
 from pentanet.quant.granularity import Granularity
 from pentanet.quant.scales import absmax
@@ -21,7 +21,7 @@ def round_to_nearest(weight: Tensor, grid: Grid, granularity: Granularity) -> Co
         ConfigError: the groups do not divide a row.
     """
     blocks = granularity.blocks(weight)
-    scales = absmax(grid)(blocks) if grid.size == 256 else search_scales(blocks, grid)
+    scales = as_half(absmax(grid)(blocks)) if grid.size == 256 else search_scales(blocks, grid)
     return to_codes(round_blocks(blocks, scales, grid).view_as(weight), scales, grid)
 
 
