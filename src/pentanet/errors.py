@@ -133,6 +133,10 @@ class ScaleError(FormatError):
     """A scale that is NaN, infinite or not positive."""
 
 
+class NonFiniteWeightError(FormatError):
+    """A weight of a pretrained model that is NaN or infinite."""
+
+
 class BiasError(FormatError):
     """A bias that is not finite."""
 

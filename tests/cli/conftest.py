@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from pentanet.cli import main
 from pentanet.config import to_toml
 from pentanet.data.dataset import Dataset
 from pentanet.pack.checkpoint import pack
+from pentanet.shapes import config_from_hub
+from pentanet.shapes.places import hub_shapes
 from pentanet.train.run import train
 
 
@@ -111,6 +116,21 @@ def packed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("packed") / "model"
     pack(finished, out)
     return out
+
+
+@pytest.fixture
+def pretrained(packed: Path, tmp_path: Path) -> Path:
+    """A pretrained model with random weights and the tokenizer of the packed one, which is no source itself."""
+    sizes = json.loads((packed / "config.json").read_text())
+    del sizes["quantization_config"]
+    config = {**sizes, "model_type": "llama"}
+    shapes = hub_shapes(config_from_hub(config), config["vocab_size"])
+    folder = tmp_path / "pretrained"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    shutil.copy(packed / "tokenizer.json", folder)
+    save_file({name: 0.1 * torch.randn(shape) for name, shape in shapes.items()}, folder / "model.safetensors")
+    return folder
 
 
 @pytest.fixture

@@ -110,25 +110,10 @@ def test_bench_and_report(answer, tiny, tmp_path):
     assert page["methods"] == found["methods"]
 
 
-def test_quantize_and_eval_a_whole_text(answer, packed, tmp_path):
-    """The packed model of a run is no source: a pretrained one is written with the same tokenizer."""
-    import torch
-    from safetensors.torch import save_file
-
-    from pentanet.shapes import config_from_hub
-    from pentanet.shapes.places import hub_shapes
-
-    sizes = json.loads((packed / "config.json").read_text())
-    del sizes["quantization_config"]
-    config = {**sizes, "model_type": "llama"}
-    shapes = hub_shapes(config_from_hub(config), config["vocab_size"])
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source/config.json").write_text(json.dumps(config))
-    (tmp_path / "source/tokenizer.json").write_bytes((packed / "tokenizer.json").read_bytes())
-    save_file({name: 0.1 * torch.randn(shape) for name, shape in shapes.items()}, tmp_path / "source/model.safetensors")
+def test_quantize_and_eval_a_whole_text(answer, pretrained, tmp_path):
     (tmp_path / "text.txt").write_text("the cat sat on a mat all day\n" * 20)
     where = ("--text", tmp_path / "text.txt", "--context", 16)
-    found = answer("quantize", tmp_path / "source", "--out", tmp_path / "out", "--group", 16, "--grid", "int8", *where)
+    found = answer("quantize", pretrained, "--out", tmp_path / "out", "--group", 16, "--grid", "int8", *where)
     assert found["perplexity_after"] == pytest.approx(found["perplexity_before"], rel=0.05)
     assert found["warnings"] == []
     assert found["peak_rss_bytes"] > found["seconds"] > 0

@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from pentanet.errors import ConfigError, TextTooShortError, TokenizerMismatchError
 from pentanet.grid import PENTANARY
@@ -137,3 +138,12 @@ def test_windows():
 def test_tokens_of_another_model(make):
     with pytest.raises(TokenizerMismatchError, match="270"):
         Calibration(open_source(make()), torch.tensor([[1, 270]]))
+
+
+@pytest.mark.parametrize("method", ["gptq", "refine"])
+def test_a_matrix_of_zeros_loses_nothing(make, tmp_path, method, configs, weights_of):
+    folder, name = make(), "model.layers.0.mlp.up_proj.weight"
+    save_file({**weights_of(configs["llama"]), name: torch.zeros(48, 32)}, folder / "model.safetensors")
+    made = run.quantize(open_source(folder), tmp_path / "q", QuantizeConfig(method=method), calibration=IDS)
+    (layer,) = [layer for layer in made.layers if layer["name"] == name]
+    assert layer["weight_error"] == layer["output_error"] == 0

@@ -7,18 +7,22 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from pentanet.errors import (
     HeaderError,
     MissingFileError,
     MissingTensorError,
     ModelConfigError,
+    NonFiniteWeightError,
     ShapeError,
     UnexpectedTensorError,
     UnsafeFileError,
     UnsupportedArchitectureError,
 )
+from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.open import open_source
+from pentanet.ptq.run import quantize
 
 SHARD = "model-00002-of-00002.safetensors"
 
@@ -101,6 +105,26 @@ def test_index_that_is_none(make, content):
 def test_unknown_architecture_names_the_known_ones(make):
     with pytest.raises(UnsupportedArchitectureError, match=r"mamba.*llama, mistral, qwen2, qwen3, gpt2"):
         open_source(make(model_type="mamba"))
+
+
+def test_a_packed_model_is_no_source(make, tmp_path):
+    """The word is not about its bytes, which are no floats."""
+    quantize(open_source(make()), tmp_path / "q", QuantizeConfig(group=16))
+    with pytest.raises(UnsupportedArchitectureError, match="quantized already"):
+        open_source(tmp_path / "q")
+
+
+@pytest.mark.parametrize("name", ["model.norm.weight", "model.layers.1.mlp.up_proj.weight"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_weight_that_is_not_finite(make, name, value, configs, weights_of):
+    folder = make()
+    weights = weights_of(configs["llama"])
+    weights[name][-1] = value
+    save_file(weights, folder / "model.safetensors")
+    source = open_source(folder)
+    assert torch.equal(source.rows(name, 0, 4), weights[name][:4])
+    with pytest.raises(NonFiniteWeightError, match=f"model.safetensors: tensor '{name}'"):
+        source.tensor(name)
 
 
 def test_quantized_already(make):

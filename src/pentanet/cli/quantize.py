@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,11 +116,13 @@ def quantize(
     source = open_source(model, allow_pickle=allow_pickle)
     seen = read_windows(source, calibration, window, samples) if method in CALIBRATED else None
     measure = _Measure(text, source, context, tokens)
-    with console.stages() as tell:
+    waiting = out.resolve().with_name(f"{out.resolve().name}.unfinished")
+    with console.stages() as tell, _at_ctrl_c(f"the same command goes on with what waits in {waiting}"):
         made = run(
             source, out, config, calibration=seen, overwrite=overwrite, workers=workers or usable_cores(), progress=tell
         ).to_dict()
-    result = {**made, **measure.both(source, out)}
+    with _at_ctrl_c(f"{out} is whole; `pentanet eval` measures it"):
+        result = {**made, **measure.both(source, out)}
     warnings = measure.warnings(result)
     if json:
         console.print_json({**result, "warnings": warnings})
@@ -127,6 +131,15 @@ def quantize(
         console.print_worst(made["layers"])
     for warning in warnings:
         console.err.print(f"WARNING: {warning}", style="bold red", soft_wrap=True)
+
+
+@contextmanager
+def _at_ctrl_c(what: str) -> Generator[None]:
+    """Say what is there when somebody stops the work."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; {what}") from None
 
 
 class _Measure:

@@ -52,9 +52,9 @@ def import_model(source: Path, out: Path, *, overwrite: bool = False) -> Inspect
     Raises:
         MissingExtraError: a .gguf file, and the package gguf is not installed.
         FormatError: damaged, or not quantized in a way that is read here; the message says what to do.
-        WriteError: `out` is in use, or the disk does not take it.
+        WriteError: `out` is in use or holds the source, or the disk does not take it.
     """
-    check_target(out, overwrite)
+    check_target(out, overwrite, original=source)
     if source.is_dir():
         config, tensors, tokenizer = _from_bitnet(source)
         method, activations = "bitnet-b158", "int8"

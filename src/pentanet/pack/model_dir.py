@@ -296,8 +296,16 @@ def _write_container(path: Path, tensors: Mapping[str, Storable], entries: Mappi
     container.write_tensors(path, entries, data)
 
 
-def check_target(out: Path, overwrite: bool) -> None:
-    """Raise WriteError unless a model directory can be written there: no other thing is, and no model by accident."""
+def check_target(out: Path, overwrite: bool, *, original: Path | None = None) -> None:
+    """Raise WriteError unless a model directory can be written there: no other thing is, and no model by accident.
+
+    Args:
+        out: the directory.
+        overwrite: a model that is there may be replaced.
+        original: what the model is made from, which is never replaced.
+    """
+    if original is not None and original.resolve().is_relative_to(out.resolve()):
+        raise WriteError(out, f"the original lies there ({original}). Choose another name.")
     if not out.exists():
         return
     if not out.is_dir():

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from pentanet import __version__
-from pentanet.errors import NonFiniteLossError, TextTooShortError
+from pentanet.errors import ConfigError, NonFiniteLossError, TextTooShortError
 from pentanet.models.loss import Precision
 from pentanet.pack.model_dir import check_target, open_model
 from pentanet.pack.packed_model import CONFIG, TENSORS
@@ -71,17 +71,20 @@ def finetune(
 
     Raises:
         ShapeError: the original is of another model.
-        ConfigError: sums of ternary planes, which have no training here.
+        ConfigError: sums of ternary planes, which have no training here; a window that the model does not hold.
         TextTooShortError: the text is shorter than one window.
         NonFiniteLossError: the training went off; a lower rate helps.
-        WriteError: `out` is in use, an unfinished run with other settings is there, or the disk is full.
+        WriteError: `out` is in use or holds the original, an unfinished run with other settings is there, or the disk
+            is full.
         CheckpointError: another process works there, or its only checkpoint is damaged.
         Interrupted: SIGTERM or Ctrl-C; the state is saved.
     """
     out = out.resolve()
+    if config.window > source.config.context:
+        raise ConfigError(f"--window {config.window}: the model reads at most {source.config.context} tokens")
     if len(ids) <= config.window:
         raise TextTooShortError(f"{len(ids)} tokens of text: at least {config.window + 1} are needed for one window")
-    check_target(out, overwrite)
+    check_target(out, overwrite, original=source.path)
     packed, tokens = open_model(model), np.asarray(ids, np.int64)
     student = new_student(packed, source)
     run = {"source": source.fingerprint(), "model": _digest(model), "version": __version__, "precision": precision}

@@ -91,7 +91,8 @@ class GgufSource(Source):
             kind = getattr(tensor.tensor_type, "name", tensor.tensor_type)
             raise HeaderError(f"{self.path}: tensor '{tensor.name}' of type {kind} cannot be read: {error}") from None
         found = torch.from_numpy(np.array(values, np.float32))
-        return to_float(found.reshape(-1, *shape[1:])) if len(shape) > 1 else to_float(found.reshape(-1)[start:stop])
+        found = found.reshape(-1, *shape[1:]) if len(shape) > 1 else found.reshape(-1)[start:stop]
+        return to_float(found, f"{self.path}: tensor '{tensor.name}'")
 
     def weight_files(self) -> list[Path]:
         return [self.path]

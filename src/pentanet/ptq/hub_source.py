@@ -17,7 +17,7 @@ from torch import Tensor
 from pentanet.errors import HeaderError, MissingFileError, MissingTensorError, ModelConfigError, UnsafeFileError
 from pentanet.pack.header import strict_json
 from pentanet.pack.model_dir import read_config
-from pentanet.ptq.families import full_name, transposed
+from pentanet.ptq.families import complete, full_name, transposed
 from pentanet.ptq.source import Source, to_float
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -45,7 +45,7 @@ class HubSource(Source):
     """
 
     def __init__(self, path: Path, *, allow_pickle: bool = False) -> None:
-        config = read_config(path / "config.json")
+        config = complete(read_config(path / "config.json"), str(path))  # names what is wrong before its tensors do
         where, self._handles, found = _open_files(path, allow_pickle)
         kind = str(config.get("model_type"))
         names = {full_name(name, kind): name for name in found}
@@ -59,14 +59,14 @@ class HubSource(Source):
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:
         file, stored = self._stored[name]
-        handle = self._handles[file]
+        handle, where = self._handles[file], f"{file}: tensor '{stored}'"
         try:
             values = handle[stored] if isinstance(handle, dict) else handle.get_slice(stored)
             if name in self._transposed:
-                return to_float(cast("Tensor", values[:, start:stop]).t())
-            return to_float(cast("Tensor", values[start:stop]))
+                return to_float(cast("Tensor", values[:, start:stop]).t(), where)
+            return to_float(cast("Tensor", values[start:stop]), where)
         except SafetensorError as error:
-            raise HeaderError(f"{file}: tensor '{stored}': {error}. Copy or download it again.") from None
+            raise HeaderError(f"{where}: {error}. Copy or download it again.") from None
 
     def weight_files(self) -> list[Path]:
         return sorted(self._handles)

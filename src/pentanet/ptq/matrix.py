@@ -34,8 +34,8 @@ def quantize_matrix(weight: Tensor, moments: Moments, grid: Grid, config: Quanti
     if config.method == "refine":
         levels, scales = refine(target, levels, scales, hessian, grid)
     zeros, ones = torch.zeros_like(weight), torch.ones(len(weight), 1, 1)
-    error = output_error(weight, levels, scales, hessian).sum() / output_error(weight, zeros, ones, hessian).sum()
-    return to_codes(levels, scales, grid), float(error)
+    error, power = (float(output_error(weight, *found, hessian).sum()) for found in ((levels, scales), (zeros, ones)))
+    return to_codes(levels, scales, grid), error / power if power else 0.0
 
 
 def corrected(weight: Tensor, moments: Moments, hessian: Tensor) -> Tensor:

@@ -100,7 +100,8 @@ def quantize(
         progress: told the stage, and how many of how many weights are done.
 
     Raises:
-        WriteError: `out` is in use, an unfinished run with other settings is there, or the disk is full.
+        WriteError: `out` is in use or holds the source, an unfinished run with other settings is there, or the disk is
+            full.
         FormatError: a tensor cannot be read.
         UnsupportedArchitectureError: a network that cannot be rotated.
         ConfigError: the groups do not divide a row; a calibrated method without calibration; a budget below the
@@ -112,7 +113,7 @@ def quantize(
     if config.method in CALIBRATED and calibration is None:
         raise ConfigError(f"method '{config.method}' looks at a text: give it windows of one (`read_windows`)")
     out = out.resolve()
-    check_target(out, overwrite)
+    check_target(out, overwrite, original=source.path)
     text = hashlib.sha256(calibration.numpy().tobytes()).hexdigest() if calibration is not None else None
     run = {"source": source.fingerprint(), "calibration": text, "version": __version__}
     work, threads = Work(out, {**config.to_dict(), **run}), Workers(workers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from pentanet.errors import (
     DataError,
     MissingTensorError,
     ModelConfigError,
+    NonFiniteWeightError,
     ShapeError,
     UnexpectedTensorError,
 )
@@ -71,7 +73,7 @@ class Source(ABC):
         """Rows start..stop-1 of a tensor (entries of a vector), as float32.
 
         Raises:
-            FormatError: the file does not hold what its header says.
+            FormatError: the file does not hold what its header says, or holds a value that is not finite.
         """
 
     def tensor(self, name: str) -> Tensor:
@@ -132,6 +134,14 @@ class Source(ABC):
                 )
 
 
-def to_float(values: Tensor) -> Tensor:
-    """As contiguous float32."""
-    return values.to(torch.float32).contiguous()
+def to_float(values: Tensor, where: str) -> Tensor:
+    """As contiguous float32.
+
+    Raises:
+        NonFiniteWeightError: a value is NaN or infinite.
+    """
+    values = values.to(torch.float32).contiguous()
+    low, high = values.aminmax()  # needs no room, as isfinite does
+    if not -math.inf < float(low) <= float(high) < math.inf:
+        raise NonFiniteWeightError(f"{where} holds a weight that is NaN or infinite. Copy or download the model again.")
+    return values

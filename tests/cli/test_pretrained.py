@@ -1,0 +1,71 @@
+"""What `quantize` and `finetune` say when they are stopped, or asked for what would do harm."""
+
+from __future__ import annotations
+
+import pytest
+
+from pentanet.ptq import run
+
+
+@pytest.fixture
+def text(tmp_path):
+    file = tmp_path / "a text \u6771.txt"
+    file.write_text("the cat sat on a mat all day\n" * 20)
+    return file
+
+
+def snapshot(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_stopped_quantization_says_what_to_do(pentanet, pretrained, tmp_path, monkeypatch):
+    out, made, store = tmp_path / "m\u00f6del", [], run.store
+
+    def stop(source, name, *rest):
+        made.append(name)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return store(source, name, *rest)
+
+    monkeypatch.setattr(run, "store", stop)
+    stopped = pentanet("quantize", pretrained, "--out", out, "--workers", 1)
+    assert stopped.code == 130
+    assert stopped.err.splitlines()[-1] == (
+        f"pentanet: stopped; the same command goes on with what waits in {out}.unfinished"
+    )
+    assert pentanet("quantize", pretrained, "--out", out, "--workers", 1).code == 0
+    assert made[2:4] == [made[2]] * 2, "it went on, and did not begin again"
+    assert not out.with_name(f"{out.name}.unfinished").exists()
+
+
+def test_stopped_while_it_is_measured(pentanet, pretrained, text, tmp_path, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pentanet.cli.console.measure_text", stop)
+    stopped = pentanet("quantize", pretrained, "--out", tmp_path / "q", "--text", text)
+    assert stopped.code == 130
+    assert stopped.err.splitlines()[-1] == f"pentanet: stopped; {tmp_path / 'q'} is whole; `pentanet eval` measures it"
+    assert pentanet("inspect", tmp_path / "q").code == 0
+
+
+def test_the_original_is_never_replaced(refuse, pentanet, pretrained, text, tmp_path):
+    assert pentanet("quantize", pretrained, "--out", tmp_path / "q", "--group", 16).code == 0
+    before = snapshot(pretrained)
+    assert "the original lies there" in refuse("quantize", pretrained, "--out", pretrained, "--overwrite")
+    inner = pretrained / "inner"
+    pretrained.rename(tmp_path / "moved")
+    (tmp_path / "q").rename(pretrained)
+    (tmp_path / "moved").rename(inner)  # the original in a folder of a model that would be replaced
+    common = ("--overwrite", "--text", text, "--steps", 1, "--window", 8)
+    for out in (pretrained, inner):
+        assert "the original lies there" in refuse("quantize", inner, "--out", out, "--overwrite")
+        assert "the original lies there" in refuse("finetune", pretrained, "--original", inner, "--out", out, *common)
+        assert snapshot(inner) == before
+
+
+def test_a_window_longer_than_the_model_reads(refuse, pentanet, pretrained, text, tmp_path):
+    assert pentanet("quantize", pretrained, "--out", tmp_path / "q", "--group", 16).code == 0
+    found = refuse("finetune", tmp_path / "q", "--original", pretrained, "--out", tmp_path / "f", "--text", text)
+    assert "--window 512: the model reads at most" in found
+    assert not (tmp_path / "f.unfinished").exists()
