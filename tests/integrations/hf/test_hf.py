@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pentanet.errors import ConfigError, ModelConfigError, ScaleError
+from pentanet.errors import ConfigError, ModelConfigError, ScaleError, UnknownKeyError
 from pentanet.pack.model_dir import open_model
 from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
@@ -181,6 +181,14 @@ def test_the_trainer_trains_through_the_quantizer_and_saves_packed(original, tmp
 def test_methods_that_need_more_than_weights_are_refused(method):
     with pytest.raises(ConfigError, match=f"method '{method}'"):
         PentaNetConfig(method)
+
+
+def test_a_setting_that_there_is_not_is_refused():
+    """`group` is one of `pentanet quantize`; here the method says what shares a scale."""
+    with pytest.raises(UnknownKeyError, match="group"):
+        PentaNetConfig("pentanary", group=64)
+    config = PentaNetConfig("pentanary", trainable=True)
+    assert PentaNetConfig.from_dict(config.to_dict()).to_dict() == config.to_dict()
 
 
 def test_a_tensor_without_a_place_is_named(make):

@@ -6,11 +6,14 @@ from typing import Any
 
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from pentanet.errors import ConfigError
+from pentanet.errors import ConfigError, UnknownKeyError
 from pentanet.extras import Activations, LowRank
 from pentanet.pack.header import FORMAT_VERSION
 from pentanet.pack.model_dir import QUANT_METHOD
 from pentanet.quant import method as find_method
+
+_WRITTEN = ("quant_method", "format_version")  # which config.json has too
+_SETTINGS = ("method", "trainable", "activations", "low_rank", "modules_to_not_convert")
 
 
 class PentaNetConfig(QuantizationConfigMixin):
@@ -27,7 +30,8 @@ class PentaNetConfig(QuantizationConfigMixin):
         tensors: how each tensor is stored; only in the config.json of a packed model.
 
     Raises:
-        ConfigError: a method that cannot be used so; UnknownNameError if there is none of this name.
+        ConfigError: a method that cannot be used so; UnknownNameError if there is none of this name, UnknownKeyError
+            for a setting that there is not.
     """
 
     def __init__(
@@ -39,9 +43,11 @@ class PentaNetConfig(QuantizationConfigMixin):
         low_rank: LowRank = "none",
         modules_to_not_convert: list[str] | None = None,
         tensors: dict[str, dict[str, Any]] | None = None,
-        **ignored: Any,
+        **others: Any,
     ) -> None:
-        del ignored  # quant_method and format_version, as config.json has them
+        for name in others:
+            if name not in _WRITTEN:
+                raise UnknownKeyError(name, _SETTINGS, "PentaNetConfig")
         self.quant_method = QUANT_METHOD  # pyright: ignore[reportAttributeAccessIssue]
         self.method, self.trainable, self.tensors = method, trainable, tensors
         self.activations: Activations = activations
