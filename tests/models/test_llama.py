@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pentanet.errors import ConfigError
 from pentanet.models import Llama, Network, build
-from pentanet.models.rotate import rotary_tensors, rotate
+from pentanet.models.rotary import rotary_tensors, rotate
 from pentanet.nn import Trainable, quantized_modules
 from pentanet.shapes import LlamaConfig, config_from_hub
 from pentanet.shapes.rope import LinearRope, Llama3Rope, PlainRope, YarnRope

@@ -8,9 +8,9 @@ import torch
 from pentanet.codes import Codes
 from pentanet.nn import QuantLinear, Trainable
 from pentanet.quant import quantizer
+from pentanet.quant.hadamard import rotate
 from pentanet.quant.late import LateQuantizer
 from pentanet.quant.residual import ResidualQuantizer
-from pentanet.quant.rotation import rotate
 from pentanet.quant.uniform import Cast
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pentanet.models.rotate import rotary_tensors, rotate
+from pentanet.models.rotary import rotary_tensors, rotate
 from pentanet.nn import WeightFactory, draw_low_rank, quantized_modules, together
 from pentanet.shapes import LlamaConfig
 

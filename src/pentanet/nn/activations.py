@@ -6,7 +6,7 @@ elastic   one learned step per linear, and 255, 3 or 2 levels (Binary and Ternar
           2306.01841, with the gradient of LSQ, 1902.08153).  Source: quant/utils_quant.py of
           facebookresearch/Ternary_Binary_Transformer.  Its quantizers of positive inputs and of attention are left
           out: the networks here have no linear with positive inputs.
-hadamard  rotated in blocks, for weights that are rotated alike: see `pentanet.quant.rotation`.  hadamard8 rounds to
+hadamard  rotated in blocks, for weights that are rotated alike: see `pentanet.quant.hadamard`.  hadamard8 rounds to
           int8 per token after that, as BitNet v2 (2504.18415) in front of matrices that it trains in the rotated basis.
 """
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from pentanet.extras import Activations, Rounding
-from pentanet.quant.rotation import rotate_inputs
+from pentanet.quant.hadamard import rotate_inputs
 
 SMALLEST = 1e-8
 LEAST_POSITIVE = 2.0**-149  # float32

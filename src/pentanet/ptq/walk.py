@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pentanet.errors import TokenizerMismatchError, UnsupportedArchitectureError
 from pentanet.models import gpt2, llama
-from pentanet.models.rotate import rotary_tensors
+from pentanet.models.rotary import rotary_tensors
 from pentanet.ptq.network import FloatWeights
 from pentanet.ptq.source import Source
 from pentanet.shapes import GPT2Config, LlamaConfig

@@ -5,8 +5,8 @@
 
 from pentanet.grid import PENTANARY
 from pentanet.quant.granularity import ROW
+from pentanet.quant.hadamard import RotatedQuantizer
 from pentanet.quant.method import Method
-from pentanet.quant.rotation import RotatedQuantizer
 from pentanet.quant.scales import rms_optimal
 
 METHOD = Method(
