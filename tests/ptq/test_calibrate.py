@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pentanet.errors import ConfigError, TextTooShortError, TokenizerMismatchError
+from pentanet.errors import ConfigError, DataError, TextTooShortError, TokenizerMismatchError
 from pentanet.grid import PENTANARY
 from pentanet.ptq import run
 from pentanet.ptq.calibrate import Calibration, windows_of
@@ -147,3 +147,12 @@ def test_a_matrix_of_zeros_loses_nothing(make, tmp_path, method, configs, weight
     made = run.quantize(open_source(folder), tmp_path / "q", QuantizeConfig(method=method), calibration=IDS)
     (layer,) = [layer for layer in made.layers if layer["name"] == name]
     assert layer["weight_error"] == layer["output_error"] == 0
+
+
+@pytest.mark.parametrize("method", ["gptq", "refine"])
+def test_activations_that_are_too_large(make, tmp_path, method, configs, weights_of):
+    folder, name = make(), "model.layers.1.input_layernorm.weight"
+    weights = weights_of(configs["llama"])
+    save_file({**weights, name: weights[name] * 1e30}, folder / "model.safetensors")
+    with pytest.raises(DataError, match=r"self_attn\.q_proj in layer 1"):
+        run.quantize(open_source(folder), tmp_path / "q", QuantizeConfig(method=method), calibration=IDS)

@@ -7,6 +7,7 @@ block the matrices are quantized in four stages, so that each sees inputs that w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,9 @@ class Calibration:
         """Take the streams through a block, while `quantize` replaces its matrices in the quantized network.
 
         Matrices that share their inputs are shared out to the workers.
+
+        Raises:
+            DataError: activations whose squares float32 does not hold.
         """
         blocks = tuple(self._walk.block(layer) for _ in self.states)
         for stage, names in enumerate(self._walk.stages):
@@ -82,6 +86,11 @@ class Calibration:
                 self._inputs(block, stage, states) for block, states in zip(blocks, self.states, strict=True)
             )
             moments = self._moments(inputs, adds=stage in ADDED)
+            if not math.isfinite(float(moments.hessian.sum())):
+                raise DataError(
+                    f"{self._walk.source.path}: the inputs of {names[0]} in layer {layer} are too large to calibrate "
+                    "with, or not finite. Copy or download the model again, or take a method that looks at no text."
+                )
             originals = {name: linear.weight.detach() for name, linear in zip(names, linears[-1], strict=True)}
 
             def make(name: str, originals: dict[str, Tensor] = originals, moments: Moments = moments) -> Tensor:

@@ -104,6 +104,7 @@ def quantize(
             full.
         FormatError: a tensor cannot be read.
         UnsupportedArchitectureError: a network that cannot be rotated.
+        DataError: a calibration whose activations are not finite.
         ConfigError: the groups do not divide a row; a calibrated method without calibration; a budget below the
             smallest grid; no workers.
     """
