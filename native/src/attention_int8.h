@@ -44,19 +44,26 @@ inline float to_shorts(const float* x, int count, int room, int limit, std::int1
     return top / most;
 }
 
+// Scores, and the scales of the values on the way: read later, one line of each block, they would take as long as the softmax.
 template <int Rows>
-void score_int8(const Attend& a, Span span, const std::int16_t* q, std::ptrdiff_t q_stride, const float* factors, float* scores) {
+void score_int8(const Attend& a, Span span, const std::int16_t* q, std::ptrdiff_t q_stride, const float* factors, float* scores,
+                float* value_scales) {
+    const Reading reading(a, span);
     for_blocks<Rows>(span, [&](int block, auto blocks) {
         constexpr int vectors = blocks * in_block;
         const std::int8_t* keys[blocks];
+        const std::uint8_t* later[blocks];
         repeat<blocks>(PENTANET_EACH(b) {
             keys[b] = reinterpret_cast<const std::int8_t*>(a.cache.key_block(block + b));
+            later[b] = reading.while_keys(block + b);
+            fetch<Rows>(later[b] + a.cache.key_bytes, -2 * HeadCache::scale_bytes);
+            fetch<Rows>(later[b] + a.cache.key_bytes, -HeadCache::scale_bytes);
         });
         Words sums[Rows][vectors] = {}, others[Rows][vectors] = {};  // that do not wait for each other
         const auto multiply = [&](std::ptrdiff_t d, Words (&to)[Rows][vectors]) __attribute__((always_inline)) {
             repeat<vectors>(PENTANET_EACH(v) {
                 const std::ptrdiff_t at = d * block_tokens + v % in_block * (2 * wide);
-                fetch(keys[v / in_block] + at, at);
+                fetch<Rows>(later[v / in_block], at);
                 const Shorts key = load_pairs(keys[v / in_block] + at);
                 repeat<Rows>(PENTANET_EACH(r) { to[r][v] = add_pairs(to[r][v], key, q + r * q_stride + d); });
             });
@@ -69,7 +76,10 @@ void score_int8(const Attend& a, Span span, const std::int16_t* q, std::ptrdiff_
         if (d < a.width) multiply(d, sums);
         float* out = scores + block * block_tokens - span.base;
         repeat<vectors>(PENTANET_EACH(v) {
-            const Reals scale = get<Reals>(a.cache.key_scale(block + v / in_block) + v % in_block * sizeof(Reals));
+            const int of = block + v / in_block;
+            const std::size_t at = v % in_block * sizeof(Reals);
+            const Reals scale = get<Reals>(a.cache.key_scale(of) + at);
+            put(value_scales + block * block_tokens - span.base + v * wide, get<Reals>(a.cache.value_scale(of) + at));
             repeat<Rows>(PENTANET_EACH(r) {
                 put(out + r * std::ptrdiff_t{span.tokens()} + v * wide,
                     __builtin_convertvector(sums[r][v] + others[r][v], Reals) * scale * factors[r]);
@@ -79,18 +89,15 @@ void score_int8(const Attend& a, Span span, const std::int16_t* q, std::ptrdiff_
 }
 
 // Weights become weight * scale of the value, which is what multiplies its integers.
-inline void scale_weights(const Attend& a, Span span, float* weights) {
-    for (int t = 0; t < span.tokens(); t += wide) {
-        const int token = span.base + t;
-        const std::uint8_t* scale = a.cache.value_scale(token / block_tokens) + token % block_tokens * sizeof(float);
-        put(weights + t, get<Reals>(weights + t) * get<Reals>(scale));
-    }
+inline void scale_weights(const float* value_scales, int tokens, float* weights) {
+    for (int t = 0; t < tokens; t += wide) put(weights + t, get<Reals>(weights + t) * get<Reals>(value_scales + t));
 }
 
 // out[row, place] = sum over tokens of weights[row, token] * values: exact within 256 tokens, these sums then in float32.
 template <int Rows>
 void mix_int8(const Attend& a, Span span, const std::int16_t* weights, float* out) {
     const std::ptrdiff_t padded = padded_width(a.width), tokens = span.tokens();
+    const Reading reading(a, span);
     for_columns<Rows>(a.width, [&](std::ptrdiff_t place, auto vectors) {
         Reals totals[Rows][vectors] = {};
         for (int base = span.base; base < span.end;) {
@@ -99,10 +106,11 @@ void mix_int8(const Attend& a, Span span, const std::int16_t* weights, float* ou
             for (; base < end; base += block_tokens) {
                 const auto* values =
                     reinterpret_cast<const std::int8_t*>(a.cache.value_block(base / block_tokens)) + 2 * place;
+                const std::uint8_t* later = reading.while_values(base / block_tokens);
                 const std::int16_t* weight = weights + (base - span.base);
                 for (int t = 0; t < block_tokens; t += 2, values += 2 * padded, weight += 2)
                     repeat<vectors>(PENTANET_EACH(v) {
-                        fetch(values + v * (2 * wide), v * (2 * wide));
+                        fetch<Rows>(later, t * padded + 2 * (place + v * wide));
                         const Shorts value = load_pairs(values + v * (2 * wide));
                         repeat<Rows>(PENTANET_EACH(r) { sums[r][v] = add_pairs(sums[r][v], value, weight + r * tokens); });
                     });
@@ -122,7 +130,8 @@ void attend_rows_int8(const Attend& a) {
     const Span span = span_of(a);
     const std::ptrdiff_t tokens = span.tokens(), padded = padded_width(a.width);
     float* scores = a.scratch;
-    auto* weights = reinterpret_cast<std::int16_t*>(scores + Rows * tokens);
+    float* value_scales = scores + Rows * tokens;
+    auto* weights = reinterpret_cast<std::int16_t*>(value_scales + tokens);
     auto* q = weights + Rows * tokens;
     auto* mixed = reinterpret_cast<float*>(q + Rows * padded);
     const int limit = smaller(most_weight, INT32_MAX / (127 * (a.width + 1)));
@@ -130,11 +139,11 @@ void attend_rows_int8(const Attend& a) {
     float factors[Rows], total[Rows], steps[Rows];
     for (int r = 0; r < Rows; ++r)
         factors[r] = factor * to_shorts(a.queries[r].q, a.width, static_cast<int>(padded), limit, q + r * padded);
-    score_int8<Rows>(a, span, q, padded, factors, scores);
+    score_int8<Rows>(a, span, q, padded, factors, scores, value_scales);
     for (int r = 0; r < Rows; ++r) {
         float* row = scores + r * tokens;
         total[r] = exponentials(span, largest(a.queries[r], span, row), row);
-        scale_weights(a, span, row);
+        scale_weights(value_scales, span.tokens(), row);
         steps[r] = to_shorts(row, span.tokens(), span.tokens(), most_weight, weights + r * tokens);
     }
     mix_int8<Rows>(a, span, weights, mixed);

@@ -102,11 +102,11 @@ inline Words add_pairs(const Words& sums, const Shorts& a, const std::int16_t* b
 #endif
 }
 
-// Asks for what comes some lines later, once for each line of 64 bytes: `offset` is that of the vector in its block. It may
-// go beyond the end.
-inline void fetch(const void* p, std::ptrdiff_t offset) {
-    constexpr int ahead = 4096;
-    if (offset % 64 == 0) __builtin_prefetch(static_cast<const char*>(p) + ahead);
+// Asks for the line of 64 bytes at an offset of a block that is read later, when the offset begins one. Into the second cache,
+// since the first waits for few lines at a time. One query alone reads so fast that the processor fetches better by itself.
+template <int Rows>
+inline void fetch(const std::uint8_t* block, std::ptrdiff_t offset) {
+    if (Rows > 1 && offset % 64 == 0) __builtin_prefetch(block + offset, 0, 2);
 }
 
 // A part of the cache that a step works on: whole blocks.
@@ -126,6 +126,30 @@ inline Span span_of(const Attend& a) {
     return {first / block_tokens * block_tokens, (seen + block_tokens - 1) / block_tokens * block_tokens};
 }
 
+// The blocks of a head in the order in which they are read: keys, values, and then those of the next head.
+class Reading {
+public:
+    Reading(const Attend& a, Span span)
+        : now_(a.cache), next_(a.next), first_(span.base / block_tokens), count_(span.tokens() / block_tokens),
+          ahead_(larger(static_cast<int>(ahead_bytes / a.cache.key_bytes), 1)) {}
+
+    // What to ask for while the keys, or the values, of a block are read.
+    const std::uint8_t* while_keys(int block) const { return at(block - first_ + ahead_); }
+    const std::uint8_t* while_values(int block) const { return at(block - first_ + count_ + ahead_); }
+
+private:
+    static constexpr int ahead_bytes = 12288;
+
+    const std::uint8_t* at(int i) const {
+        const HeadCache& head = i < 2 * count_ ? now_ : next_;
+        if (i >= 2 * count_) i -= 2 * count_;
+        return i < count_ ? head.key_block(first_ + i) : head.value_block(first_ + smaller(i - count_, count_ - 1));
+    }
+
+    const HeadCache &now_, &next_;
+    int first_, count_, ahead_;
+};
+
 // Calls f(first block, count) for all blocks of a span. One at a time reads memory in order; several queries, which find
 // most of it in a cache, take as many at once as give enough independent sums.
 template <int Rows, class F>
@@ -141,17 +165,20 @@ inline void for_blocks(Span span, F&& f) {
 template <class Type, int Rows>
 void score(const Attend& a, Span span, float factor, float* scores) {
     using Stored = typename Type::Stored;
+    const Reading reading(a, span);
     for_blocks<Rows>(span, [&](int block, auto blocks) {
         constexpr int vectors = blocks * in_block;
         const Stored* keys[blocks];
+        const std::uint8_t* later[blocks];
         repeat<blocks>(PENTANET_EACH(b) {
             keys[b] = reinterpret_cast<const Stored*>(a.cache.key_block(block + b));
+            later[b] = reading.while_keys(block + b);
         });
         Reals sums[Rows][vectors] = {};
         for (std::ptrdiff_t d = 0; d < a.width; ++d)
             repeat<vectors>(PENTANET_EACH(v) {
                 const std::ptrdiff_t at = d * block_tokens + v % in_block * wide;
-                fetch(keys[v / in_block] + at, at * std::ptrdiff_t{sizeof(Stored)});
+                fetch<Rows>(later[v / in_block], at * std::ptrdiff_t{sizeof(Stored)});
                 const Reals key = Type::load(keys[v / in_block] + at);
                 repeat<Rows>(PENTANET_EACH(r) { sums[r][v] += key * a.queries[r].q[d]; });
             });
@@ -207,15 +234,17 @@ template <class Type, int Rows>
 void mix(const Attend& a, Span span, int seen, const float* weights, float* out) {
     using Stored = typename Type::Stored;
     const std::ptrdiff_t padded = padded_width(a.width), tokens = span.tokens();
+    const Reading reading(a, span);
     for_columns<Rows>(a.width, [&](std::ptrdiff_t place, auto vectors) {
         Reals sums[Rows][vectors] = {};
         for (int base = span.base; base < seen; base += block_tokens) {
             const auto* values = reinterpret_cast<const Stored*>(a.cache.value_block(base / block_tokens)) + place;
+            const std::uint8_t* later = reading.while_values(base / block_tokens);
             const float* weight = weights + (base - span.base);
             const int count = smaller(block_tokens, seen - base);
             for (int t = 0; t < count; ++t, values += padded, ++weight)
                 repeat<vectors>(PENTANET_EACH(v) {
-                    fetch(values + v * wide, v * wide * std::ptrdiff_t{sizeof(Stored)});
+                    fetch<Rows>(later, (t * padded + place + v * wide) * std::ptrdiff_t{sizeof(Stored)});
                     const Reals value = Type::load(values + v * wide);
                     repeat<Rows>(PENTANET_EACH(r) { sums[r][v] += value * weight[r * tokens]; });
                 });

@@ -33,10 +33,10 @@ Cache::Cache(CacheType type, int layers, int sequences, int heads, int width, in
     : type_(type), heads_(heads), width_(width) {
     const bool pairs = type == CacheType::int8;
     const auto key_width = static_cast<std::size_t>(pairs ? (width + 1) / 2 * 2 : width);
-    key_bytes_ = whole_lines(block_tokens * key_width * size_of(type));
+    key_bytes_ = whole_lines(block_tokens * key_width * size_of(type)) + (pairs ? 2 * HeadCache::scale_bytes : 0);
     value_bytes_ = whole_lines(block_tokens * static_cast<std::size_t>(padded_width(width)) * size_of(type));
     constexpr std::size_t blocks = HeadCache::chunk_blocks;
-    head_bytes_ = blocks * (key_bytes_ + value_bytes_ + (pairs ? 2 * HeadCache::scale_bytes : 0));
+    head_bytes_ = blocks * (key_bytes_ + value_bytes_);
     const std::size_t chunk_tokens = blocks * block_tokens, chunks = (static_cast<std::size_t>(context) + chunk_tokens - 1) / chunk_tokens;
     sequence_bytes_ = chunks * static_cast<std::size_t>(heads) * head_bytes_;
     for (int i = 0; i < layers; ++i) layers_.emplace_back(static_cast<std::size_t>(sequences) * sequence_bytes_);
@@ -49,12 +49,8 @@ std::size_t Cache::bytes_per_token() const {
 HeadCache Cache::head(int layer, int sequence, int head) const {
     const std::uint8_t* keys = layers_[static_cast<std::size_t>(layer)].data() +
                                static_cast<std::size_t>(sequence) * sequence_bytes_ + static_cast<std::size_t>(head) * head_bytes_;
-    const std::uint8_t* values = keys + HeadCache::chunk_blocks * key_bytes_;
-    const std::uint8_t* scales = values + HeadCache::chunk_blocks * value_bytes_;
     return {keys,
-            values,
-            scales,
-            scales + HeadCache::chunk_blocks * HeadCache::scale_bytes,
+            keys + HeadCache::chunk_blocks * key_bytes_,
             static_cast<std::ptrdiff_t>(key_bytes_),
             static_cast<std::ptrdiff_t>(value_bytes_),
             static_cast<std::ptrdiff_t>(static_cast<std::size_t>(heads_) * head_bytes_)};
@@ -67,9 +63,6 @@ void Cache::start_block(int layer, int sequence, int position) {
         const int block = position / block_tokens;
         std::memset(writable(cache.key_block(block)), 0, key_bytes_);
         std::memset(writable(cache.value_block(block)), 0, value_bytes_);
-        if (type_ != CacheType::int8) continue;
-        std::memset(writable(cache.key_scale(block)), 0, HeadCache::scale_bytes);
-        std::memset(writable(cache.value_scale(block)), 0, HeadCache::scale_bytes);
     }
 }
 

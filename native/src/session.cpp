@@ -210,6 +210,9 @@ void Session::attend(int index) {
     const Model& m = *model_;
     const int share = m.heads / m.kv_heads;
     const auto& attend = m.isa->ops.attend[static_cast<std::size_t>(cache_.type())];
+    const auto cache_of = [&](const Job& job) {
+        return cache_.head(index, rows_[static_cast<std::size_t>(job.first_row)].sequence, job.head);
+    };
     mixed_.resize(product(static_cast<int>(rows_.size()), m.query_width()));
     pool_.run(jobs_.size(), [&](std::size_t begin, std::size_t end) {
         std::vector<float> scratch;
@@ -225,8 +228,7 @@ void Session::attend(int index) {
             }
             const std::size_t room = attend_scratch(m.head_width, queries[static_cast<std::size_t>(job.count - 1)].seen);
             if (scratch.size() < room) scratch.resize(room);
-            const int sequence = rows_[static_cast<std::size_t>(job.first_row)].sequence;
-            attend({cache_.head(index, sequence, job.head), m.head_width, queries.data(), job.count, scratch.data()});
+            attend({cache_of(job), cache_of(jobs_[std::min(i + 1, end - 1)]), m.head_width, queries.data(), job.count, scratch.data()});
         }
     });
 }

@@ -62,7 +62,7 @@ std::vector<float> attend(const Text& text, const Cache& cache, const FloatOps& 
                           out.data() + std::ptrdiff_t{done + i} * text.width, window > 0 ? std::max(token + 1 - window, 0) : 0,
                           token + 1};
         }
-        ops.attend[static_cast<std::size_t>(cache.type())]({cache.head(1, 1, 1), text.width, queries, now, scratch.data()});
+        ops.attend[static_cast<std::size_t>(cache.type())]({cache.head(1, 1, 1), cache.head(1, 1, 0), text.width, queries, now, scratch.data()});
     }
     return out;
 }

@@ -20,20 +20,19 @@ inline constexpr int attend_queries = 4;  // that share what they read, at most
 
 // The cache of one key-value head, in blocks of 16 tokens. A block holds keys as [width, 16 tokens], and values as
 // [16 tokens, padded width]. In int8 two neighbours lie together: keys are [width / 2, 16 tokens, 2] and values
-// [8, padded width, 2 tokens]. Sixteen blocks lie one behind the other, keys and values apart: streams long enough for the
-// memory, and short enough that a cache grows with its text.
+// [8, padded width, 2 tokens]; behind the keys of a block come its scales, of keys and then of values, float32 [16]. Sixteen
+// blocks lie one behind the other, keys and values apart: streams long enough for the memory, and short enough that a cache
+// grows with its text.
 struct HeadCache {
     const std::uint8_t* keys;
     const std::uint8_t* values;
-    const std::uint8_t* key_scales;  // float32 [16] in each block; of int8 alone
-    const std::uint8_t* value_scales;
     std::ptrdiff_t key_bytes, value_bytes;  // of a block
     std::ptrdiff_t chunk_bytes;             // from sixteen blocks to the next sixteen
 
     [[gnu::always_inline]] const std::uint8_t* key_block(int block) const { return at(keys, block, key_bytes); }
     [[gnu::always_inline]] const std::uint8_t* value_block(int block) const { return at(values, block, value_bytes); }
-    [[gnu::always_inline]] const std::uint8_t* key_scale(int block) const { return at(key_scales, block, scale_bytes); }
-    [[gnu::always_inline]] const std::uint8_t* value_scale(int block) const { return at(value_scales, block, scale_bytes); }
+    [[gnu::always_inline]] const std::uint8_t* key_scale(int block) const { return key_block(block) + key_bytes - 2 * scale_bytes; }
+    [[gnu::always_inline]] const std::uint8_t* value_scale(int block) const { return key_block(block) + key_bytes - scale_bytes; }
 
     static constexpr int chunk_blocks = 16;
     static constexpr std::ptrdiff_t scale_bytes = block_tokens * sizeof(float);
@@ -56,6 +55,7 @@ struct Query {
 
 struct Attend {
     HeadCache cache;
+    HeadCache next;  // of the call that follows, which asks for it early
     int width;
     const Query* queries;
     int count;  // of queries, 1 to attend_queries

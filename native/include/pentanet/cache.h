@@ -33,7 +33,7 @@ private:
     CacheType type_;
     int heads_, width_;
     std::size_t key_bytes_, value_bytes_;  // of a head, in a block
-    std::size_t head_bytes_;               // in sixteen blocks: all keys, all values, the scales of both
+    std::size_t head_bytes_;               // in sixteen blocks: all keys, all values
     std::size_t sequence_bytes_;
     std::vector<Buffer> layers_;  // [sequences, chunks of sixteen blocks, heads, head bytes]
 };
