@@ -120,3 +120,13 @@ def test_quantize_and_eval_a_whole_text(answer, pretrained, tmp_path):
     assert found["quantized_bits_per_weight"] > 8  # scales and padding on top
     again = answer("eval", tmp_path / "out", "--data", tmp_path / "text.txt", "--stride", 16, "--context", 16)
     assert again["perplexity"] == found["perplexity_after"]
+
+
+def test_the_native_engine_multiplies_integers(answer, model, tmp_path):
+    """Whatever torch would do on this machine: no number is rounded to bfloat16."""
+    pytest.importorskip("pentanet._native", reason="the engine was not compiled")
+    (tmp_path / "text.txt").write_text("the cat sat on a mat all day\n" * 20)
+    where = ("--data", tmp_path / "text.txt", "--stride", 16, "--context", 16, "--engine", "native")
+    found = [answer("eval", model, *where, "--precision", name) for name in ("auto", "bfloat16")]
+    assert [one["precision"] for one in found] == ["float32"] * 2
+    assert found[0]["loss"] == found[1]["loss"]

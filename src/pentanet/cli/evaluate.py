@@ -51,7 +51,7 @@ def evaluate(
     choices
         Ask the multiple-choice questions of this file instead: JSON lines with context, choices and answer.
     precision
-        Of the matrix products; auto as in training.
+        Of torch's matrix products; auto as in training.
     engine
         torch: what training measured; native: compiled, activations rounded to int8.
     threads
@@ -73,6 +73,7 @@ def evaluate(
 
     if engine == "native":
         runtime = as_runtime(Engine.open(model, threads=threads, cache=cache, activations=activations))
+        precision = "float32"  # of all but its products, which are of integers
     else:
         runtime = load(model, activations=activations)
     if choices is not None:
