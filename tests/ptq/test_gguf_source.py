@@ -106,3 +106,10 @@ def test_truncated_and_missing(write, tmp_path):
         open_source(file)
     with pytest.raises(MissingFileError):
         open_source(tmp_path / "no.gguf")
+
+
+def test_metadata_that_are_no_text(write):
+    file = write()
+    file.write_bytes(file.read_bytes().replace(b"llama", b"\xff\xfeama", 1))
+    with pytest.raises(HeaderError, match=r"model\.gguf"):
+        open_source(file)

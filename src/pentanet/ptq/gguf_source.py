@@ -65,11 +65,10 @@ class GgufSource(Source):
 
     def __init__(self, path: Path) -> None:
         self._gguf = _package()
-        reader = self._open(path)
-        fields = {name: field.contents() for name, field in reader.fields.items() if not name.startswith("GGUF.")}
+        tensors, fields = self._open(path)
         self._tensors: dict[str, Any] = {}
         shapes: dict[str, tuple[int, ...]] = {}
-        for tensor in reader.tensors:
+        for tensor in tensors:
             if tensor.name not in _CONSTANTS:
                 name = _hub_name(tensor.name, path)
                 self._tensors[name] = tensor
@@ -97,13 +96,16 @@ class GgufSource(Source):
     def weight_files(self) -> list[Path]:
         return [self.path]
 
-    def _open(self, path: Path) -> Any:
+    def _open(self, path: Path) -> tuple[list[Any], dict[str, Any]]:
+        """The tensors, and the metadata by name."""
         if not path.is_file():
             raise MissingFileError(path, "Check the name.")
         try:
-            return self._gguf.GGUFReader(str(path))
+            reader = self._gguf.GGUFReader(str(path))
+            fields = {name: field.contents() for name, field in reader.fields.items() if not name.startswith("GGUF.")}
         except Exception as error:  # whatever parsing it ran into: the package checks little
             raise HeaderError(f"{path}: not a whole GGUF file ({error}). Copy or download it again.") from None
+        return reader.tensors, fields
 
 
 def _package() -> Any:
