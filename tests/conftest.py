@@ -13,6 +13,8 @@ from hypothesis import settings
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import prepare
 
+pytest_plugins = ("checkpoints",)  # tests/fixtures/checkpoints.py
+
 settings.register_profile("pentanet", deadline=None)
 settings.load_profile("pentanet")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, by processes that tests start too

@@ -10,9 +10,9 @@ import pytest
 
 from pentanet import doctor as room
 from pentanet.cli import main
-from pentanet.pack.layouts import LAYOUTS
+from pentanet.format.layouts import LAYOUTS
+from pentanet.kernels import native
 from pentanet.quant import METHODS
-from pentanet.runtime import native
 
 
 @pytest.fixture(autouse=True)

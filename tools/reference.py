@@ -16,8 +16,8 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from pentanet.shapes import GPTConfig, LlamaConfig
-from pentanet.shapes.rope import LinearRope, Llama3Rope, YarnRope
+from pentanet.families import GPTConfig, LlamaConfig
+from pentanet.families.rope import LinearRope, Llama3Rope, YarnRope
 from pentanet.train import config
 from pentanet.train.config import TrainConfig
 

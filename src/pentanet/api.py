@@ -8,7 +8,6 @@ becomes a configuration with `load_config`, a packed directory becomes something
 """
 
 from pentanet.bench.run import bench
-from pentanet.bench.speed import speed, speed_settings
 from pentanet.bench.suites import suite
 from pentanet.data.cache import open_or_prepare
 from pentanet.data.prepare import prepare
@@ -16,19 +15,20 @@ from pentanet.doctor import doctor
 from pentanet.evaluate.choices import evaluate_choices, read_questions
 from pentanet.evaluate.perplexity import evaluate
 from pentanet.evaluate.sliding import evaluate_text, read_text
+from pentanet.finetune.run import finetune
+from pentanet.format.inspect import inspect
 from pentanet.integrations.gguf.export import export_gguf
-from pentanet.integrations.imports import import_model
-from pentanet.pack.checkpoint import pack
-from pentanet.pack.inspect import inspect
-from pentanet.pack.plan import plan
+from pentanet.integrations.import_quantized import import_model
 from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
-from pentanet.ptq.finetune import finetune
-from pentanet.ptq.open import open_source
 from pentanet.ptq.run import quantize
 from pentanet.report import report
 from pentanet.runtime.generate import generate
 from pentanet.runtime.load import load
 from pentanet.runtime.sampling import Sampling
+from pentanet.sources.open import open_source
+from pentanet.speed import speed, speed_settings
+from pentanet.train.pack import pack
+from pentanet.train.plan import plan
 from pentanet.train.presets import load_config
 from pentanet.train.run import train
 

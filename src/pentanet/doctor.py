@@ -97,7 +97,7 @@ def _try(name: str, run: Callable[[], str]) -> Check:
 def _layouts() -> str:
     import numpy as np
 
-    from pentanet.pack.layouts import LAYOUTS
+    from pentanet.format.layouts import LAYOUTS
 
     count = 0
     for layout in LAYOUTS.values():
@@ -128,10 +128,10 @@ def _road() -> str:
     """Text to tokens to model to packed directory to loss, with a network of a few hundred weights."""
     from pentanet.data.prepare import prepare
     from pentanet.evaluate.perplexity import evaluate
-    from pentanet.pack.checkpoint import pack
+    from pentanet.families import LlamaConfig
     from pentanet.runtime.load import load
-    from pentanet.shapes import LlamaConfig
     from pentanet.train.config import TrainConfig
+    from pentanet.train.pack import pack
     from pentanet.train.run import train
 
     with tempfile.TemporaryDirectory() as name:
@@ -148,7 +148,7 @@ def _road() -> str:
 
 
 def _engine_in_use() -> str:
-    from pentanet.runtime import native
+    from pentanet.kernels import native
 
     if not native.available():
         return f"torch (the native engine was not compiled: {native.why_missing()})"
@@ -159,7 +159,7 @@ def _engine_in_use() -> str:
 
 
 def _instruction_sets() -> tuple[str, ...]:
-    from pentanet.runtime import native
+    from pentanet.kernels import native
 
     if not native.available():
         return ()
@@ -172,8 +172,8 @@ def _engine() -> str:
     """Sums of the native engine against those of numpy, in every layout."""
     import numpy as np
 
-    from pentanet.pack.layouts import LAYOUTS
-    from pentanet.runtime import native
+    from pentanet.format.layouts import LAYOUTS
+    from pentanet.kernels import native
 
     if not native.available():
         return "not compiled; packed models run with torch"

@@ -8,11 +8,11 @@ from pentanet.bench import plans
 from pentanet.bench.run import arm_config
 from pentanet.bench.suites import SUITES, suite
 from pentanet.errors import UnknownNameError
-from pentanet.models import build
+from pentanet.families.build import build
 from pentanet.nn import Trainable, count_parameters, method_modules
-from pentanet.pack.checkpoint import export_tensors
 from pentanet.quant import METHODS
 from pentanet.train.loop import new_network
+from pentanet.train.pack import export_tensors
 from pentanet.train.presets import load_config, preset_names
 
 

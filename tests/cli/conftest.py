@@ -20,9 +20,9 @@ from safetensors.torch import save_file
 from pentanet.cli import main
 from pentanet.config import to_toml
 from pentanet.data.dataset import Dataset
-from pentanet.pack.checkpoint import pack
-from pentanet.shapes import config_from_hub
-from pentanet.shapes.places import hub_shapes
+from pentanet.families import config_from_hub
+from pentanet.families.tensor_table import hub_shapes
+from pentanet.train.pack import pack
 from pentanet.train.run import train
 
 

@@ -18,9 +18,9 @@ from pentanet.data.prepare import prepare
 from pentanet.errors import DataError, TokenizerMismatchError
 from pentanet.evaluate.perplexity import evaluate, text_of
 from pentanet.machine import multiplies_bfloat16
-from pentanet.pack.checkpoint import pack
 from pentanet.runtime.load import Runtime, load
 from pentanet.train.config import TrainConfig
+from pentanet.train.pack import pack
 from pentanet.train.run import train
 
 

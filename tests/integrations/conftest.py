@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from pentanet.data.tokenizer import train_bpe
-from pentanet.models import build
+from pentanet.families import LlamaConfig
+from pentanet.families.build import build
+from pentanet.format.model_dir import write_model
+from pentanet.format.tensors import Coded
 from pentanet.nn import Trainable
-from pentanet.pack.checkpoint import export_tensors
-from pentanet.pack.model_dir import write_model
-from pentanet.pack.tensors import Coded
-from pentanet.shapes import LlamaConfig
+from pentanet.train.pack import export_tensors
 
 TEXT = ["the cat sat on the mat", "all day long it sang, and nobody listened to its 42 songs"]
 SIZES: dict[str, Any] = {"layers": 2, "width": 256, "heads": 4, "kv_heads": 2, "hidden": 512, "context": 64}

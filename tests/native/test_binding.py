@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from pentanet.errors import CodeError, EngineError
+from pentanet.format.layouts import LAYOUTS, Layout
 from pentanet.grid import GRIDS
-from pentanet.pack.layouts import LAYOUTS, Layout
-from pentanet.runtime import native
+from pentanet.kernels import native
 
 native_module = pytest.importorskip("pentanet._native", reason="the engine was not compiled")
 ISAS = native_module.supported_isas()

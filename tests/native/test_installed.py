@@ -13,7 +13,7 @@ import pytest
 from pentanet.cli import main
 from pentanet.doctor import doctor
 from pentanet.errors import EngineError
-from pentanet.runtime import native
+from pentanet.kernels import native
 
 NATIVE = Path(__file__).parents[2] / "native"
 needs_compiler = pytest.mark.skipif(shutil.which("c++") is None or shutil.which("cmake") is None, reason="no compiler")

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from pentanet.codes import Codes
-from pentanet.models import build
+from pentanet.families import GPTConfig, LlamaConfig
+from pentanet.families.build import build
 from pentanet.nn import (
     QuantEmbedding,
     QuantLinear,
@@ -20,7 +21,6 @@ from pentanet.nn import (
     together,
 )
 from pentanet.quant import Quantizer, quantizer
-from pentanet.shapes import GPTConfig, LlamaConfig
 
 
 class Doubling(Quantizer):

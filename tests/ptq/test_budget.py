@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from pentanet.errors import ConfigError
+from pentanet.format.model_dir import open_model
 from pentanet.grid import grid
-from pentanet.pack.model_dir import open_model
 from pentanet.ptq import run
 from pentanet.ptq.budget import CANDIDATES, allocate, stored_bits
 from pentanet.ptq.calibrate import windows_of
 from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.open import open_source
 from pentanet.ptq.rtn import round_to_nearest
 from pentanet.quant.granularity import group
 from pentanet.runtime.load import load
+from pentanet.sources.open import open_source
 
 IDS = torch.randint(0, 270, (400,), generator=torch.Generator().manual_seed(0)).tolist()
 

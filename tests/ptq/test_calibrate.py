@@ -9,17 +9,17 @@ import torch
 from safetensors.torch import save_file
 
 from pentanet.errors import ConfigError, DataError, TextTooShortError, TokenizerMismatchError
+from pentanet.families.tensor_table import linear_names
 from pentanet.grid import PENTANARY
 from pentanet.ptq import run
 from pentanet.ptq.calibrate import Calibration, windows_of
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.gptq import damped
-from pentanet.ptq.matrix import corrected, quantize_matrix
-from pentanet.ptq.network import load_float
-from pentanet.ptq.open import open_source
+from pentanet.ptq.quantize_matrix import corrected, quantize_matrix
 from pentanet.ptq.workers import Workers
 from pentanet.runtime.load import load
-from pentanet.shapes.places import linear_names
+from pentanet.sources.float_network import load_float
+from pentanet.sources.open import open_source
 
 IDS = torch.randint(0, 270, (6, 24), generator=torch.Generator().manual_seed(0))
 

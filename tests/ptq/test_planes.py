@@ -10,19 +10,19 @@ import torch
 
 from pentanet.codes import Codes
 from pentanet.errors import ConfigError, ExportError, ModelConfigError
+from pentanet.format.inspect import inspect
+from pentanet.format.model_dir import open_model
+from pentanet.gguf.names import architecture
 from pentanet.grid import TERNARY
-from pentanet.integrations.gguf.network import architecture
-from pentanet.pack.inspect import inspect
-from pentanet.pack.model_dir import open_model
+from pentanet.kernels import native
 from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.open import open_source
 from pentanet.ptq.planes import _combinations, trit_planes
 from pentanet.quant.granularity import group
-from pentanet.runtime import native
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.load import load
 from pentanet.runtime.open import open_config
+from pentanet.sources.open import open_source
 
 NAME = "model.layers.0.mlp.up_proj.weight"
 

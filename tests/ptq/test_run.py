@@ -15,18 +15,18 @@ import pytest
 import torch
 
 from pentanet.errors import ConfigError, UnknownNameError, WriteError
-from pentanet.pack import container
-from pentanet.pack.model_dir import open_model
-from pentanet.pack.tensors import CodedSpec
+from pentanet.families.tensor_table import linear_names
+from pentanet.format import container
+from pentanet.format.model_dir import open_model
+from pentanet.format.tensors import CodedSpec
+from pentanet.kernels import native
 from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.network import load_float
-from pentanet.ptq.open import open_source
-from pentanet.runtime import native
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.engine_network import as_runtime
 from pentanet.runtime.load import load
-from pentanet.shapes.places import linear_names
+from pentanet.sources.float_network import load_float
+from pentanet.sources.open import open_source
 
 IDS = torch.arange(40).reshape(1, 40)
 
@@ -155,8 +155,8 @@ WRITE = """
 import json, sys, torch
 from pathlib import Path
 from safetensors.torch import save_file
-from pentanet.shapes import config_from_hub
-from pentanet.shapes.places import hub_shapes
+from pentanet.families import config_from_hub
+from pentanet.families.tensor_table import hub_shapes
 folder, config = Path(sys.argv[1]), json.loads(sys.argv[2])
 where = {}
 for i, (name, shape) in enumerate(hub_shapes(config_from_hub(config), config["vocab_size"]).items()):
@@ -170,9 +170,9 @@ import resource, sys
 from pathlib import Path
 import torch
 from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.network import load_float
+from pentanet.sources.float_network import load_float
 from pentanet.ptq.run import quantize
-from pentanet.ptq.open import open_source
+from pentanet.sources.open import open_source
 torch.set_num_threads(1)
 source = open_source(Path(sys.argv[1]))
 lines = dict(line.split(":") for line in open("/proc/self/status"))

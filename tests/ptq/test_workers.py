@@ -12,8 +12,8 @@ from pentanet.errors import ConfigError
 from pentanet.ptq import run
 from pentanet.ptq.calibrate import windows_of
 from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.open import open_source
 from pentanet.ptq.workers import BESIDE, Workers
+from pentanet.sources.open import open_source
 
 IDS = torch.randint(0, 270, (400,), generator=torch.Generator().manual_seed(0)).tolist()
 

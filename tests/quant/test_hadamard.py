@@ -8,7 +8,7 @@ import torch
 
 from pentanet.codes import Codes
 from pentanet.grid import PENTANARY
-from pentanet.nn.activations import Hadamard
+from pentanet.nn.input_rounding import Hadamard
 from pentanet.quant import ROW, UniformQuantizer, quantizer
 from pentanet.quant.hadamard import RotatedQuantizer, block_size, rotate, signs
 from pentanet.quant.scales import rms_optimal

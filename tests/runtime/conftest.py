@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pentanet.data.dataset import Dataset
-from pentanet.pack.checkpoint import pack
 from pentanet.train.config import TrainConfig
+from pentanet.train.pack import pack
 from pentanet.train.run import train
 
 

@@ -19,13 +19,14 @@ from tokenizers import models as tokenizer_models
 from torch import Tensor
 
 from pentanet.errors import CodeError, ConfigError, EngineError, UnknownNameError, UnsupportedModelError
-from pentanet.extras import ACTIVATIONS, LowRank, RoundingChoice
-from pentanet.models import build
+from pentanet.families import GPTConfig, LlamaConfig, ModelConfig
+from pentanet.families.build import build
+from pentanet.families.rope import LinearRope, Llama3Rope, YarnRope
+from pentanet.format.model_dir import open_model, write_model
+from pentanet.kernels import native
+from pentanet.linear_options import ACTIVATIONS, LowRank, RoundingChoice
 from pentanet.nn import Trainable, quantized_modules
-from pentanet.pack.checkpoint import export_tensors
-from pentanet.pack.model_dir import open_model, write_model
 from pentanet.quant.methods.tequila import TequilaQuantizer
-from pentanet.runtime import native
 from pentanet.runtime.engine import CACHES, CacheType, Engine
 from pentanet.runtime.engine_network import EngineNetwork, as_runtime
 from pentanet.runtime.generate import generate as stream
@@ -33,8 +34,7 @@ from pentanet.runtime.load import Runtime, load
 from pentanet.runtime.modules import Coded, PackedLinear
 from pentanet.runtime.predictor import open_predictor
 from pentanet.runtime.sampling import Sampling
-from pentanet.shapes import GPTConfig, LlamaConfig, ModelConfig
-from pentanet.shapes.rope import LinearRope, Llama3Rope, YarnRope
+from pentanet.train.pack import export_tensors
 
 pytest.importorskip("pentanet._native", reason="the engine was not compiled")
 

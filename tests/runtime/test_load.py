@@ -26,8 +26,8 @@ from pentanet.errors import (
     TruncatedFileError,
     UnexpectedTensorError,
 )
-from pentanet.pack.model_dir import open_model, write_model
-from pentanet.pack.tensors import Coded, CodedSpec, Plain, Tensor
+from pentanet.format.model_dir import open_model, write_model
+from pentanet.format.tensors import Coded, CodedSpec, Plain, Tensor
 from pentanet.runtime.load import load
 
 Copy = Callable[[str], Path]

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from pentanet.codes import Codes
+from pentanet.format.model_dir import open_model, write_model
+from pentanet.format.tensors import Coded as CodedTensor
+from pentanet.format.tensors import Plain as PlainTensor
 from pentanet.grid import PENTANARY
-from pentanet.pack.model_dir import open_model, write_model
-from pentanet.pack.tensors import Coded as CodedTensor
-from pentanet.pack.tensors import Plain as PlainTensor
 from pentanet.runtime.load import load
 from pentanet.runtime.modules import Coded, Packed, PackedEmbedding, PackedLinear, PackedMatrix, Plain
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from pentanet.config import from_tree, to_toml, to_tree
 from pentanet.errors import ConfigError
+from pentanet.families import GPTConfig, LlamaConfig
 from pentanet.nn import STORAGES
 from pentanet.quant import METHODS
-from pentanet.shapes import GPTConfig, LlamaConfig
 from pentanet.train.config import TrainConfig, WeightConfig
 from pentanet.train.presets import load_config
 

@@ -13,10 +13,10 @@ import torch
 
 from pentanet.codes import Codes
 from pentanet.data.dataset import Dataset
+from pentanet.families import LlamaConfig
+from pentanet.families.build import Network, build
 from pentanet.grid import BINARY, PENTANARY, TERNARY, Grid
-from pentanet.models import Network, build
 from pentanet.nn import Trainable, method_modules
-from pentanet.shapes import LlamaConfig
 from pentanet.train import diagnostics
 from pentanet.train.checkpoint import load
 from pentanet.train.config import TrainConfig

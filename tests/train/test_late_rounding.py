@@ -12,7 +12,7 @@ import torch
 from pentanet.data.dataset import Dataset
 from pentanet.errors import ConfigError
 from pentanet.nn import method_modules
-from pentanet.quant.late import LateQuantizer
+from pentanet.quant.late_rounding import LateQuantizer
 from pentanet.quant.uniform import LearnedStepQuantizer
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import Loop, Progress

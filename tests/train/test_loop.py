@@ -17,12 +17,12 @@ from pentanet.data.batches import RandomWindows
 from pentanet.data.dataset import Dataset
 from pentanet.errors import ConfigError, NonFiniteLossError, TextTooShortError
 from pentanet.machine import multiplies_bfloat16
-from pentanet.models.loss import mean_loss, validation_batches
 from pentanet.nn import quantized_modules
 from pentanet.quant import METHODS
 from pentanet.train.checkpoint import load
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import Loop, Progress, new_network, resolve_device, resolve_precision
+from pentanet.train.loss import mean_loss, validation_batches
 from pentanet.train.schedule import rate
 from pentanet.train.signals import StopRequest
 
@@ -64,7 +64,7 @@ def test_a_seed_has_one_sequence_of_batches_for_every_method(
         return network(x).float().flatten(0, 1).square().mean(-1)
 
     monkeypatch.setattr("pentanet.train.loop.token_losses", spy)
-    monkeypatch.setattr("pentanet.models.loss.token_losses", spy)
+    monkeypatch.setattr("pentanet.train.loss.token_losses", spy)
 
     def batches(name: str, *pairs: str) -> list[bytes]:
         seen.clear()
@@ -152,7 +152,7 @@ def test_the_flip_rate_is_that_of_one_step(configure: Configure, tiny: Dataset, 
 def test_eval_tokens_shortens_validations_and_not_the_result(
     configure: Configure, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pentanet.models.loss.EVALUATION_TOKENS", 128)
+    monkeypatch.setattr("pentanet.train.loss.EVALUATION_TOKENS", 128)
     loop = run(configure("llama", "steps=1", "eval_tokens=100"), tiny, tmp_path)
     windows = list(validation_batches(tiny, "valid", 16))
     assert len(windows) > 2
@@ -163,7 +163,7 @@ def test_eval_tokens_shortens_validations_and_not_the_result(
 def test_result_tokens_shortens_the_result(
     configure: Configure, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pentanet.models.loss.EVALUATION_TOKENS", 128)
+    monkeypatch.setattr("pentanet.train.loss.EVALUATION_TOKENS", 128)
     loop = run(configure("llama", "steps=1", "result_tokens=200"), tiny, tmp_path)
     windows = list(validation_batches(tiny, "valid", 16))
     assert loop.full_loss() == mean_loss(loop.network, windows[:2], loop.device, "float32")[0]

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from pentanet.models import Network, build
+from pentanet.families import GPTConfig, LlamaConfig, ModelConfig
+from pentanet.families.build import Network, build
 from pentanet.nn import Trainable
-from pentanet.shapes import GPTConfig, LlamaConfig, ModelConfig
 from pentanet.train.config import OptimizerConfig, ScheduleConfig
 from pentanet.train.optimizers import Optimizer
 

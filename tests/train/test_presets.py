@@ -8,8 +8,8 @@ import pytest
 
 from pentanet.config import to_toml
 from pentanet.errors import ConfigError, MissingFileError, UnknownKeyError, UnknownNameError
+from pentanet.families import GPTConfig, LlamaConfig
 from pentanet.quant import METHODS
-from pentanet.shapes import GPTConfig, LlamaConfig
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import new_network
 from pentanet.train.presets import load_config, preset_names

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pentanet.models import Network, build
+from pentanet.families import LlamaConfig
+from pentanet.families.build import Network, build
 from pentanet.nn import Trainable, method_modules
-from pentanet.shapes import LlamaConfig
 from pentanet.train import watch
 
 

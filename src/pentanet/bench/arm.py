@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pentanet.pack.inspect import Inspection
-from pentanet.pack.layouts import layout
+from pentanet.format.inspect import Inspection
+from pentanet.format.layouts import layout
 from pentanet.train.config import TrainConfig
 
 RESULT, MODEL = "result.json", "model"
@@ -100,8 +100,8 @@ def _run(job: Job, channel: Channel) -> dict[str, Any]:
     from pentanet.atomic import write_file
     from pentanet.data.dataset import Dataset
     from pentanet.evaluate.perplexity import evaluate
-    from pentanet.pack.checkpoint import pack
     from pentanet.runtime.load import load
+    from pentanet.train.pack import pack
     from pentanet.train.run import train
 
     dataset = Dataset.open(job.dataset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pentanet.pack.layouts import default_layout, layout
+from pentanet.format.layouts import default_layout, layout
 from pentanet.quant import method
 
 PLAIN_BITS = 16.0  # full precision is stored in bfloat16

@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
-from pentanet.models.loss import autocast, token_losses
 from pentanet.nn import set_progress
 from pentanet.quant import method
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import new_network, resolve_precision
+from pentanet.train.loss import autocast, token_losses
 from pentanet.train.optimizers import Optimizer
 
 BASE = "full-precision"

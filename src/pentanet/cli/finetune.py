@@ -68,10 +68,10 @@ def finetune(
 
     from pentanet.cli import console
     from pentanet.data.files import read_lines
+    from pentanet.finetune.run import finetune as run
     from pentanet.machine import multiplies_bfloat16
     from pentanet.ptq.config import FinetuneConfig
-    from pentanet.ptq.finetune import finetune as run
-    from pentanet.ptq.open import open_source
+    from pentanet.sources.open import open_source
 
     if threads:
         torch.set_num_threads(threads)

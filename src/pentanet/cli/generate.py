@@ -65,7 +65,7 @@ def generate(
         Print prompt, text and speed as JSON instead of streaming.
     """
     from pentanet.cli import console
-    from pentanet.runtime import native
+    from pentanet.kernels import native
     from pentanet.runtime.generate import generate as stream
     from pentanet.runtime.predictor import open_predictor
     from pentanet.runtime.sampling import Sampling

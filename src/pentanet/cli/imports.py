@@ -29,7 +29,7 @@ def import_model(
     """
     from pentanet.cli import console
     from pentanet.cli.inspect import show
-    from pentanet.integrations.imports import import_model as read
+    from pentanet.integrations.import_quantized import import_model as read
 
     found = read(source, out, overwrite=overwrite)
     if json:

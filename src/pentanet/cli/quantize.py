@@ -96,8 +96,8 @@ def quantize(
     from pentanet.machine import usable_cores
     from pentanet.ptq.calibrate import read_windows
     from pentanet.ptq.config import CALIBRATED, QuantizeConfig
-    from pentanet.ptq.open import open_source
     from pentanet.ptq.run import quantize as run
+    from pentanet.sources.open import open_source
 
     if threads:
         torch.set_num_threads(threads)
@@ -155,8 +155,8 @@ class _Measure:
     def both(self, source: Any, out: Path) -> dict[str, float | None]:
         """Of the source, and of what was made of it; None without a text."""
         from pentanet.cli import console
-        from pentanet.ptq.network import load_float
         from pentanet.runtime.load import load
+        from pentanet.sources.float_network import load_float
 
         if self._text is None:
             return {"perplexity_before": None, "perplexity_after": None}

@@ -45,10 +45,10 @@ def speed(
     json
         Print the summary as JSON.
     """
-    from pentanet.bench.speed import Progress, speed_settings
-    from pentanet.bench.speed import speed as measure
     from pentanet.cli import console
     from pentanet.report.speed import save
+    from pentanet.speed import Progress, speed_settings
+    from pentanet.speed import speed as measure
 
     settings = speed_settings(
         threads=threads or (),

@@ -65,7 +65,7 @@ def train(
     short = short_overrides(method=method, source=data, steps=steps or 0, seed=-1 if seed is None else seed)
     config = load_config(preset, short + (settings or []))
     if dry_run:
-        from pentanet.pack.plan import plan
+        from pentanet.train.plan import plan
 
         result: dict[str, Any] = plan(config).to_dict()
     else:

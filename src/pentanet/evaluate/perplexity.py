@@ -14,8 +14,8 @@ from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import Eos
 from pentanet.errors import DataError
 from pentanet.machine import multiplies_bfloat16
-from pentanet.models.loss import Precision, mean_loss, validation_batches
 from pentanet.runtime.load import Runtime
+from pentanet.train.loss import Precision, mean_loss, validation_batches
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

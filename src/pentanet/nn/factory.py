@@ -10,13 +10,13 @@ from typing import Protocol
 
 from torch import nn
 
-from pentanet.extras import Activations, LowRank
-from pentanet.nn.activations import input_quantizer
+from pentanet.linear_options import Activations, LowRank
+from pentanet.nn.input_rounding import input_quantizer
 from pentanet.nn.low_rank import low_rank_path
 from pentanet.nn.modules import QuantEmbedding, QuantLinear
 from pentanet.nn.storage import storage_quantizer
 from pentanet.quant import Quantizer
-from pentanet.quant.late import LateQuantizer
+from pentanet.quant.late_rounding import LateQuantizer
 from pentanet.quant.uniform import Cast
 
 
@@ -38,7 +38,7 @@ class Trainable:
         activations: how the linears round their inputs.  As in the native engine, int8 rounds in front of every matrix
             that is stored as codes, the head too; learned steps stand before the linears of the blocks alone.
         low_rank: the path beside the linears of the blocks.
-        start: share of the training before the method begins to round, see `pentanet.quant.late`.
+        start: share of the training before the method begins to round, see `pentanet.quant.late_rounding`.
         anneal: share of the training in which it moves there.
     """
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pentanet.extras import LowRank, low_rank_of
+from pentanet.linear_options import LowRank, low_rank_of
 from pentanet.quant.gradients import replace
 
 GATE, GATE_RATE, PULL, FREEZE = 0.1, 0.1, 1e-4, 0.25

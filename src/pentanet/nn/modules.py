@@ -49,8 +49,8 @@ class QuantLinear(_Quantized):
 
     Attributes:
         bias: [rows], of networks that were trained with one; or None.
-        inputs: rounds x first, see `pentanet.nn.activations`; None leaves it alone.  One without a state of its own is
-            shared with other linears: see `together`.
+        inputs: rounds x first, see `pentanet.nn.input_rounding`; None leaves it alone.  Stateless rounders are shared
+            between linears with the same input, so that the input is rounded once: see `together`.
         low_rank: adds its own product of x, not rounded, see `pentanet.nn.low_rank`; or None.
     """
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 from torch import Tensor
 
 from pentanet.errors import ConfigError
+from pentanet.families.tensor_table import bias_of
 from pentanet.grid import grid
 from pentanet.ptq.budget import CANDIDATES, allocate, stored_bits
 from pentanet.ptq.calibrate import Calibration, Moments
 from pentanet.ptq.config import CALIBRATED, QuantizeConfig
-from pentanet.ptq.matrix import quantize_matrix
-from pentanet.ptq.source import Source
+from pentanet.ptq.quantize_matrix import quantize_matrix
 from pentanet.ptq.store import rounding_errors
-from pentanet.ptq.work import Progress, Work
+from pentanet.ptq.unfinished import Progress, Work
 from pentanet.ptq.workers import Workers
-from pentanet.shapes.places import bias_of
+from pentanet.sources.source import Source
 
 
 def choose_grids(

@@ -12,9 +12,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pentanet import grid as grids
-from pentanet.pack import layouts
-from pentanet.pack.header import ALIGNMENT
-from pentanet.pack.tensors import CodedSpec
+from pentanet.format import layouts
+from pentanet.format.header import ALIGNMENT
+from pentanet.format.tensors import CodedSpec
 from pentanet.quant.granularity import Granularity
 
 CANDIDATES = ("ternary", "pentanary", "int4", "int8")

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from pentanet.data.files import read_lines
 from pentanet.errors import ConfigError, DataError, TextTooShortError
 from pentanet.machine import multiplies_bfloat16
-from pentanet.models.loss import Precision, autocast
 from pentanet.nn import QuantLinear
-from pentanet.ptq.source import Source
-from pentanet.ptq.walk import ADDED, walk
+from pentanet.ptq.blocks import ADDED, walk
 from pentanet.ptq.workers import Workers
+from pentanet.sources.source import Source
+from pentanet.train.loss import Precision, autocast
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,23 +18,23 @@ from torch import Tensor
 
 from pentanet import __version__
 from pentanet.errors import ConfigError
+from pentanet.families.tensor_table import bias_of, hub_shapes, linear_names
+from pentanet.format import layouts
+from pentanet.format.card import model_card
+from pentanet.format.inspect import inspect
+from pentanet.format.model_dir import check_target, write_model
+from pentanet.format.packed_model import TOKENIZER
+from pentanet.format.tensors import Coded
 from pentanet.grid import grid
-from pentanet.pack import layouts
-from pentanet.pack.card import model_card
-from pentanet.pack.inspect import inspect
-from pentanet.pack.model_dir import check_target, write_model
-from pentanet.pack.packed_model import TOKENIZER
-from pentanet.pack.tensors import Coded
 from pentanet.ptq.allot import choose_grids
 from pentanet.ptq.calibrate import Calibration, Moments
 from pentanet.ptq.config import CALIBRATED, QuantizeConfig
-from pentanet.ptq.matrix import quantize_matrix
-from pentanet.ptq.rotate import RotatedSource
-from pentanet.ptq.source import Source
+from pentanet.ptq.quantize_matrix import quantize_matrix
 from pentanet.ptq.store import biased, squared, store
-from pentanet.ptq.work import Progress, Work
+from pentanet.ptq.unfinished import Progress, Work
 from pentanet.ptq.workers import Workers
-from pentanet.shapes.places import bias_of, hub_shapes, linear_names
+from pentanet.sources.rotated import RotatedSource
+from pentanet.sources.source import Source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

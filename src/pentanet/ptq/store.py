@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from pentanet.codes import Codes
+from pentanet.families.tensor_table import bias_of
+from pentanet.format import layouts
+from pentanet.format.tensors import Coded, Plain
 from pentanet.grid import GRIDS, NONARY, Grid, grid
-from pentanet.pack import layouts
-from pentanet.pack.tensors import Coded, Plain
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.planes import trit_planes
 from pentanet.ptq.rtn import round_to_nearest
-from pentanet.ptq.source import Source
 from pentanet.quant.granularity import ROW
-from pentanet.shapes.places import bias_of
+from pentanet.sources.source import Source
 
 BLOCK_WEIGHTS = 1 << 18  # of a matrix are worked on at a time: a few passes stay in the cache
 POSITIONS = ".wpe.weight"  # learned ones are added as they are, and never coded

@@ -104,7 +104,7 @@ def _transformed(weight: Tensor) -> Tensor:
 class RotatedQuantizer(UniformQuantizer):
     """`UniformQuantizer` of W H: what the forward pass uses and the file holds is rotated, and so must be its inputs.
 
-    `pentanet.nn.activations` does that to them ("hadamard").  An embedding or a head under the method is rotated
+    `pentanet.nn.input_rounding` does that to them ("hadamard").  An embedding or a head under the method is rotated
     without them, which is the method without a rotation from other initial weights.
     """
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pentanet.errors import ConfigError
-from pentanet.extras import Activations, LowRank
 from pentanet.grid import Grid
+from pentanet.linear_options import Activations, LowRank
 from pentanet.quant.base import Quantizer
 from pentanet.quant.granularity import Granularity
 

@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from pentanet.errors import ConfigError, EngineError, UnknownNameError, UnsupportedModelError
-from pentanet.extras import ROUNDINGS, Rounding, RoundingChoice
+from pentanet.families import ModelConfig
+from pentanet.format.packed_model import PackedModel
+from pentanet.kernels import native
+from pentanet.linear_options import ROUNDINGS, Rounding, RoundingChoice
 from pentanet.machine import usable_cores
-from pentanet.pack.packed_model import PackedModel
-from pentanet.runtime import native
-from pentanet.runtime.assemble import assemble
 from pentanet.runtime.batch import stream_batch
 from pentanet.runtime.generate import generate as stream
+from pentanet.runtime.native_model import assemble
 from pentanet.runtime.open import open_config, read_tokenizer
 from pentanet.runtime.sampling import Sampling
-from pentanet.shapes import ModelConfig
 
 if TYPE_CHECKING:
     from pentanet._native import Model, Session

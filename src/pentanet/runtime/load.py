@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from pentanet.errors import UnknownNameError, UnsupportedModelError
-from pentanet.extras import ROUNDINGS, RoundingChoice
-from pentanet.models import Network, build
-from pentanet.pack.packed_model import PackedModel
+from pentanet.families.build import Network, build
+from pentanet.format.packed_model import PackedModel
+from pentanet.linear_options import ROUNDINGS, RoundingChoice
 from pentanet.runtime.modules import Packed, PackedMatrix
 from pentanet.runtime.open import open_config, read_tokenizer
 
@@ -54,7 +54,7 @@ def load(path: Path, *, verify: bool = True, activations: RoundingChoice = "auto
 
     Raises:
         UnknownNameError, UnsupportedModelError: another name of a rounding; training rounded or rotated otherwise.
-        FormatError: a rule of the format is broken: see `pentanet.pack.model_dir.open_model`.
+        FormatError: a rule of the format is broken: see `pentanet.format.model_dir.open_model`.
         ModelConfigError: a network that this release does not know.
         TokenizerMismatchError: the tokenizer has more tokens than the model.
     """

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pentanet.extras import Activations, LowRank, RoundingChoice
-from pentanet.nn.activations import Int8, input_quantizer
+from pentanet.format.packed_model import PackedModel
+from pentanet.format.tensors import CodedSpec
+from pentanet.linear_options import Activations, LowRank, RoundingChoice
+from pentanet.nn.input_rounding import Int8, input_quantizer
 from pentanet.nn.low_rank import low_rank_path
-from pentanet.pack.packed_model import PackedModel
-from pentanet.pack.tensors import CodedSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,11 +16,11 @@ from pentanet.errors import (
     TokenizerMismatchError,
     UnexpectedTensorError,
 )
-from pentanet.pack.model_dir import open_model
-from pentanet.pack.packed_model import PackedModel
-from pentanet.pack.tensors import CodedSpec, PlainSpec
-from pentanet.shapes import ModelConfig, config_from_hub
-from pentanet.shapes.places import Place, places
+from pentanet.families import ModelConfig, config_from_hub
+from pentanet.families.tensor_table import Place, places
+from pentanet.format.model_dir import open_model
+from pentanet.format.packed_model import PackedModel
+from pentanet.format.tensors import CodedSpec, PlainSpec
 
 MAX_CONTEXT = 1 << 20
 
@@ -29,7 +29,7 @@ def open_config(path: Path, *, verify: bool = True) -> tuple[PackedModel, ModelC
     """Open a model directory; the sizes of its network, which its tensors are known to fit, and of its vocabulary.
 
     Raises:
-        FormatError: a rule of the format is broken: see `pentanet.pack.model_dir.open_model`.
+        FormatError: a rule of the format is broken: see `pentanet.format.model_dir.open_model`.
         ModelConfigError: a network that this release does not know.
     """
     packed = open_model(path, verify=verify)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pentanet.errors import UnsupportedModelError
-from pentanet.extras import RoundingChoice
-from pentanet.runtime import native
+from pentanet.kernels import native
+from pentanet.linear_options import RoundingChoice
 from pentanet.runtime.engine import CacheType, Engine
 
 if TYPE_CHECKING:

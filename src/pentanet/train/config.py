@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pentanet.errors import ConfigError
-from pentanet.extras import Activations
+from pentanet.families import LlamaConfig, TrainedConfig
+from pentanet.linear_options import Activations
 from pentanet.nn import Storage
 from pentanet.quant import method
-from pentanet.shapes import LlamaConfig, TrainedConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

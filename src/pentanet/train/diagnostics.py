@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from pentanet.codes import Codes
 from pentanet.data.dataset import Dataset
-from pentanet.models import Network
-from pentanet.models.loss import Precision, autocast
+from pentanet.families.build import Network
 from pentanet.nn import method_modules
+from pentanet.train.loss import Precision, autocast
 
 DEAD_AFTER = 3
 """Validations in a row at level 0 after which a weight counts as dead."""

@@ -15,14 +15,14 @@ import torch
 from pentanet.data.batches import EpochWindows, RandomWindows
 from pentanet.data.dataset import Dataset
 from pentanet.errors import ConfigError, NonFiniteLossError
+from pentanet.families.build import Network, build
 from pentanet.machine import multiplies_bfloat16
-from pentanet.models import Network, build
-from pentanet.models.loss import Precision, autocast, mean_loss, token_losses, validation_batches
 from pentanet.nn import Trainable, initialize_quantizers, method_modules, set_progress
 from pentanet.quant import method
 from pentanet.train import diagnostics, watch
 from pentanet.train.checkpoint import CheckpointStore
 from pentanet.train.config import TrainConfig
+from pentanet.train.loss import Precision, autocast, mean_loss, token_losses, validation_batches
 from pentanet.train.metrics import MetricsLog
 from pentanet.train.optimizers import Optimizer
 from pentanet.train.signals import StopRequest

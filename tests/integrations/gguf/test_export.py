@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pentanet.errors import ExportError, WriteError
+from pentanet.format.model_dir import open_model
 from pentanet.integrations.gguf.export import export_gguf
-from pentanet.pack.model_dir import open_model
 
 gguf = pytest.importorskip("gguf")
 
@@ -112,7 +112,7 @@ def test_a_bias_goes_along_in_the_order_of_its_rows(make, tmp_path):
 
 
 def test_llama3_frequencies_are_divided_as_written(make, tmp_path):
-    from pentanet.shapes.rope import Llama3Rope
+    from pentanet.families.rope import Llama3Rope
 
     rope = Llama3Rope(factor=4.0, original_max_position_embeddings=32)
     export_gguf(make(rope=rope), tmp_path / "out.gguf")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from pentanet.families.rope import Llama3Rope
 from pentanet.integrations.gguf.export import export_gguf
 from pentanet.runtime.load import load
-from pentanet.shapes.rope import Llama3Rope
 
 pytestmark = pytest.mark.slow
 llama_cpp = pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed: extra 'llama'")

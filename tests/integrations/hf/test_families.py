@@ -12,18 +12,18 @@ from safetensors.torch import load_file, save_file
 
 from pentanet.data import tokenizer as tokenizers
 from pentanet.errors import MissingTensorError, ModelConfigError
+from pentanet.families.tensor_table import linear_names
+from pentanet.finetune.run import finetune
+from pentanet.format.model_dir import open_model, write_into
+from pentanet.format.tensors import Coded, CodedSpec, Plain
 from pentanet.integrations.gguf.export import export_gguf
-from pentanet.pack.model_dir import open_model, write_into
-from pentanet.pack.tensors import Coded, CodedSpec, Plain
+from pentanet.kernels import native
 from pentanet.ptq import run
 from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
-from pentanet.ptq.finetune import finetune
-from pentanet.ptq.network import load_float
-from pentanet.ptq.open import open_source
-from pentanet.runtime import native
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.load import load
-from pentanet.shapes.places import linear_names
+from pentanet.sources.float_network import load_float
+from pentanet.sources.open import open_source
 
 transformers = pytest.importorskip("transformers")
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from pentanet.errors import ConfigError, ModelConfigError, ScaleError, UnknownKeyError
-from pentanet.pack.model_dir import open_model
+from pentanet.format.model_dir import open_model
 from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
-from pentanet.ptq.open import open_source
 from pentanet.runtime.load import load
+from pentanet.sources.open import open_source
 
 transformers = pytest.importorskip("transformers")
 
@@ -212,7 +212,7 @@ import sys
 import pentanet
 assert not {"torch", "numpy", "transformers"} & set(sys.modules)
 import transformers
-assert not {"torch", "pentanet.pack"} & set(sys.modules)
+assert not {"torch", "pentanet.format"} & set(sys.modules)
 model = transformers.AutoModelForCausalLM.from_pretrained(sys.argv[1])
 print(type(model.model.layers[0].mlp.up_proj).__name__)
 """

@@ -13,8 +13,12 @@ import numpy as np
 
 from pentanet import __version__, atomic
 from pentanet.errors import WriteError
-from pentanet.integrations.gguf import package
-from pentanet.integrations.gguf.network import (
+from pentanet.families import LlamaConfig
+from pentanet.format.packed_model import PackedModel
+from pentanet.format.tensors import CodedSpec, to_bfloat16
+from pentanet.gguf import package
+from pentanet.gguf.choose_block import Stored, Ternary, store
+from pentanet.gguf.names import (
     architecture,
     describe,
     heads_to_permute,
@@ -22,12 +26,8 @@ from pentanet.integrations.gguf.network import (
     rope_factors,
     row_order,
 )
-from pentanet.integrations.gguf.tensors import Stored, Ternary, store
 from pentanet.integrations.gguf.tokenizer import write_tokenizer
-from pentanet.pack.packed_model import PackedModel
-from pentanet.pack.tensors import CodedSpec, to_bfloat16
 from pentanet.runtime.open import open_config, read_tokenizer
-from pentanet.shapes import LlamaConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +68,7 @@ def export_gguf(
     """Write a packed model as GGUF.
 
     Levels go over unchanged, into the smallest type that holds them; scales are rounded to float16, unless they are
-    float16 already.  See `pentanet.integrations.gguf.tensors`.
+    float16 already.  See `pentanet.gguf.choose_block`.
 
     Args:
         model: the directory.

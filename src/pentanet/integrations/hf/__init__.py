@@ -2,10 +2,10 @@
 
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
 
+from pentanet.format.model_dir import QUANT_METHOD
 from pentanet.integrations.hf.config import PentaNetConfig
 from pentanet.integrations.hf.modules import use_engine
 from pentanet.integrations.hf.quantizer import PentaNetQuantizer
-from pentanet.pack.model_dir import QUANT_METHOD
 
 __all__ = ["PentaNetConfig", "PentaNetQuantizer", "use_engine"]
 

@@ -7,9 +7,9 @@ from typing import Any
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from pentanet.errors import ConfigError, UnknownKeyError
-from pentanet.extras import Activations, LowRank
-from pentanet.pack.header import FORMAT_VERSION
-from pentanet.pack.model_dir import QUANT_METHOD
+from pentanet.format.header import FORMAT_VERSION
+from pentanet.format.model_dir import QUANT_METHOD
+from pentanet.linear_options import Activations, LowRank
 from pentanet.quant import method as find_method
 
 _WRITTEN = ("quant_method", "format_version")  # which config.json has too

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pentanet.codes import Codes
-from pentanet.extras import Activations, LowRank
+from pentanet.format import layouts
+from pentanet.format.tensors import CodedSpec, check_bias, check_scales
+from pentanet.linear_options import Activations, LowRank
 from pentanet.nn import QuantLinear
-from pentanet.nn.activations import Int8, input_quantizer
+from pentanet.nn.input_rounding import Int8, input_quantizer
 from pentanet.nn.low_rank import low_rank_path
-from pentanet.pack import layouts
-from pentanet.pack.tensors import CodedSpec, check_bias, check_scales
 from pentanet.quant import Quantizer
 from pentanet.runtime.modules import Coded
 
@@ -105,7 +105,7 @@ def use_engine(model: nn.Module, on: bool = True) -> int:
     Returns:
         How many it can do.
     """
-    importlib.import_module("pentanet.integrations.ops")  # registers the operator
+    importlib.import_module("pentanet.kernels.torch_ops")  # registers the operator
     count = 0
     for module in model.modules():
         if isinstance(module, PackedLinear) and module.spec.planes == 1 and module.low_rank is None:

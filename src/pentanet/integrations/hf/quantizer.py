@@ -12,12 +12,12 @@ from transformers.quantizers.base import HfQuantizer
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from pentanet.errors import ModelConfigError
+from pentanet.format import layouts
+from pentanet.format.tensors import Coded, CodedSpec, spec_from_json
 from pentanet.integrations.hf.config import PentaNetConfig
 from pentanet.integrations.hf.modules import LatentLinear, PackedEmbedding, PackedLinear, PackedWeight, TiedHead
 from pentanet.integrations.hf.save import save_pretrained
 from pentanet.nn import set_progress
-from pentanet.pack import layouts
-from pentanet.pack.tensors import Coded, CodedSpec, spec_from_json
 from pentanet.quant import quantizer
 
 

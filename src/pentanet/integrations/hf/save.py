@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from pentanet.errors import ModelConfigError
+from pentanet.format import layouts
+from pentanet.format.model_dir import write_into
+from pentanet.format.tensors import Coded, Plain, Tensor
 from pentanet.integrations.hf.config import PentaNetConfig
 from pentanet.integrations.hf.modules import LatentLinear, PackedWeight
-from pentanet.pack import layouts
-from pentanet.pack.model_dir import write_into
-from pentanet.pack.tensors import Coded, Plain, Tensor
 
 _GENERATION = "generation_config.json"
 

@@ -1,0 +1,1 @@
+"""The GPT of the PentaNet publication."""

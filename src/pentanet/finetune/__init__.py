@@ -1,0 +1,1 @@
+"""Distillation of an original model into its quantized copy."""

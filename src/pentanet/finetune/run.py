@@ -1,0 +1,127 @@
+"""Train a quantized model on a little text, so that it says again what its original says.
+
+The levels stay levels: each forward pass rounds latent weights, and the gradient passes through (LSQ, 1902.08153, for
+the scales too).  The loss is the cross-entropy between the predictions of the original and of the quantized model
+(knowledge distillation, 1503.02531, at temperature 1).  Embedding and head stay as they are; the norms learn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pentanet import __version__
+from pentanet.errors import ConfigError, NonFiniteLossError, TextTooShortError
+from pentanet.finetune.student import new_student, write_student
+from pentanet.finetune.tuning import Tuning
+from pentanet.format.model_dir import check_target, open_model
+from pentanet.format.packed_model import CONFIG, TENSORS
+from pentanet.ptq.config import FinetuneConfig
+from pentanet.ptq.unfinished import unfinished
+from pentanet.sources.float_network import load_float
+from pentanet.sources.source import Source
+from pentanet.train.checkpoint import CheckpointStore
+from pentanet.train.lock import lock
+from pentanet.train.loss import Precision
+from pentanet.train.run import Interrupted
+from pentanet.train.signals import stop_request
+
+Progress = Callable[[int, float, float], None]  # steps done, share of the work that is done, loss
+SAVE_SECONDS = 300.0  # between checkpoints: about what a lost process costs
+
+
+def finetune(
+    model: Path,
+    source: Source,
+    ids: list[int],
+    out: Path,
+    config: FinetuneConfig,
+    *,
+    precision: Precision = "float32",
+    overwrite: bool = False,
+    progress: Progress = lambda step, share, loss: None,
+    warn: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+) -> dict[str, Any]:
+    """Finetune a model directory of `quantize` and write another one, stored in the same way.
+
+    A run that was stopped goes on where it was, and gives the same file as one that was not: its state waits in
+    `OUT.unfinished`.
+
+    Args:
+        model: the quantized model.
+        source: its original.
+        ids: tokens of the text, at least one window.
+        out: the directory to make.
+        config: how long, and how fast.
+        precision: of the matrix products.
+        overwrite: replace a model directory that is there.
+        progress: told after each step.
+        warn: told about a damaged checkpoint.
+
+    Returns:
+        Settings, steps, first and last loss (means of a tenth of the steps), seconds of work.
+
+    Raises:
+        ShapeError: the original is of another model.
+        ConfigError: sums of ternary planes, which have no training here; a window that the model does not hold.
+        TextTooShortError: the text is shorter than one window.
+        NonFiniteLossError: the training went off; a lower rate helps.
+        WriteError: `out` is in use or holds the original, an unfinished run with other settings is there, or the disk
+            is full.
+        CheckpointError: another process works there, or its only checkpoint is damaged.
+        Interrupted: SIGTERM or Ctrl-C; the state is saved.
+    """
+    out = out.resolve()
+    if config.window > source.config.context:
+        raise ConfigError(f"--window {config.window}: the model reads at most {source.config.context} tokens")
+    if len(ids) <= config.window:
+        raise TextTooShortError(f"{len(ids)} tokens of text: at least {config.window + 1} are needed for one window")
+    check_target(out, overwrite, original=source.path)
+    packed, tokens = open_model(model), np.asarray(ids, np.int64)
+    student = new_student(packed, source)
+    run = {"source": source.fingerprint(), "model": _digest(model), "version": __version__, "precision": precision}
+    text = hashlib.sha256(tokens.tobytes()).hexdigest()
+    folder = unfinished(out, {"finetune": asdict(config), **run, "text": text})
+    tuning = Tuning(student, load_float(source), tokens, config, precision)
+    with lock(folder / "lock"), stop_request() as stop:
+        store = CheckpointStore(folder / "checkpoints", 1, warn)
+        tuning.restore(store.newest())
+        saved = time.monotonic()
+        while tuning.share < 1.0:
+            try:
+                loss = tuning.step()
+            except NonFiniteLossError:
+                shutil.rmtree(folder, ignore_errors=True)  # the same settings would end here again
+                raise
+            progress(tuning.done, tuning.share, loss)
+            if tuning.share < 1.0 and (stop or time.monotonic() - saved >= SAVE_SECONDS):
+                store.save(tuning.checkpoint())
+                saved = time.monotonic()
+            if stop.signal is not None and tuning.share < 1.0:
+                raise Interrupted(stop.signal, tuning.done, config.steps)
+        write_student(student, packed, out, overwrite)
+    shutil.rmtree(folder, ignore_errors=True)
+    part = max(1, len(tuning.losses) // 10)
+    return {
+        **asdict(config),
+        "out": str(out),
+        "steps": tuning.done,
+        "tokens": tuning.done * config.batch * config.window,
+        "first_loss": sum(tuning.losses[:part]) / part,
+        "last_loss": sum(tuning.losses[-part:]) / part,
+        "precision": precision,
+        "seconds": round(tuning.seconds, 3),
+    }
+
+
+def _digest(model: Path) -> str:
+    """sha256 over what a model directory computes with."""
+    return hashlib.sha256((model / CONFIG).read_bytes() + (model / TENSORS).read_bytes()).hexdigest()

@@ -1,0 +1,147 @@
+"""A quantized model as a network that learns, and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pentanet import __version__
+from pentanet.codes import Codes
+from pentanet.errors import ConfigError, ShapeError
+from pentanet.families import LlamaConfig, ModelConfig, config_from_hub
+from pentanet.families.build import Network, build
+from pentanet.families.tensor_table import bias_of, hub_shapes, linear_names
+from pentanet.format.card import model_card
+from pentanet.format.model_dir import write_model
+from pentanet.format.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
+from pentanet.format.tensors import Coded, CodedSpec, Plain, Storable
+from pentanet.nn import QuantLinear
+from pentanet.ptq.scales import as_half
+from pentanet.quant import Quantizer
+from pentanet.quant.gradients import nearest_level, straight_through
+from pentanet.quant.gradients import replace as with_gradient
+from pentanet.quant.granularity import Granularity
+from pentanet.quant.scales import EPSILON, LARGEST
+from pentanet.sources.float_network import FloatWeights
+from pentanet.sources.source import Source
+
+
+class LevelQuantizer(Quantizer):
+    """step * round(latent): latent weights count in steps, and start in the middle of their levels.
+
+    So a step that learns takes its levels along, with their sum under the gradient as its own (as the scales in the
+    second phase of EfficientQAT, 2407.11062).  With LSQ (1902.08153), whose latent weights stay where they are, a step
+    learns nothing from weights in the middle of their levels.  Latent weights as near to the original's as their levels
+    allow are no way out: where GPTQ and its like moved them far, they stand at the very edges of their levels, and the
+    first steps undo what calibration found.
+
+    Steps are rounded to what float16 holds: what is trained is what is written.
+    """
+
+    def __init__(self, codes: Codes) -> None:
+        super().__init__()
+        rows, groups = codes.scales.shape
+        self.grid = codes.grid
+        self.granularity = Granularity("as packed", codes.shape[1] // groups if rows > 1 else None)
+        self.log_step = nn.Parameter(torch.from_numpy(codes.scales)[:, :, None].log())
+
+    def steps(self) -> Tensor:
+        """Steps [a, b, 1], as they are written."""
+        steps = self.log_step.exp().clamp(min=EPSILON, max=LARGEST)
+        return with_gradient(steps, as_half(steps.detach()))
+
+    def fake(self, weight: Tensor, progress: float) -> Tensor:
+        del progress
+        blocks = self.granularity.blocks(weight)
+        levels = straight_through(blocks, torch.ones(()), self.grid, "identity")
+        return (levels * self.steps()).view_as(weight)
+
+    @torch.no_grad()
+    def export(self, weight: Tensor) -> Codes:
+        levels = nearest_level(weight.clone(), self.grid).numpy().astype(np.int8)
+        return Codes(levels, self.steps().squeeze(-1).numpy().copy(), self.grid)
+
+
+@torch.no_grad()
+def new_student(packed: PackedModel, source: Source) -> Network:
+    """The quantized network, its linears with a `LevelQuantizer`; embedding and head are held.
+
+    Raises:
+        ShapeError: the original is of another model.
+        ConfigError: sums of ternary planes, which have no training here.
+    """
+    config, vocab = config_from_hub(packed.config), source.vocab
+    shapes, linears = hub_shapes(config, vocab), set(linear_names(config, vocab))
+    with_codes = {bias_of(name, shapes) for name in linears}
+    fits = all(n in with_codes or (n in packed.specs and packed.shape(n) == shape) for n, shape in shapes.items())
+    if not _same_network(config, source.config) or not fits:
+        raise ShapeError(
+            f"{packed.path}: is not a quantized form of the original at {source.path}. Name what it was made of"
+        )
+    network = build(config, vocab, FloatWeights()).eval()
+    for name, parameter in list(network.named_parameters()):  # quantizers join them on the way
+        if name in with_codes:
+            continue
+        spec = packed.spec(name)
+        if name in linears and isinstance(spec, CodedSpec):
+            _learn(cast("QuantLinear", network.get_submodule(name.removesuffix(".weight"))), packed.codes(name), name)
+        else:
+            values = packed.codes(name).dequantize() if isinstance(spec, CodedSpec) else packed.plain(name)
+            parameter.copy_(torch.from_numpy(values))
+            parameter.requires_grad_(parameter.ndim == 1)
+    return network
+
+
+def _same_network(config: ModelConfig, original: ModelConfig) -> bool:
+    """Whether two networks are alike, but for the head: a rotated model has one of its own, its original may not."""
+    if isinstance(config, LlamaConfig) and isinstance(original, LlamaConfig):
+        return config == replace(original, tie=config.tie)
+    return config == original
+
+
+def _learn(module: QuantLinear, codes: Codes, name: str) -> None:
+    """Levels and steps as they are; and the bias, which was stored with the codes.  Raises ShapeError, ConfigError."""
+    if (module.bias is None) != (codes.bias is None):
+        raise ShapeError(f"tensor '{name}': its codes and config.json disagree about a bias")
+    if codes.planes > 1 or codes.grid.spacing != 1:
+        raise ConfigError(f"tensor '{name}': only one matrix on levels that are 1 apart can be finetuned, not planes")
+    module.weight.copy_(torch.from_numpy(codes.levels))
+    module.quantizer = LevelQuantizer(codes)
+    if module.bias is not None and codes.bias is not None:
+        module.bias.copy_(torch.from_numpy(codes.bias))
+
+
+@torch.no_grad()
+def write_student(network: Network, packed: PackedModel, out: Path, overwrite: bool) -> None:
+    """Write what was trained, stored as in the packed model that it started from.  Raises WriteError."""
+    tensors: dict[str, Storable] = {}
+    parameters = dict(network.named_parameters())
+    for name, spec in packed.specs.items():
+        module = network.get_submodule(name.rpartition(".")[0])
+        if isinstance(module, QuantLinear) and isinstance(module.quantizer, LevelQuantizer):
+            assert isinstance(spec, CodedSpec)
+            tensors[name] = Coded(cast("Codes", module.export()), spec.layout)
+        elif isinstance(spec, CodedSpec):
+            tensors[name] = Coded(packed.codes(name), spec.layout)
+        else:
+            tensors[name] = Plain(parameters[name].detach().numpy(), spec.dtype)
+    config = {key: value for key, value in packed.config.items() if key != "quantization_config"}
+    skipped = (CONFIG, TENSORS, TOKENIZER, CARD)
+    beside = {p.name: p.read_bytes() for p in sorted(packed.path.iterdir()) if p.is_file() and p.name not in skipped}
+    tokenizer = packed.tokenizer_path
+    facts = {"name": out.name, "made_from": packed.path.name, "method": packed.method, "version": __version__}
+    write_model(
+        out,
+        config=config,
+        tensors=tensors,
+        method=packed.method,
+        tokenizer=tokenizer.read_bytes() if tokenizer else None,
+        card=model_card({**facts, "title": "finetuned after quantization"}),
+        beside=beside,
+        overwrite=overwrite,
+    )

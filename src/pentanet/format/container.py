@@ -1,0 +1,147 @@
+"""A file of named tensors: written in one pass, read through a memory map, checked before anything is believed."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pentanet.errors import (
+    ChecksumError,
+    HeaderError,
+    MissingFileError,
+    TruncatedFileError,
+    UnreadableFileError,
+)
+from pentanet.format import header
+from pentanet.format.header import ALIGNMENT, NO_DIGEST, Entry, Slot
+from pentanet.machine import usable_cores
+
+Bytes = NDArray[np.uint8]
+
+
+def file_size(entries: Mapping[str, Entry]) -> int:
+    """Exact size in bytes of a file with these tensors, without making it."""
+    slots = header.place(entries)
+    return len(header.render(slots, dict.fromkeys(slots, NO_DIGEST))) + _end(slots)
+
+
+def write_tensors(path: Path, entries: Mapping[str, Entry], data: Callable[[str], Bytes]) -> None:
+    """Write a tensor file; only one tensor is in memory at a time.
+
+    Not atomic by itself: until it ends, the file has a header that every reader refuses.  Write into a
+    `pentanet.atomic.scratch_dir`.
+
+    Args:
+        path: the file to create.
+        entries: type and shape of each tensor, in file order.
+        data: gives the bytes of a tensor, uint8 [entry.nbytes].
+
+    Raises:
+        OSError: the disk is full, or the file cannot be written.
+    """
+    assert all(map(header.valid_name, entries)), list(entries)
+    slots = header.place(entries)
+    digests = dict.fromkeys(slots, NO_DIGEST)
+    with path.open("wb") as file:
+        file.write(bytes(len(header.render(slots, digests))))
+        for name, slot in slots.items():
+            if header.is_padding(name):
+                file.write(bytes(slot.entry.nbytes))
+                continue
+            block = np.ascontiguousarray(data(name))
+            assert block.dtype == np.uint8 and block.shape == (slot.entry.nbytes,), (
+                f"{name}: {block.dtype} {block.shape}"
+            )
+            digests[name] = hashlib.sha256(block.data).hexdigest()
+            file.write(block.data)
+        file.seek(0)
+        file.write(header.render(slots, digests))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Container:
+    """An open tensor file.
+
+    Attributes:
+        path: the file.
+        entries: type and shape of each tensor, in file order, without padding.
+        nbytes: size of the file.
+    """
+
+    path: Path
+    entries: Mapping[str, Entry]
+    nbytes: int
+    _slots: Mapping[str, Slot]
+    _data: Bytes
+
+    def raw(self, name: str) -> Bytes:
+        """The bytes of a tensor: a read-only view of the mapped file, uint8 [nbytes], on a 64-byte boundary."""
+        slot = self._slots[name]
+        return self._data[slot.start : slot.stop]
+
+    def footprint(self, name: str) -> int:
+        """Bytes of the file that a tensor takes, with the padding that follows it."""
+        slot = self._slots[name]
+        return min(-(-slot.stop // ALIGNMENT) * ALIGNMENT, self._data.size) - slot.start
+
+
+def open_tensors(path: Path, *, verify: bool = True) -> Container:
+    """Map a tensor file and check it.
+
+    Args:
+        path: the file.
+        verify: compare every tensor with its sha256, which reads the whole file once.
+
+    Raises:
+        MissingFileError, UnreadableFileError: there is no such file, or the system does not let it be read.
+        TruncatedFileError, HeaderError, VersionError: see `header.parse`.
+        ChecksumError: a tensor is not what was written.
+    """
+    size, content = _map(path)
+    start = header.header_size(bytes(content[: header.LENGTH_BYTES]), size, path)
+    slots, digests = header.parse(bytes(content[:start]), size - start, path)
+    data = np.frombuffer(content, np.uint8)[start:]
+    for name, slot in slots.items():
+        if header.is_padding(name) and data[slot.start : slot.stop].any():
+            raise HeaderError(f"{path}: padding '{name}' is not zero. The file is damaged; copy or pack it again.")
+    if verify:
+        _verify(path, slots, digests, data)
+    entries = {name: slot.entry for name, slot in slots.items() if not header.is_padding(name)}
+    return Container(path=path, entries=entries, nbytes=size, _slots=slots, _data=data)
+
+
+def _verify(path: Path, slots: Mapping[str, Slot], digests: Mapping[str, str], data: Bytes) -> None:
+    def differs(name: str) -> bool:
+        slot = slots[name]
+        return hashlib.sha256(data[slot.start : slot.stop].data).hexdigest() != digests[name]
+
+    with ThreadPoolExecutor(usable_cores()) as pool:  # hashlib lets other threads run
+        for name, wrong in zip(digests, pool.map(differs, digests), strict=True):
+            if wrong:
+                raise ChecksumError(
+                    f"{path}: tensor '{name}' differs from its sha256. The file is damaged; copy it again."
+                )
+
+
+def _map(path: Path) -> tuple[int, mmap.mmap]:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size < header.LENGTH_BYTES:  # an empty file cannot be mapped
+                raise TruncatedFileError(f"{path}: {size} bytes are no tensor file. Copy it again.")
+            return size, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise MissingFileError(path, "A model directory has config.json and model.safetensors.") from None
+    except (OSError, OverflowError) as error:
+        raise UnreadableFileError(path, error) from error
+
+
+def _end(slots: Mapping[str, Slot]) -> int:
+    return max((slot.stop for slot in slots.values()), default=0)

@@ -1,0 +1,320 @@
+"""The model directory: config.json, model.safetensors, tokenizer.json and README.md.
+
+docs/format.md has the specification.  The reader checks all of it before it hands out a number; the writer makes the
+directory beside its place and moves it there when it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pentanet import atomic
+from pentanet.errors import (
+    HeaderError,
+    MissingFileError,
+    MissingTensorError,
+    ModelConfigError,
+    ShapeError,
+    UnexpectedTensorError,
+    UnpackableError,
+    UnreadableFileError,
+    VersionError,
+    WriteError,
+    did_you_mean,
+)
+from pentanet.format import container
+from pentanet.format.container import Container
+from pentanet.format.header import FORMAT_VERSION, Entry, strict_json, valid_name
+from pentanet.format.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
+from pentanet.format.tensors import (
+    CodedSpec,
+    Storable,
+    TensorSpec,
+    check_bias,
+    check_scales,
+    spec_from_json,
+)
+from pentanet.linear_options import ACTIVATIONS, LOW_RANK, Activations, LowRank
+
+T = TypeVar("T")
+QUANT_METHOD = "pentanet"
+_QUANT_KEYS = ("quant_method", "format_version", "method", "tensors")
+_EXTRAS = {"activations": ACTIVATIONS, "low_rank": LOW_RANK}  # left out where they are "none"
+_MAX_CONFIG = 1 << 24
+
+
+def planned_bytes(specs: Mapping[str, TensorSpec]) -> int:
+    """Exact size in bytes that model.safetensors will have, without making it.
+
+    Raises:
+        UnpackableError: names that cannot be stored.
+    """
+    return container.file_size(_entries(specs))
+
+
+def write_model(
+    out: Path,
+    *,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Storable],
+    method: str,
+    tokenizer: bytes | None,
+    card: str,
+    activations: Activations = "none",
+    low_rank: LowRank = "none",
+    beside: Mapping[str, bytes] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a model directory, whole or not at all.
+
+    Args:
+        out: the directory to make; an empty one may be there.
+        config: Hugging Face style; "quantization_config" is added.
+        tensors: in file order.
+        method: registry name of the weight method.
+        tokenizer: content of tokenizer.json.
+        card: content of README.md.
+        activations: how linears round their inputs.
+        low_rank: what stands beside them.
+        beside: further files that other programs read, by name.
+        overwrite: replace a model directory that is there.
+
+    Raises:
+        WriteError: `out` is in use, or the disk does not take it; what was there is untouched.
+        UnpackableError, UnknownNameError: a tensor that its layout or the file cannot hold.
+        ScaleError, BiasError, CodeError, ShapeError: scales, a bias, levels or a shape that no reader accepts.
+    """
+    out = out.resolve()
+    text, entries = _described(config, tensors, method, activations, low_rank)
+    try:
+        check_target(out, overwrite)
+        with atomic.scratch_dir(out) as scratch:
+            _write_container(scratch / TENSORS, tensors, entries)
+            (scratch / CONFIG).write_text(text, encoding="utf-8", newline="\n")
+            (scratch / CARD).write_text(card, encoding="utf-8", newline="\n")
+            if tokenizer is not None:
+                (scratch / TOKENIZER).write_bytes(tokenizer)
+            for name, content in (beside or {}).items():
+                (scratch / name).write_bytes(content)
+            atomic.replace_dir(scratch, out)
+    except OSError as error:
+        raise WriteError(out, error.strerror or str(error)) from error
+
+
+def write_into(
+    out: Path,
+    *,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Storable],
+    method: str,
+    activations: Activations = "none",
+    low_rank: LowRank = "none",
+) -> None:
+    """Write config.json and model.safetensors into a directory that has other things in it, each of the two whole.
+
+    For programs that fill a directory file by file, as transformers does; what stands there is replaced.  Arguments and
+    errors as `write_model`.
+    """
+    text, entries = _described(config, tensors, method, activations, low_rank)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with atomic.scratch_dir(out.resolve() / TENSORS) as scratch:
+            _write_container(scratch / TENSORS, tensors, entries)
+            atomic.write_file(out / CONFIG, text.encode())
+            (scratch / TENSORS).replace(out / TENSORS)
+        atomic.fsync_dir(out)
+    except OSError as error:
+        raise WriteError(out, error.strerror or str(error)) from error
+
+
+def _described(
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Storable],
+    method: str,
+    activations: Activations,
+    low_rank: LowRank,
+) -> tuple[str, dict[str, Entry]]:
+    """Text of config.json, and what model.safetensors will hold, once every tensor is known to be storable."""
+    for name, tensor in tensors.items():
+        tensor.check(name)
+    specs = {name: tensor.spec for name, tensor in tensors.items()}
+    entries = _entries(specs)
+    described = {name: spec.to_json() for name, spec in specs.items()}
+    quantization: dict[str, object] = dict(
+        zip(_QUANT_KEYS, (QUANT_METHOD, FORMAT_VERSION, method, described), strict=True)
+    )
+    extras = zip(_EXTRAS, (activations, low_rank), strict=True)
+    quantization |= {key: value for key, value in extras if value != "none"}
+    text = json.dumps({**config, "quantization_config": quantization}, indent=2, allow_nan=False) + "\n"
+    return text, entries
+
+
+def open_model(path: Path, *, verify: bool = True) -> PackedModel:
+    """Open a model directory and check everything that can be checked without decoding.
+
+    Args:
+        path: the directory.
+        verify: compare every tensor with its sha256, which reads the whole file once.
+
+    Raises:
+        MissingFileError, UnreadableFileError: config.json or model.safetensors is not there or cannot be read.
+        ModelConfigError, VersionError: config.json does not describe a packed model that this release reads.
+        HeaderError, TruncatedFileError, ChecksumError: see `container.open_tensors`.
+        MissingTensorError, UnexpectedTensorError, ShapeError: config.json and model.safetensors disagree.
+        ScaleError, BiasError: a scale that is not positive and finite, a bias that is not finite.
+    """
+    config = read_config(path / CONFIG)
+    method, specs = _quantization(config, path / CONFIG)
+    opened = container.open_tensors(path / TENSORS, verify=verify)
+    _compare(_entries(specs, ModelConfigError), opened)
+    model = PackedModel(
+        path=path,
+        config=config,
+        method=method,
+        activations=_extra(config, "activations", ACTIVATIONS, path / CONFIG),
+        low_rank=_extra(config, "low_rank", LOW_RANK, path / CONFIG),
+        specs=specs,
+        tensor_file=opened,
+    )
+    for name, spec in specs.items():
+        if isinstance(spec, CodedSpec):
+            check_scales(model.scales(name), spec.grid, f"{opened.path}: {name}")
+            if (bias := model.bias(name)) is not None:
+                check_bias(bias, f"{opened.path}: {name}")
+    return model
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a config.json.
+
+    Raises:
+        MissingFileError, UnreadableFileError: it is not there or cannot be read.
+        ModelConfigError: not a JSON object.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MAX_CONFIG + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingFileError(path, "Expected a model directory, which has one.") from None
+    except OSError as error:
+        raise UnreadableFileError(path, error) from error
+    if len(raw) > _MAX_CONFIG:
+        raise ModelConfigError(f"{path}: larger than {_MAX_CONFIG} bytes, which no config.json is")
+    try:
+        return strict_json(raw, path)
+    except HeaderError as error:
+        raise ModelConfigError(str(error)) from None
+
+
+def _quantization(config: Mapping[str, Any], where: Path) -> tuple[str, dict[str, TensorSpec]]:
+    section = config.get("quantization_config")
+    if not isinstance(section, dict) or cast("dict[str, object]", section).get("quant_method") != QUANT_METHOD:
+        raise ModelConfigError(f"{where}: not a model packed by pentanet (quantization_config.quant_method)")
+    fields = cast("dict[str, object]", section)
+    version = fields.get("format_version")
+    if type(version) is not int or version != FORMAT_VERSION:
+        raise VersionError(
+            f"{where}: format version {version!r:.40}, but this release reads {FORMAT_VERSION}. "
+            "Pack the model again, or use another release of pentanet."
+        )
+    for key in fields:
+        if key not in (*_QUANT_KEYS, *_EXTRAS):
+            raise ModelConfigError(
+                f"{where}: quantization_config: unknown key '{key}'.{did_you_mean(key, (*_QUANT_KEYS, *_EXTRAS))}"
+            )
+    method, tensors = fields.get("method"), fields.get("tensors")
+    if not isinstance(method, str) or not isinstance(tensors, dict) or not tensors:
+        raise ModelConfigError(
+            f"{where}: quantization_config needs 'method' (text) and 'tensors'. Pack the model again."
+        )
+    described = cast("dict[str, object]", tensors)
+    return method, {name: spec_from_json(name, value, str(where)) for name, value in described.items()}
+
+
+def _extra(config: Mapping[str, Any], key: str, known: tuple[T, ...], where: Path) -> T:
+    found = config["quantization_config"].get(key, "none")
+    for value in known:
+        if found == value:
+            return value
+    raise ModelConfigError(
+        f"{where}: {key} {found!r:.40} is none that this release knows.{did_you_mean(str(found), map(str, known))}"
+    )
+
+
+def _entries(specs: Mapping[str, TensorSpec], error: type[Exception] = UnpackableError) -> dict[str, Entry]:
+    """All stored tensors, scales included; names that are not valid or meet each other are an `error`."""
+    found: dict[str, Entry] = {}
+    for name, spec in specs.items():
+        for part, entry in spec.entries(name).items():
+            if not valid_name(part):
+                raise error(
+                    f"tensor {part!r:.80}: a name has 1 to 255 letters, digits, '_', '.', '-', and no '__' first"
+                )
+            if part in found:
+                raise error(
+                    f"tensor '{part}': two tensors have this name (scales and biases are named after their matrix)"
+                )
+            found[part] = entry
+    return found
+
+
+def _compare(expected: Mapping[str, Entry], opened: Container) -> None:
+    for name, entry in expected.items():
+        if name not in opened.entries:
+            raise MissingTensorError(f"{opened.path}: tensor '{name}' of {CONFIG} is not there. Pack the model again.")
+        found = opened.entries[name]
+        if found != entry:
+            raise ShapeError(
+                f"{opened.path}: tensor '{name}' is {found.dtype} {list(found.shape)}, but {CONFIG} makes it "
+                f"{entry.dtype} {list(entry.shape)}. The two files are not of one model; pack it again."
+            )
+    for name in opened.entries:
+        if name not in expected:
+            raise UnexpectedTensorError(f"{opened.path}: tensor '{name}' is not in {CONFIG}. Pack the model again.")
+
+
+def _write_container(path: Path, tensors: Mapping[str, Storable], entries: Mapping[str, Entry]) -> None:
+    """Encode one tensor at a time: its parts come in file order, so one is dropped before the next is made."""
+
+    def parts() -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        for name, tensor in tensors.items():
+            yield from tensor.blocks(name).items()
+
+    stream = parts()
+
+    def data(name: str) -> NDArray[np.uint8]:
+        part, block = next(stream)
+        assert part == name
+        return block
+
+    container.write_tensors(path, entries, data)
+
+
+def check_target(out: Path, overwrite: bool, *, original: Path | None = None) -> None:
+    """Raise WriteError unless a model directory can be written there: no other thing is, and no model by accident.
+
+    Args:
+        out: the directory.
+        overwrite: a model that is there may be replaced.
+        original: what the model is made from, which is never replaced.
+    """
+    if original is not None and original.resolve().is_relative_to(out.resolve()):
+        raise WriteError(out, f"the original lies there ({original}). Choose another name.")
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise WriteError(out, "a file of this name is there. Choose another name or remove it.")
+    if not any(out.iterdir()):
+        return
+    if not overwrite:
+        raise WriteError(out, "the directory is there and not empty. Choose another name or pass --overwrite.")
+    if not (out / CONFIG).is_file() or not (out / TENSORS).is_file():
+        raise WriteError(
+            out, f"it holds something else than a model (no {CONFIG} with {TENSORS}). Choose another name."
+        )

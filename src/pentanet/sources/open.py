@@ -1,0 +1,26 @@
+"""Which kind of source a path is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pentanet.sources.gguf import GgufSource
+from pentanet.sources.hub import HubSource
+from pentanet.sources.source import Source
+
+
+def open_source(path: Path, *, allow_pickle: bool = False) -> Source:
+    """Open a Hugging Face model directory, or a .gguf file.
+
+    Args:
+        path: where it lies.
+        allow_pickle: read pytorch_model.bin where there are no safetensors.
+
+    Raises:
+        FormatError: a rule is broken: see `pentanet.sources.hub` and `pentanet.sources.gguf`.
+        UnsupportedArchitectureError: a family that is not known.
+        MissingFileError, MissingExtraError: no such file; the package gguf is not installed.
+    """
+    if path.suffix == ".gguf":
+        return GgufSource(path)
+    return HubSource(path, allow_pickle=allow_pickle)

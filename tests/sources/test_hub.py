@@ -1,0 +1,196 @@
+"""A directory is read as it is, and each thing that is wrong with it has an error that names it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pentanet.errors import (
+    HeaderError,
+    MissingFileError,
+    MissingTensorError,
+    ModelConfigError,
+    NonFiniteWeightError,
+    ShapeError,
+    UnexpectedTensorError,
+    UnsafeFileError,
+    UnsupportedArchitectureError,
+)
+from pentanet.ptq.config import QuantizeConfig
+from pentanet.ptq.run import quantize
+from pentanet.sources.open import open_source
+
+SHARD = "model-00002-of-00002.safetensors"
+
+
+def change(folder, **changes):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+
+
+@pytest.mark.parametrize("family", ["llama", "llama3", "qwen3"])
+@pytest.mark.parametrize("shards", [1, 2])
+def test_tensors_are_those_of_the_files(make, family, shards, configs, weights_of):
+    source = open_source(make(family, shards=shards))
+    weights = weights_of(configs[family])
+    assert set(source.shapes) == set(weights)
+    for name, values in weights.items():
+        assert torch.equal(source.tensor(name), values)
+        assert torch.equal(source.rows(name, 3, 7), values[3:7])
+
+
+def test_bfloat16_becomes_float32(make, configs, weights_of):
+    source = open_source(make("llama", dtype=torch.bfloat16))
+    name = "model.layers.0.mlp.up_proj.weight"
+    assert source.tensor(name).dtype == torch.float32
+    assert torch.equal(source.tensor(name), weights_of(configs["llama"], torch.bfloat16)[name].float())
+
+
+def test_what_a_config_leaves_unsaid_is_as_in_transformers(make, configs):
+    folder = make("llama")
+    whole = open_source(folder).config
+    unsaid = ("rope_theta", "hidden_act", "initializer_range")
+    (folder / "config.json").write_text(json.dumps({k: v for k, v in configs["llama"].items() if k not in unsaid}))
+    assert open_source(folder).config == whole
+
+
+def test_rotary_base_where_transformers_5_writes_it(make, configs):
+    folder = make("llama")
+    config = {key: value for key, value in configs["llama"].items() if key != "rope_theta"}
+    config["rope_parameters"] = {"rope_type": "default", "rope_theta": 123456.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert open_source(folder).config.rope_theta == 123456.0
+
+
+def test_missing_shard(make):
+    folder = make("llama", shards=2)
+    (folder / SHARD).unlink()
+    with pytest.raises(MissingFileError, match=SHARD):
+        open_source(folder)
+
+
+def test_index_names_a_tensor_that_is_not_there(make):
+    folder = make("llama", shards=2)
+    index = folder / "model.safetensors.index.json"
+    where = json.loads(index.read_text())
+    where["weight_map"]["model.norm.weight"] = "model-00001-of-00002.safetensors"
+    where["weight_map"]["more.weight"] = SHARD
+    index.write_text(json.dumps(where))
+    with pytest.raises(MissingTensorError, match="index"):
+        open_source(folder)
+
+
+def test_index_leaves_a_tensor_out(make):
+    folder = make("llama", shards=2)
+    index = folder / "model.safetensors.index.json"
+    where = json.loads(index.read_text())
+    del where["weight_map"]["model.norm.weight"]
+    index.write_text(json.dumps(where))
+    with pytest.raises(MissingTensorError, match=r"model\.norm\.weight"):
+        open_source(folder)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"weight_map": {"a": "../other.safetensors"}}', "{"])
+def test_index_that_is_none(make, content):
+    folder = make("llama", shards=2)
+    (folder / "model.safetensors.index.json").write_text(content)
+    with pytest.raises(HeaderError, match=r"index\.json"):
+        open_source(folder)
+
+
+def test_unknown_architecture_names_the_known_ones(make):
+    with pytest.raises(UnsupportedArchitectureError, match=r"mamba.*llama, mistral, qwen2, qwen3, gpt2"):
+        open_source(make(model_type="mamba"))
+
+
+def test_a_packed_model_is_no_source(make, tmp_path):
+    """The word is not about its bytes, which are no floats."""
+    quantize(open_source(make()), tmp_path / "q", QuantizeConfig(group=16))
+    with pytest.raises(UnsupportedArchitectureError, match="quantized already"):
+        open_source(tmp_path / "q")
+
+
+@pytest.mark.parametrize("name", ["model.norm.weight", "model.layers.1.mlp.up_proj.weight"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_weight_that_is_not_finite(make, name, value, configs, weights_of):
+    folder = make()
+    weights = weights_of(configs["llama"])
+    weights[name][-1] = value
+    save_file(weights, folder / "model.safetensors")
+    source = open_source(folder)
+    assert torch.equal(source.rows(name, 0, 4), weights[name][:4])
+    with pytest.raises(NonFiniteWeightError, match=f"model.safetensors: tensor '{name}'"):
+        source.tensor(name)
+
+
+def test_quantized_already(make):
+    with pytest.raises(UnsupportedArchitectureError, match="quantized already"):
+        open_source(make(quantization_config={"quant_method": "awq"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"hidden_size": 64}, ShapeError, "32"),
+        ({"vocab_size": 271}, ShapeError, "271"),
+        ({"num_hidden_layers": 3}, MissingTensorError, r"layers\.2"),
+        ({"num_hidden_layers": 1}, UnexpectedTensorError, r"layers\.1"),
+        ({"num_hidden_layers": 10**9}, ModelConfigError, "layers"),
+        ({"max_position_embeddings": 10**12}, ModelConfigError, "context"),
+        ({"num_attention_heads": 5}, ModelConfigError, "heads"),
+        ({"vocab_size": -1}, ModelConfigError, "vocab_size"),
+        ({"hidden_act": "gelu"}, ModelConfigError, "hidden_act"),
+        ({"tie_word_embeddings": False}, MissingTensorError, "lm_head"),
+    ],
+)
+def test_config_that_lies(make, changes, error, message):
+    with pytest.raises(error, match=message):
+        open_source(make(**changes))
+
+
+def test_truncated_file(make):
+    folder = make()
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(HeaderError, match=r"model\.safetensors"):
+        open_source(folder)
+
+
+def test_no_weights(make):
+    folder = make()
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(MissingFileError, match="safetensors"):
+        open_source(folder)
+
+
+def test_no_directory(tmp_path):
+    with pytest.raises(MissingFileError):
+        open_source(tmp_path / "nothing")
+
+
+class Evil:
+    """Leaves a file behind where a pickle runs code."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return shutil.copyfile, (str(self.path), str(self.path) + ".ran")
+
+
+def test_pickles_are_refused_and_never_run_code(make, configs, weights_of):
+    folder = make()
+    (folder / "model.safetensors").unlink()
+    torch.save(weights_of(configs["llama"]), folder / "pytorch_model.bin")
+    with pytest.raises(UnsafeFileError, match="--allow-pickle"):
+        open_source(folder)
+    allowed = open_source(folder, allow_pickle=True)
+    assert torch.equal(allowed.tensor("model.norm.weight"), weights_of(configs["llama"])["model.norm.weight"])
+    torch.save({"a": Evil(folder / "config.json")}, folder / "pytorch_model.bin")
+    with pytest.raises(HeaderError, match="cannot be read"):
+        open_source(folder, allow_pickle=True)
+    assert not (folder / "config.json.ran").exists()

@@ -1,0 +1,80 @@
+"""The order of the folders: imports run downwards only."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pentanet
+
+PACKAGE = Path(pentanet.__file__).parent
+# From the top down, as CONTRIBUTING.md draws it. A name is a folder or a file of src/pentanet.
+ORDER = [
+    "__main__",
+    "cli",
+    "api",
+    "report",
+    "bench",
+    "finetune",
+    "doctor",
+    "integrations",
+    "ptq",
+    "evaluate",
+    "speed",
+    "sources",
+    "train",
+    "gguf",
+    "runtime",
+    "families",
+    "kernels",
+    "nn",
+    "quant",
+    "format",
+    "codes",
+    "data",
+    "linear_options",
+    "grid",
+    "config",
+    "atomic",
+    "machine",
+    "errors",
+]
+
+
+def _imports(path: Path) -> set[str]:
+    """Folders and files of the package that a source imports, also inside functions."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "pentanet":
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("pentanet."):
+            modules.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            modules |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("pentanet.")}
+    return modules & set(ORDER)
+
+
+def _upward(order: list[str]) -> list[str]:
+    """Each import from a folder to one that `order` has above it."""
+    found: list[str] = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        relative = path.relative_to(PACKAGE)
+        folder = relative.parts[0].removesuffix(".py")
+        if folder in order:
+            found += [
+                f"{relative} imports {name}" for name in _imports(path) if order.index(name) < order.index(folder)
+            ]
+    return found
+
+
+def test_every_folder_and_file_has_its_floor() -> None:
+    folders = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert folders - set(ORDER) - {"__init__", "__pycache__"} == {"presets"}  # data alone: imports nothing
+
+
+def test_imports_run_downwards() -> None:
+    assert _upward(ORDER) == []
+
+
+def test_an_import_upwards_is_seen() -> None:
+    assert "codes.py imports grid" in _upward(["grid", *(name for name in ORDER if name != "grid")])
