@@ -5,12 +5,14 @@
 #   TORCH_BUILD=cpu     which torch to install: cpu, default (what the registry offers), or auto (see tools/install_torch.py)
 #   ARGS="--seeds 3"    further arguments for `make nano` and `make bench`
 #   PYTEST_ARGS="-k x"  further arguments for `make test`
+#   JOBS=4              processes that `make test` runs tests in; by default one for each core
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 VENV ?= .venv
 TORCH_BUILD ?= auto
 SUITE ?= nano
+JOBS ?= logical
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -28,7 +30,7 @@ nano: $(STAMP)-package  ## install, then run the main job: the nano benchmark
 	$(BIN)/pentanet bench nano $(ARGS)
 
 test: $(STAMP)-test  ## install, then run the tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 sanitize: $(STAMP)-test  ## run the native tests: each compiler, sanitizers, simulated processors
 	$(BIN)/python -m pytest tests/native/test_program.py tests/native/test_emulated.py $(PYTEST_ARGS)

@@ -12,8 +12,10 @@ from pentanet.codes import Codes
 from pentanet.errors import ShapeError
 from pentanet.format import layouts
 from pentanet.grid import GRIDS
-from pentanet.integrations import ops  # noqa: F401 (registers the operators)
-from pentanet.kernels import native
+from pentanet.kernels import (
+    native,
+    torch_ops,  # noqa: F401 (registers the operators)
+)
 from pentanet.nn.input_rounding import Int8
 
 ROWS, COLS = 37, 48
