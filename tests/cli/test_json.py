@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from pentanet.train.loss import EVALUATION_TOKENS
+
 
 @pytest.fixture
 def answer(pentanet):
@@ -72,6 +74,13 @@ def test_eval_of_another_text_uses_the_tokenizer_of_the_model(answer, packed, tm
     found = answer("eval", packed, "--data", tmp_path / "text.txt", "--split", "test", "--eos", "line")
     assert found["split"] == "test"
     assert found["bits_per_byte"] > 0
+
+
+def test_eval_stops_after_as_many_tokens_as_it_is_told(answer, packed, tmp_path, monkeypatch):
+    monkeypatch.setenv("PENTANET_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "text.txt").write_text("the dog sat on the mat\n" * 2000)
+    call = ("eval", packed, "--data", tmp_path / "text.txt", "--split", "train", "--eos", "line")
+    assert answer(*call, "--tokens", 20)["tokens"] == EVALUATION_TOKENS < answer(*call)["tokens"]
 
 
 def test_doctor(answer):

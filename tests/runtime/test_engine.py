@@ -310,6 +310,45 @@ def test_texts_of_a_batch_are_those_written_alone(packed: Packed, sampling: Samp
         engine.generate_batch(prompts, 0)
 
 
+def test_threads_that_share_an_engine_get_right_logits_or_an_error(packed: Packed) -> None:
+    engine, ids = Engine.open(packed("llama3")), text(200)
+    right = engine.logits(ids)
+
+    def call(_: int) -> bool:
+        try:
+            np.testing.assert_array_equal(engine.logits(ids), right)
+        except EngineError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert any(threads.map(call, range(40)))
+    np.testing.assert_array_equal(engine.logits(ids), right)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_is_refused(packed: Packed) -> None:
+    engine = Engine.open(packed("llama3"), threads=2)
+    child = os.fork()
+    if child == 0:
+        try:
+            engine.next_logits([1])
+        except EngineError:
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_an_engine_closes_at_the_end_of_its_block(packed: Packed) -> None:
+    with Engine.open(packed("llama3")) as engine:
+        engine.next_logits([1])
+    with pytest.raises(EngineError, match="closed"):
+        engine.next_logits([1])
+    with pytest.raises(EngineError, match="closed"):
+        engine.generate_batch(["w1"])
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="pins threads on Linux alone")
 def test_threads_are_pinned_on_request_alone(packed: Packed) -> None:
     path, ids = packed("bitnet"), text(9)
@@ -379,8 +418,9 @@ def test_int8_activations_change_little(packed: Packed) -> None:
 def test_ids_that_do_not_exist_are_refused_and_do_no_harm(packed: Packed, ids: list[int]) -> None:
     engine = Engine.open(packed("bitnet"))
     before = engine.logits([1, 2, 3])
-    with pytest.raises(ValueError, match=r"token"):
-        engine.logits(ids)
+    for call in (engine.logits, engine.next_logits):
+        with pytest.raises(ConfigError, match=r"token"):
+            call(ids)
     np.testing.assert_array_equal(engine.logits([1, 2, 3]), before)
 
 

@@ -47,7 +47,7 @@ def evaluate(
     context
         Longest window in tokens, with --stride; the model's by default.
     tokens
-        Measure the first so many tokens only, with --stride.
+        Measure the first so many tokens only; without --stride in whole batches of 4,096.
     choices
         Ask the multiple-choice questions of this file instead: JSON lines with context, choices and answer.
     precision
@@ -84,9 +84,15 @@ def evaluate(
         source, mode, products = text_of(runtime, data, eos, precision)
         dataset = console.dataset(source, str(model / "tokenizer.json"), mode)
         with console.bars() as bars:
-            task = bars.add_task(split, total=dataset.tokens(split) - 1, note="")
+            total = dataset.tokens(split) - 1
+            task = bars.add_task(split, total=min(tokens or total, total), note="")
             made = measure(
-                runtime, dataset, split, precision=products, progress=lambda n: bars.update(task, completed=n)
+                runtime,
+                dataset,
+                split,
+                limit=tokens,
+                precision=products,
+                progress=lambda n: bars.update(task, completed=n),
             )
         found = made.to_dict()
     if json:

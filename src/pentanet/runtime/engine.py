@@ -26,6 +26,7 @@ from pentanet.runtime.generate import generate as stream
 from pentanet.runtime.native_model import assemble
 from pentanet.runtime.open import open_config, read_tokenizer
 from pentanet.runtime.sampling import Sampling
+from pentanet.runtime.turn import Turn
 
 if TYPE_CHECKING:
     from pentanet._native import Model, Session
@@ -35,7 +36,10 @@ CACHES: tuple[str, ...] = get_args(CacheType)
 
 
 class Engine:
-    """A packed model in the native engine; one text at a time, and not for two threads at once.
+    """A packed model in the native engine; one text at a time.
+
+    A second thread that calls while a call runs is refused, and so is a process forked since: open an engine in each.
+    `with Engine.open(path) as engine:` frees the cache and the threads at the end.
 
     Attributes:
         packed: the open files, which the engine reads in place.
@@ -65,7 +69,8 @@ class Engine:
         self.cache: CacheType = cache
         self.activations: Rounding = activations
         self._pin = pin
-        self._session = self._start(1)
+        self._session: Session | None = self._start(1)
+        self._turn = Turn()
         self._ids: list[int] = []  # what the session has seen
 
     @classmethod
@@ -116,6 +121,18 @@ class Engine:
         model = assemble(packed, config, isa, threads)
         return cls(packed, config, tokenizer, model, threads, cache, activations, pin=pin)
 
+    def close(self) -> None:
+        """Free the cache and stop the threads; every later call is refused."""
+        with self._turn:
+            self._turn.close()
+            self._session = None
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def context(self) -> int:
         """Longest window in tokens."""
@@ -125,18 +142,18 @@ class Engine:
         """Logits [T, vocab] after each of the tokens `ids` [T] of one text, read from its start.
 
         Raises:
-            ValueError: no tokens, more than the context, or one that is not in the vocabulary.
+            ConfigError: no tokens, more than the context, or one that is not in the vocabulary.
+            EngineError: another thread is in a call, the process was forked since, or the engine is closed.
         """
-        return self._forward(ids, every=True)
+        return self._forward(ids, share=False, every=True)
 
     def next_logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits [vocab] after the last of `ids`; a beginning that the last call shared is not computed again.
 
         Raises:
-            ValueError: as `logits`.
+            ConfigError, EngineError: as `logits`.
         """
-        seen = min(_shared(self._ids, ids), len(ids) - 1)
-        return self._forward(ids, keep=max(seen, 0))[0]
+        return self._forward(ids)[0]
 
     def generate(self, prompt: str, tokens: int = 100, sampling: Sampling | None = None) -> Iterator[str]:
         """Continue a prompt, in pieces as they come: see `pentanet.runtime.generate.generate`."""
@@ -152,7 +169,8 @@ class Engine:
         Raises:
             ConfigError, EmptyTextError: as `generate`.
         """
-        session = self._start(max(len(prompts), 1))
+        with self._turn:
+            session = self._start(max(len(prompts), 1))
         return stream_batch(session, self.tokenizer, self.context, prompts, tokens, sampling or Sampling())
 
     def _start(self, sequences: int) -> Session:
@@ -170,13 +188,22 @@ class Engine:
         except RuntimeError as error:
             raise EngineError(f"{error}. Leave out --pin.") from error
 
-    def _forward(self, ids: Sequence[int], keep: int = 0, *, every: bool = False) -> NDArray[np.float32]:
-        self._session.truncate(keep)
-        self._ids = self._ids[:keep]
-        new = np.asarray(ids[keep:], np.int32)
-        out = self._session.forward(new, [(0, new.size)], every=every)
-        self._ids = list(ids)
-        return out
+    def _forward(self, ids: Sequence[int], *, share: bool = True, every: bool = False) -> NDArray[np.float32]:
+        if not 1 <= len(ids) <= self.context:
+            raise ConfigError(f"{len(ids)} tokens: the model reads at least 1 and at most {self.context}")
+        with self._turn:
+            session = self._session
+            assert session is not None, "a closed engine grants no turn"
+            keep = max(min(_shared(self._ids, ids), len(ids) - 1), 0) if share else 0
+            session.truncate(keep)
+            self._ids = self._ids[:keep]
+            new = np.asarray(ids[keep:], np.int32)
+            try:
+                out = session.forward(new, [(0, new.size)], every=every)
+            except ValueError as error:
+                raise ConfigError(str(error)) from error
+            self._ids = list(ids)
+            return out
 
 
 def _require_known(packed: PackedModel) -> None:
