@@ -20,6 +20,8 @@ from pentanet.errors import ConfigError, MissingFileError, UnknownKeyError, Unre
 
 T = TypeVar("T")
 Tree = dict[str, Any]
+MEMBERS = "members"
+"""Key of a field's metadata: see `from_tree`."""
 
 
 def read_toml(path: Path) -> Tree:
@@ -71,7 +73,8 @@ def from_tree(kind: type[T], tree: Mapping[str, Any], where: str) -> T:
     """Build a dataclass from a tree of tables.
 
     A field whose type is a union of dataclasses takes the member whose first field (a one-word Literal such as
-    `family`) the table names.
+    `family`) the table names. So does a field with a function under `MEMBERS` in its metadata, which returns them: a
+    union that is not closed.
 
     Raises:
         UnknownKeyError: a key that no field has.
@@ -89,7 +92,14 @@ def from_tree(kind: type[T], tree: Mapping[str, Any], where: str) -> T:
     ]
     if missing:
         raise ConfigError(f"{where}: '{missing[0]}' is missing")
-    return kind(**{key: convert(hints[key], value, f"{where}: {key}") for key, value in tree.items()})
+    given: dict[str, Any] = {}
+    for key, value in tree.items():
+        members = fields[key].metadata.get(MEMBERS)
+        if members is None:
+            given[key] = convert(hints[key], value, f"{where}: {key}")
+        else:
+            given[key] = _convert_union(members(), value, f"{where}: {key}")
+    return kind(**given)
 
 
 def convert(hint: Any, value: Any, where: str) -> Any:

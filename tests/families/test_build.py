@@ -7,12 +7,12 @@ import torch
 
 from pentanet.families import GPTConfig, LlamaConfig, ModelConfig
 from pentanet.families.build import build
-from pentanet.families.gpt.network import GPT
+from pentanet.families.gpt2.network import GPT2Network
 from pentanet.families.llama.network import Llama
 from pentanet.nn import Trainable
 
 
-@pytest.mark.parametrize(("config", "kind"), [(LlamaConfig(layers=1), Llama), (GPTConfig(layers=1), GPT)])
+@pytest.mark.parametrize(("config", "kind"), [(LlamaConfig(layers=1), Llama), (GPTConfig(layers=1), GPT2Network)])
 def test_the_family_decides_the_network(config: ModelConfig, kind: type) -> None:
     assert isinstance(build(config, 11, Trainable("ternary")), kind)
 

@@ -1,4 +1,4 @@
-"""Places are the tensors of the networks that torch builds."""
+"""The table has the tensors of the networks that torch builds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 
 from pentanet.families import GPT2Config, GPTConfig, LlamaConfig, ModelConfig
 from pentanet.families.build import build
-from pentanet.families.tensor_table import Place, bias_of, hub_shapes, linear_names, places
+from pentanet.families.table_builder import Entry
+from pentanet.families.tensor_table import bias_of, has_own_head, hub_shapes, linear_names, tensor_table
 from pentanet.linear_options import ACTIVATIONS, LOW_RANK, Activations, LowRank
 from pentanet.nn import QuantLinear
 from pentanet.runtime.modules import Packed, PackedMatrix
@@ -30,16 +31,16 @@ NAMES = ("bitnet", "tied", "qwen3", "qwen2", "ranks", "gpt", "gpt2", "untied-gpt
 @pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
 @pytest.mark.parametrize("activations", ACTIVATIONS)
 @pytest.mark.parametrize("low_rank", LOW_RANK)
-def test_places_are_the_tensors_of_the_network(
+def test_the_table_has_the_tensors_of_the_network(
     config: ModelConfig, activations: Activations, low_rank: LowRank
 ) -> None:
     network = build(config, VOCAB, Packed(activations, low_rank), "meta")
-    built = {name: Place(shape=tuple(p.shape), plain=True) for name, p in network.named_parameters()}
+    built = {name: Entry(shape=tuple(p.shape), plain=True) for name, p in network.named_parameters()}
     for name, module in network.named_modules():
-        if isinstance(module, PackedMatrix) and not (name == "lm_head" and network.stores_head_once):
-            built[f"{name}.weight"] = Place(shape=module.shape)
-    found = places(config, VOCAB, activations, low_rank)
-    assert {name: Place(shape=p.shape, plain=p.plain) for name, p in found.items()} == built
+        if isinstance(module, PackedMatrix) and (name != "lm_head" or has_own_head(config)):
+            built[f"{name}.weight"] = Entry(shape=module.shape)
+    found = tensor_table(config, VOCAB, activations, low_rank)
+    assert {name: Entry(shape=p.shape, plain=p.plain) for name, p in found.items()} == built
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
@@ -52,16 +53,16 @@ def test_shapes_in_full_precision_are_those_of_the_float_network(config: ModelCo
     linears = [n for n, m in network.named_modules() if isinstance(m, QuantLinear) and m.by_method]
     assert linear_names(config, VOCAB) == [f"{name}.weight" for name in linears]
     biased = {name for name in linear_names(config, VOCAB) if bias_of(name, hub_shapes(config, VOCAB))}
-    assert biased == {name for name, place in places(config, VOCAB).items() if place.bias}
+    assert biased == {name for name, entry in tensor_table(config, VOCAB).items() if entry.bias}
 
 
 def test_biases_belong_to_the_linears_that_have_them() -> None:
     qwen = LlamaConfig(**SMALL, kv_heads=3, sub_norms=False, qkv_bias=True)
-    biased = {name for name, place in places(qwen, VOCAB).items() if place.bias}
+    biased = {name for name, entry in tensor_table(qwen, VOCAB).items() if entry.bias}
     assert biased == {f"model.layers.{i}.self_attn.{p}_proj.weight" for i in range(2) for p in "qkv"}
     gpt2 = GPT2Config(**SMALL, norm_eps=1e-5, tie=True)
     linears = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
-    assert {name for name, place in places(gpt2, VOCAB).items() if place.bias} == {
+    assert {name for name, entry in tensor_table(gpt2, VOCAB).items() if entry.bias} == {
         f"transformer.h.{i}.{name}.weight" for i in range(2) for name in linears
     }
-    assert not any(place.bias for place in places(GPTConfig(), VOCAB).values())
+    assert not any(entry.bias for entry in tensor_table(GPTConfig(), VOCAB).values())

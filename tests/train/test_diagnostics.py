@@ -14,7 +14,8 @@ import torch
 from pentanet.codes import Codes
 from pentanet.data.dataset import Dataset
 from pentanet.families import LlamaConfig
-from pentanet.families.build import Network, build
+from pentanet.families.build import build
+from pentanet.families.network import Network
 from pentanet.grid import BINARY, PENTANARY, TERNARY, Grid
 from pentanet.nn import Trainable, method_modules
 from pentanet.train import diagnostics

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from pentanet.families import GPTConfig, LlamaConfig, ModelConfig
-from pentanet.families.build import Network, build
+from pentanet.families.build import build
+from pentanet.families.network import Network
 from pentanet.nn import Trainable
 from pentanet.train.config import OptimizerConfig, ScheduleConfig
 from pentanet.train.optimizers import Optimizer

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from pentanet.families import LlamaConfig
-from pentanet.families.build import Network, build
+from pentanet.families.build import build
+from pentanet.families.network import Network
 from pentanet.nn import Trainable, method_modules
 from pentanet.train import watch
 

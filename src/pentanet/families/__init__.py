@@ -1,11 +1,21 @@
-"""Sizes of networks, as config.json has them, and the tensors that follow from them: all that opening a model needs.
+"""Network families, one folder each: sizes, tensors, the torch network, the native engine's model, and names elsewhere.
 
-Nothing here imports torch.
+Importing this package does not import torch.
 """
 
-from pentanet.families.gpt.config import GPTConfig
-from pentanet.families.gpt2.config import GPT2Config
+from pentanet.families.family import Family, ModelConfig, TrainedConfig
+from pentanet.families.gpt2.config import GPT2Config, GPTConfig
 from pentanet.families.llama.config import LlamaConfig
-from pentanet.families.registry import ModelConfig, TrainedConfig, config_from_hub
+from pentanet.families.registry import FAMILIES, config_from_hub, family_of
 
-__all__ = ["GPT2Config", "GPTConfig", "LlamaConfig", "ModelConfig", "TrainedConfig", "config_from_hub"]
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "GPT2Config",
+    "GPTConfig",
+    "LlamaConfig",
+    "ModelConfig",
+    "TrainedConfig",
+    "config_from_hub",
+    "family_of",
+]

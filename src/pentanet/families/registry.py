@@ -1,17 +1,32 @@
-"""From a config.json to the configuration of a network."""
+"""The network families by name, and from a config.json to the sizes of a network."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pentanet.errors import ConfigError
-from pentanet.families.gpt.config import GPTConfig
-from pentanet.families.gpt2.config import GPT2Config
-from pentanet.families.llama.config import ARCHITECTURES, LlamaConfig
+from pentanet.families.family import Family, ModelConfig, TrainedConfig
+from pentanet.families.gpt2.family import GPT, GPT2
+from pentanet.families.llama.family import LLAMA
 
-TrainedConfig = LlamaConfig | GPTConfig
-"""Of networks that are trained here."""
-ModelConfig = TrainedConfig | GPT2Config
+FAMILIES: dict[str, Family[Any]] = {family.name: family for family in (LLAMA, GPT2, GPT)}
+
+
+def family_of(config: ModelConfig) -> Family[Any]:
+    """The family that a network of these sizes belongs to.
+
+    Raises:
+        ConfigError: none of the registry.
+    """
+    for family in FAMILIES.values():
+        if type(config) is family.config:
+            return family
+    raise ConfigError(f"{type(config).__name__}: of no network family; known: {', '.join(FAMILIES)}")
+
+
+def trained_configs() -> tuple[type[TrainedConfig], ...]:
+    """The dataclasses that `model` of a training run may be; the first one is meant where no family is named."""
+    return tuple(family.config for family in FAMILIES.values() if family.check_training is not None)
 
 
 def config_from_hub(config: dict[str, Any]) -> ModelConfig:
@@ -21,11 +36,8 @@ def config_from_hub(config: dict[str, Any]) -> ModelConfig:
         ConfigError: a model type that is not supported, or a key that is missing.
     """
     kind = config.get("model_type")
-    if kind == "pentanet-gpt":
-        return GPTConfig.from_hub_config(config)
-    if kind in ARCHITECTURES:
-        return LlamaConfig.from_hub_config(config)
-    if kind == "gpt2":
-        return GPT2Config.from_hub_config(config)
-    known = ", ".join([*ARCHITECTURES, "gpt2", "pentanet-gpt"])
+    for family in FAMILIES.values():
+        if kind in family.model_types:
+            return family.config.from_hub_config(config)
+    known = ", ".join(kind for family in FAMILIES.values() for kind in family.model_types)
     raise ConfigError(f"config.json: model_type {kind!r} is not supported; known: {known}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pentanet.families import LlamaConfig
+from pentanet.families.llama.config import LlamaConfig
 from pentanet.families.rope import rotary_table
 
 

@@ -14,7 +14,8 @@ from pentanet import __version__
 from pentanet.codes import Codes
 from pentanet.errors import ConfigError, ShapeError
 from pentanet.families import LlamaConfig, ModelConfig, config_from_hub
-from pentanet.families.build import Network, build
+from pentanet.families.build import build
+from pentanet.families.network import Network
 from pentanet.families.tensor_table import bias_of, hub_shapes, linear_names
 from pentanet.format.card import model_card
 from pentanet.format.model_dir import write_model

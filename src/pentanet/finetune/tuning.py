@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pentanet.errors import NonFiniteLossError
-from pentanet.families.build import Network
+from pentanet.families.network import Network
 from pentanet.nn import QuantLinear
 from pentanet.train.checkpoint import Checkpoint, set_weights
 from pentanet.train.loss import Precision, autocast

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from pentanet.errors import ConfigError, EngineError, UnknownNameError, UnsupportedModelError
-from pentanet.families import ModelConfig
+from pentanet.families import ModelConfig, family_of
+from pentanet.families.native_parts import NativeParts
 from pentanet.format.packed_model import PackedModel
 from pentanet.kernels import native
 from pentanet.linear_options import ROUNDINGS, Rounding, RoundingChoice
 from pentanet.machine import usable_cores
 from pentanet.runtime.batch import stream_batch
 from pentanet.runtime.generate import generate as stream
-from pentanet.runtime.native_model import assemble
 from pentanet.runtime.open import open_config, read_tokenizer
 from pentanet.runtime.sampling import Sampling
 from pentanet.runtime.turn import Turn
@@ -101,7 +101,8 @@ class Engine:
 
         Raises:
             EngineError: the engine was not compiled, PENTANET_ISA is wrong, or the system cannot pin threads.
-            UnsupportedModelError: linears rotate their inputs, round them by learned steps, or have a path of low rank.
+            UnsupportedModelError: a network family that the engine does not have; linears rotate their inputs, round
+                them by learned steps, or have a path of low rank.
             ConfigError: a negative number of threads, or another name of a cache or a rounding.
             FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
         """
@@ -113,12 +114,15 @@ class Engine:
         if activations not in ROUNDINGS:
             raise UnknownNameError("activations", activations, ROUNDINGS)
         packed, config, vocab = open_config(path, verify=verify)
+        family = family_of(config)
+        if family.native is None:
+            raise UnsupportedModelError(f"{path}: the native engine has no family '{family.name}'. Use --engine torch.")
         _require_known(packed)
         tokenizer = read_tokenizer(packed, vocab)
         threads = threads or usable_cores()
         if activations == "auto":
             activations = "int8" if packed.activations == "int8" else "adaptive"
-        model = assemble(packed, config, isa, threads)
+        model = family.native(NativeParts(packed, isa, threads), config)
         return cls(packed, config, tokenizer, model, threads, cache, activations, pin=pin)
 
     def close(self) -> None:

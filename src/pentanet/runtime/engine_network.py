@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pentanet.families.build import Network
+from pentanet.families.network import Network
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.load import Runtime
 

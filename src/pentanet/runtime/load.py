@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from pentanet.errors import UnknownNameError, UnsupportedModelError
-from pentanet.families.build import Network, build
+from pentanet.families import family_of
+from pentanet.families.build import build
+from pentanet.families.network import Network
+from pentanet.families.tensor_table import has_own_head
 from pentanet.format.packed_model import PackedModel
 from pentanet.linear_options import ROUNDINGS, RoundingChoice
 from pentanet.runtime.modules import Packed, PackedMatrix
@@ -72,20 +75,13 @@ def load(path: Path, *, verify: bool = True, activations: RoundingChoice = "auto
 
 @torch.no_grad()
 def _attach(network: Network, packed: PackedModel) -> None:
-    """Give every weight of the network its tensor."""
-    modules = _matrices(network)
+    """Give every weight of the network its tensor; a head that the file does not have is the embedding."""
+    family = family_of(network.config)
+    modules = {name: module for name, module in network.named_modules() if isinstance(module, PackedMatrix)}
+    head = None if has_own_head(network.config) else modules.pop(family.head)
     for name, module in modules.items():
-        module.attach(packed, name)
-    head = network.lm_head
-    if network.stores_head_once and isinstance(head, PackedMatrix):
-        head.matrix = modules[f"{network.embedding_name}.weight"].matrix
+        module.attach(packed, f"{name}.weight")
+    if head is not None:
+        head.matrix = modules[family.embedding].matrix
     for name, parameter in network.named_parameters():
         parameter.copy_(torch.from_numpy(packed.plain(name)))
-
-
-def _matrices(network: Network) -> dict[str, PackedMatrix]:
-    """The modules that hold a tensor of their own, by its name."""
-    found = {f"{name}.weight": m for name, m in network.named_modules() if isinstance(m, PackedMatrix)}
-    if network.stores_head_once:
-        del found["lm_head.weight"]
-    return found

@@ -17,7 +17,8 @@ from pentanet.errors import (
     UnexpectedTensorError,
 )
 from pentanet.families import ModelConfig, config_from_hub
-from pentanet.families.tensor_table import Place, places
+from pentanet.families.table_builder import Entry
+from pentanet.families.tensor_table import tensor_table
 from pentanet.format.model_dir import open_model
 from pentanet.format.packed_model import PackedModel
 from pentanet.format.tensors import CodedSpec, PlainSpec
@@ -43,25 +44,27 @@ def open_config(path: Path, *, verify: bool = True) -> tuple[PackedModel, ModelC
     if config.layers > len(packed.names) or config.context > MAX_CONTEXT:
         found = f"{config.layers} layers and a context of {config.context}"
         raise ModelConfigError(f"{path}/config.json: {found} are more than its tensors, or any network here, can have")
-    _check(packed, places(config, vocab, packed.activations, packed.low_rank))  # before memory is taken for anything
+    _check(
+        packed, tensor_table(config, vocab, packed.activations, packed.low_rank)
+    )  # before memory is taken for anything
     return packed, config, vocab
 
 
-def _check(packed: PackedModel, wanted: Mapping[str, Place]) -> None:
-    """Every tensor has its place and every place its tensor, with the right shape."""
+def _check(packed: PackedModel, wanted: Mapping[str, Entry]) -> None:
+    """Every tensor is one of the network and every one of the network is there, with the right shape."""
     for name in packed.names:
         if name not in wanted:
             raise UnexpectedTensorError(f"{packed.path}: tensor '{name}' has no place in the network of config.json")
-    for name, place in wanted.items():
+    for name, entry in wanted.items():
         if name not in packed.specs:
             raise MissingTensorError(f"{packed.path}: tensor '{name}' of the network in config.json is not there")
-        if packed.shape(name) != place.shape:
+        if packed.shape(name) != entry.shape:
             found = list(packed.shape(name))
-            raise ShapeError(f"{packed.path}: tensor '{name}' is {found}, the network needs {list(place.shape)}")
+            raise ShapeError(f"{packed.path}: tensor '{name}' is {found}, the network needs {list(entry.shape)}")
         spec = packed.spec(name)
-        if place.plain and not isinstance(spec, PlainSpec):
+        if entry.plain and not isinstance(spec, PlainSpec):
             raise ModelConfigError(f"{packed.path}: tensor '{name}' must be stored as plain values")
-        if place.bias and not (isinstance(spec, CodedSpec) and spec.bias):
+        if entry.bias and not (isinstance(spec, CodedSpec) and spec.bias):
             raise MissingTensorError(
                 f"{packed.path}: tensor '{name}' has no bias, but the network of config.json has one"
             )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from pentanet.families.build import Network, build
+from pentanet.families.build import build
+from pentanet.families.network import Network
 from pentanet.nn import QuantEmbedding, QuantLinear
 from pentanet.quant.uniform import Cast
 from pentanet.sources.source import Source

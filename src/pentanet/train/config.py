@@ -6,8 +6,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pentanet.config import MEMBERS
 from pentanet.errors import ConfigError
-from pentanet.families import LlamaConfig, TrainedConfig
+from pentanet.families import TrainedConfig, family_of
+from pentanet.families.registry import trained_configs
+from pentanet.families.tensor_table import has_own_head
 from pentanet.linear_options import Activations
 from pentanet.nn import Storage
 from pentanet.quant import method
@@ -175,7 +178,7 @@ class DistillConfig:
 class TrainConfig:
     """One training run."""
 
-    model: TrainedConfig
+    model: TrainedConfig = field(metadata={MEMBERS: trained_configs})
     weights: WeightConfig = field(default_factory=WeightConfig)
     data: DataConfig = field(default_factory=DataConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
@@ -212,14 +215,16 @@ class TrainConfig:
         for name in ("eval_tokens", "result_tokens", "eval_random_batches"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} = {getattr(self, name)}: must not be negative")
-        if isinstance(self.model, LlamaConfig) and self.model.tie and self.weights.embedding != self.weights.head:
+        if not has_own_head(self.model) and self.weights.embedding != self.weights.head:
             raise ConfigError("model.tie needs weights.embedding and weights.head to be the same: it is one matrix")
         if self.weights.start > (self.steps - 1) / self.steps:
             raise ConfigError(
                 f"weights.start = {self.weights.start}: none of {self.steps} steps is left to train rounded"
             )
-        if isinstance(self.model, LlamaConfig) and self.model.qkv_bias:
-            raise ConfigError("model.qkv_bias: networks with biases are read, not trained; leave it false")
+        family = family_of(self.model)
+        if family.check_training is None:
+            raise ConfigError(f"model.family = '{family.name}': networks of this family are read, not trained")
+        family.check_training(self.model)
         if self.seed < 0 or self.seed >= 2**32:
             raise ConfigError(f"seed = {self.seed}: must lie in [0, 2^32)")
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pentanet.codes import Codes
 from pentanet.data.dataset import Dataset
-from pentanet.families.build import Network
+from pentanet.families.network import Network
 from pentanet.nn import method_modules
 from pentanet.train.loss import Precision, autocast
 

@@ -15,7 +15,8 @@ import torch
 from pentanet.data.batches import EpochWindows, RandomWindows
 from pentanet.data.dataset import Dataset
 from pentanet.errors import ConfigError, NonFiniteLossError
-from pentanet.families.build import Network, build
+from pentanet.families.build import build
+from pentanet.families.network import Network
 from pentanet.machine import multiplies_bfloat16
 from pentanet.nn import Trainable, initialize_quantizers, method_modules, set_progress
 from pentanet.quant import method

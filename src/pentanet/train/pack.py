@@ -13,7 +13,9 @@ from pentanet.codes import Codes
 from pentanet.data import tokenizer as tokenizers
 from pentanet.data.dataset import TOKENIZER
 from pentanet.errors import CheckpointError, MissingFileError
-from pentanet.families.build import Network
+from pentanet.families import family_of
+from pentanet.families.network import Network
+from pentanet.families.tensor_table import has_own_head
 from pentanet.format import layouts
 from pentanet.format.card import model_card
 from pentanet.format.inspect import Inspection, inspect
@@ -85,8 +87,9 @@ def export_tensors(network: Network, layout: str | None = None) -> dict[str, Ten
     """
     tensors: dict[str, Tensor] = {}
     modules = dict(quantized_modules(network))
+    once = None if has_own_head(network.config) else family_of(network.config).head
     for name, module in modules.items():
-        if network.stores_head_once and name == "lm_head":
+        if name == once:
             continue
         exported = module.quantizer.export(module.weight)
         if isinstance(exported, Codes):

@@ -8,7 +8,6 @@ from typing import Any
 
 from pentanet.data import tokenizer as tokenizers
 from pentanet.errors import ConfigError
-from pentanet.families import GPTConfig
 from pentanet.format.model_dir import planned_bytes
 from pentanet.nn import count_parameters
 from pentanet.train import watch
@@ -93,6 +92,5 @@ def estimate_memory(config: TrainConfig, parameters: int, vocab: int) -> int:
     each block (about 16 residual widths and 6 hidden ones per token), and three float32 copies of the logits.
     """
     model = config.model
-    hidden = 4 * model.width if isinstance(model, GPTConfig) else model.hidden
     tokens = config.batch.size * model.context
-    return 20 * parameters + 4 * tokens * (model.layers * (16 * model.width + 6 * hidden) + 3 * vocab)
+    return 20 * parameters + 4 * tokens * (model.layers * (16 * model.width + 6 * model.hidden) + 3 * vocab)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pentanet.data.batches import EpochWindows, RandomWindows
-from pentanet.families.build import Network
+from pentanet.families.network import Network
 from pentanet.train.checkpoint import Checkpoint, set_weights
 from pentanet.train.diagnostics import ZERO_SPELL, ZeroSpells
 from pentanet.train.optimizers import Optimizer

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pentanet.config import from_tree, read_toml
 from pentanet.data.dataset import TOKENIZER, Dataset
 from pentanet.errors import CheckpointError, ConfigError, MissingFileError
-from pentanet.families.build import Network
+from pentanet.families.network import Network
 from pentanet.nn import set_progress
 from pentanet.train.checkpoint import CheckpointStore, set_weights
 from pentanet.train.config import TrainConfig

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from pentanet.errors import ConfigError
 from pentanet.families import LlamaConfig, config_from_hub
-from pentanet.families.build import Network, build
+from pentanet.families.build import build
 from pentanet.families.llama.network import Llama
+from pentanet.families.network import Network
 from pentanet.families.rope import LinearRope, Llama3Rope, PlainRope, YarnRope
 from pentanet.families.rotary import rotary_tensors, rotate
+from pentanet.families.tensor_table import has_own_head
 from pentanet.nn import Trainable, quantized_modules
 
 CONFIG = LlamaConfig(layers=2, width=16, heads=4, kv_heads=2, hidden=20, context=12, activation="relu2")
@@ -150,7 +152,7 @@ def test_scale_of_the_initial_weights() -> None:
 def test_a_tied_head_leaves_the_embedding_as_it_was_drawn() -> None:
     model = network(replace(CONFIG, tie=True, init_std=0.1))
     assert isinstance(model, Llama)
-    assert model.stores_head_once
+    assert not has_own_head(model.config)
     assert dict(model.named_parameters()).keys().isdisjoint({"lm_head.weight"})
 
 

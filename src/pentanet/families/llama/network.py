@@ -14,7 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pentanet.families import LlamaConfig
+from pentanet.families.llama.config import LlamaConfig
+from pentanet.families.llama.tensors import EMBEDDING, HEAD
+from pentanet.families.network import FamilyNetwork
 from pentanet.families.rotary import rotary_tensors, rotate
 from pentanet.nn import WeightFactory, draw_low_rank, quantized_modules, together
 
@@ -126,24 +128,13 @@ class Trunk(nn.Module):
         return self.norm(x)
 
 
-class Llama(nn.Module):
+class Llama(FamilyNetwork[LlamaConfig]):
     """ids [B, T] -> logits [B, T, vocab]."""
 
     def __init__(self, config: LlamaConfig, vocab: int, make: WeightFactory) -> None:
-        super().__init__()
-        self.config, self.vocab = config, vocab
+        super().__init__(config, vocab)
         self.model = Trunk(config, vocab, make)
         self.lm_head = make.head(config.width, vocab, self.model.embed_tokens if config.tie else None)
-
-    @property
-    def embedding_name(self) -> str:
-        """Name of the embedding."""
-        return "model.embed_tokens"
-
-    @property
-    def stores_head_once(self) -> bool:
-        """The packed file has no head of its own: it is the embedding."""
-        return self.config.tie
 
     def forward(self, ids_BT: Tensor) -> Tensor:
         return self.lm_head(self.model(ids_BT))
@@ -157,11 +148,11 @@ class Llama(nn.Module):
         config = self.config
         for name, module in quantized_modules(self):
             std = config.init_gain * module.weight.shape[1] ** -0.5
-            if name in ("model.embed_tokens", "lm_head"):
+            if name in (EMBEDDING, HEAD):
                 std = config.init_std
             elif name.endswith(("o_proj", "down_proj")):
                 std *= (2 * config.layers) ** -0.5
-            if not (config.tie and name == "lm_head"):
+            if not (config.tie and name == HEAD):
                 module.draw(std, generator)
             module.quantizer.initialize(module.weight)
         draw_low_rank(self, generator)

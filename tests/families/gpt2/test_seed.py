@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pentanet.data.dataset import TokenStream
-from pentanet.families.build import Network
+from pentanet.families.network import Network
 from pentanet.grid import PENTANARY, TERNARY, Grid
 from pentanet.nn import count_parameters
 from pentanet.train import watch

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from pentanet.errors import ConfigError
 from pentanet.families import GPTConfig, config_from_hub
-from pentanet.families.build import Network, build
-from pentanet.families.gpt.network import GPT
+from pentanet.families.build import build
+from pentanet.families.gpt2.network import GPT2Network
+from pentanet.families.network import Network
 from pentanet.nn import Trainable, count_parameters, quantized_modules
 from pentanet.train.presets import load_config
 
@@ -100,7 +101,7 @@ def test_dropout_only_while_training() -> None:
 
 def test_the_head_is_quantized_and_the_look_up_is_not() -> None:
     model = network()
-    assert isinstance(model, GPT)
+    assert isinstance(model, GPT2Network)
     assert model.lm_head.weight is model.transformer.wte.weight
     assert torch.equal(model.transformer.wte(ids()), F.embedding(ids(), model.lm_head.weight))
     assert len(dict(quantized_modules(model))["lm_head"].used_weight().unique()) == 5

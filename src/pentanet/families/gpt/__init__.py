@@ -1,1 +1,0 @@
-"""The GPT of the PentaNet publication."""

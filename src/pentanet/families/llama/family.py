@@ -1,0 +1,46 @@
+"""The record of Llama and its relatives: BitNet 2B4T, Qwen2, Qwen3, Mistral."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pentanet.errors import ConfigError
+from pentanet.families.family import Family
+from pentanet.families.llama.config import ARCHITECTURES, LlamaConfig
+from pentanet.families.llama.tensors import EMBEDDING, HEAD, tensors
+
+if TYPE_CHECKING:
+    from pentanet._native import Model
+    from pentanet.families.llama.network import Llama
+    from pentanet.families.native_parts import NativeParts
+    from pentanet.nn import WeightFactory
+
+
+def _network(config: LlamaConfig, vocab: int, make: WeightFactory) -> Llama:
+    from pentanet.families.llama.network import Llama
+
+    return Llama(config, vocab, make)
+
+
+def _native(parts: NativeParts, config: LlamaConfig) -> Model:
+    from pentanet.families.llama.native import native_model
+
+    return native_model(parts, config)
+
+
+def _check_training(config: LlamaConfig) -> None:
+    if config.qkv_bias:
+        raise ConfigError("model.qkv_bias: networks with biases are read, not trained; leave it false")
+
+
+LLAMA = Family(
+    name="llama",
+    config=LlamaConfig,
+    model_types=tuple(ARCHITECTURES),
+    tensors=tensors,
+    embedding=EMBEDDING,
+    head=HEAD,
+    network=_network,
+    native=_native,
+    check_training=_check_training,
+)
