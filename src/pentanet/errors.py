@@ -187,6 +187,10 @@ class EngineError(PentaNetError):
     """The native engine is not there, or was asked for an instruction set that it does not have."""
 
 
+class ChatTemplateError(PentaNetError):
+    """A model has no chat template, or one that fails."""
+
+
 # -- reports ------------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from pentanet.data.dataset import Dataset
 from pentanet.data.tokenizer import eos_id
 from pentanet.errors import ConfigError, EmptyTextError
+from pentanet.runtime.endings import endings_of
 from pentanet.runtime.generate import generate
 from pentanet.runtime.load import Runtime, load
 from pentanet.runtime.sampling import Sampling
@@ -34,7 +35,8 @@ class Scripted(torch.nn.Module):
 
 def scripted(tokenizer: Tokenizer, script: list[int], context: int = 8) -> tuple[Runtime, Scripted]:
     network = Scripted(script, tokenizer.get_vocab_size(), context)
-    return Runtime(network=network, tokenizer=tokenizer, packed=None), network  # type: ignore[arg-type]
+    ends = endings_of(tokenizer)
+    return Runtime(network=network, tokenizer=tokenizer, packed=None, endings=ends), network  # type: ignore[arg-type]
 
 
 GREEDY = Sampling(temperature=0)
@@ -83,6 +85,20 @@ def test_an_empty_prompt_starts_after_an_end_of_text(tiny: Dataset) -> None:
     runtime, _ = scripted(bare, [40])
     with pytest.raises(EmptyTextError, match="the prompt is empty"):
         generate(runtime, "", 1)
+
+
+def test_a_stop_string_ends_the_text_before_it(tiny: Dataset) -> None:
+    script = tiny.tokenizer.encode(" cat sat on a mat").ids
+    runtime, _ = scripted(tiny.tokenizer, script)
+    assert "".join(generate(runtime, "the", len(script), GREEDY, stops=["t on", "mat"])) == " cat sa"
+    with pytest.raises(ConfigError, match="empty stop string"):
+        generate(runtime, "the", 5, stops=[""])
+
+
+def test_ids_are_taken_as_they_are(tiny: Dataset) -> None:
+    runtime, network = scripted(tiny.tokenizer, [40])
+    list(generate(runtime, [7, 8], 1, GREEDY))
+    assert network.shown == [[7, 8]]
 
 
 @pytest.mark.parametrize("tokens", [0, -5])

@@ -25,6 +25,7 @@ COMMANDS = (
     ("import", "imports:import_model", "Read a model that another program quantized."),
     ("export", "export:export", "Write a packed model for llama.cpp."),
     ("generate", "generate:generate", "Write text with a packed model."),
+    ("chat", "chat:chat", "Talk to a packed model in the terminal."),
     ("eval", "evaluate:evaluate", "Measure a packed model on text."),
     ("report", "report:report", "Draw the page of a finished benchmark."),
     ("inspect", "inspect:inspect", "Show what a packed model directory holds."),

@@ -14,6 +14,9 @@ def generate(
     model: Path,
     *,
     prompt: str = "",
+    chat: Flag = False,
+    system: str = "",
+    stop: tuple[str, ...] = (),
     tokens: Count = 100,
     temperature: float = 0.8,
     top_k: int = 40,
@@ -33,9 +36,15 @@ def generate(
     Parameters
     ----------
     model
-        Model directory of `pentanet pack`.
+        Model directory of `pentanet pack`, `quantize`, `finetune` or `import`.
     prompt
         Text to continue; empty to start a new one.
+    chat
+        Put the prompt as a question, in the chat template that the model brings, and write the answer alone.
+    system
+        With --chat: what the model is told before the question.
+    stop
+        End the text before this string too; may be given several times.
     tokens
         How many to write at most.
     temperature
@@ -65,7 +74,9 @@ def generate(
         Print prompt, text and speed as JSON instead of streaming.
     """
     from pentanet.cli import console
+    from pentanet.errors import ConfigError
     from pentanet.kernels import native
+    from pentanet.runtime.chat import messages_of, read_chat_template
     from pentanet.runtime.generate import generate as stream
     from pentanet.runtime.predictor import open_predictor
     from pentanet.runtime.sampling import Sampling
@@ -81,13 +92,19 @@ def generate(
         repetition_penalty=repetition_penalty,
         seed=seed,
     )
-    pieces = stream(open_predictor(model, engine, threads, cache, activations, pin=pin), prompt, tokens, sampling)
+    if system and not chat:
+        raise ConfigError("--system is a message of a chat: add --chat")
+    template = read_chat_template(model) if chat else None
+    predictor = open_predictor(model, engine, threads, cache, activations, pin=pin)
+    start = template.prompt(predictor.tokenizer, messages_of(prompt, system)) if template else prompt
+    pieces = stream(predictor, start, tokens, sampling, stops=stop)
     started = time.monotonic()
     if json:
         text = "".join(pieces)
         console.print_json({"prompt": prompt, "text": text, "seconds": round(time.monotonic() - started, 3)})
         return
-    sys.stdout.write(prompt)
+    if template is None:
+        sys.stdout.write(prompt)
     for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Tokenizer
 
-from pentanet.data.tokenizer import StreamDecoder, eos_id
+from pentanet.data.tokenizer import StreamDecoder
+from pentanet.runtime.endings import Endings
 from pentanet.runtime.generate import start_ids
 from pentanet.runtime.sampling import Sampling, sample
 
@@ -27,28 +28,34 @@ class _Text:
 
 
 def stream_batch(
-    session: Session, tokenizer: Tokenizer, context: int, prompts: Sequence[str], tokens: int, sampling: Sampling
+    session: Session,
+    tokenizer: Tokenizer,
+    endings: Endings,
+    context: int,
+    prompts: Sequence[str],
+    tokens: int,
+    sampling: Sampling,
 ) -> Iterator[tuple[int, str]]:
     """Continue prompts by up to `tokens` tokens each: (index of the prompt, piece of whole characters) as they come.
 
     Args:
         session: has no fewer sequences than there are prompts, all of them empty.
-        tokenizer, context: of the model.
+        tokenizer, endings, context: of the model.
         prompts, tokens, sampling: each text has its own draws from the same seed.
 
     Raises:
         ConfigError, EmptyTextError: as `generate`.
     """
-    starts = [start_ids(tokenizer, prompt, tokens) for prompt in prompts]
+    starts = [start_ids(tokenizer, prompt, tokens, endings) for prompt in prompts]
     texts = [
         _Text(place, ids, StreamDecoder(tokenizer), sampling.generator(), ids[-context:])
         for place, ids in enumerate(starts)
     ]
-    return _stream(session, texts, eos_id(tokenizer), context, tokens, sampling)
+    return _stream(session, texts, endings.stops, context, tokens, sampling)
 
 
 def _stream(
-    session: Session, texts: list[_Text], eos: int | None, context: int, tokens: int, sampling: Sampling
+    session: Session, texts: list[_Text], stops: frozenset[int], context: int, tokens: int, sampling: Sampling
 ) -> Iterator[tuple[int, str]]:
     for left in reversed(range(tokens)):
         if not texts:
@@ -58,8 +65,8 @@ def _stream(
         ended: list[_Text] = []
         for text, row in zip(texts, logits, strict=True):
             token = sample(row, sampling, text.draws, text.ids)
-            piece = "" if token == eos else text.decoder.push(token)
-            if token == eos or left == 0:
+            piece = "" if token in stops else text.decoder.push(token)
+            if token in stops or left == 0:
                 ended.append(text)
                 piece += text.decoder.finish()
             if piece:

@@ -23,6 +23,7 @@ from pentanet.kernels import native
 from pentanet.linear_options import ROUNDINGS, Rounding, RoundingChoice
 from pentanet.machine import usable_cores
 from pentanet.runtime.batch import stream_batch
+from pentanet.runtime.endings import Endings, read_endings
 from pentanet.runtime.generate import generate as stream
 from pentanet.runtime.open import open_config, read_tokenizer
 from pentanet.runtime.sampling import Sampling
@@ -71,6 +72,7 @@ class Engine:
         self._pin = pin
         self._session: Session | None = self._start(1)
         self._turn = Turn()
+        self._endings = read_endings(packed.path, packed.config, tokenizer)
         self._ids: list[int] = []  # what the session has seen
 
     @classmethod
@@ -142,6 +144,11 @@ class Engine:
         """Longest window in tokens."""
         return self.config.context
 
+    @property
+    def endings(self) -> Endings:
+        """The ids that a text begins with, and those that end it."""
+        return self._endings
+
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits [T, vocab] after each of the tokens `ids` [T] of one text, read from its start.
 
@@ -159,9 +166,16 @@ class Engine:
         """
         return self._forward(ids)[0]
 
-    def generate(self, prompt: str, tokens: int = 100, sampling: Sampling | None = None) -> Iterator[str]:
+    def generate(
+        self,
+        prompt: str | Sequence[int],
+        tokens: int = 100,
+        sampling: Sampling | None = None,
+        *,
+        stops: Sequence[str] = (),
+    ) -> Iterator[str]:
         """Continue a prompt, in pieces as they come: see `pentanet.runtime.generate.generate`."""
-        return stream(self, prompt, tokens, sampling)
+        return stream(self, prompt, tokens, sampling, stops=stops)
 
     def generate_batch(
         self, prompts: Sequence[str], tokens: int = 100, sampling: Sampling | None = None
@@ -175,7 +189,9 @@ class Engine:
         """
         with self._turn:
             session = self._start(max(len(prompts), 1))
-        return stream_batch(session, self.tokenizer, self.context, prompts, tokens, sampling or Sampling())
+        return stream_batch(
+            session, self.tokenizer, self.endings, self.context, prompts, tokens, sampling or Sampling()
+        )
 
     def _start(self, sequences: int) -> Session:
         from pentanet._native import Session

@@ -28,4 +28,4 @@ class EngineNetwork(nn.Module):
 def as_runtime(engine: Engine) -> Runtime:
     """The engine as what `pentanet.evaluate` measures."""
     network = cast("Network", EngineNetwork(engine).eval())  # all that Runtime and evaluation ask of one
-    return Runtime(network=network, tokenizer=engine.tokenizer, packed=engine.packed)
+    return Runtime(network=network, tokenizer=engine.tokenizer, packed=engine.packed, endings=engine.endings)

@@ -18,6 +18,7 @@ from pentanet.families.network import Network
 from pentanet.families.tensor_table import has_own_head
 from pentanet.format.packed_model import PackedModel
 from pentanet.linear_options import ROUNDINGS, RoundingChoice
+from pentanet.runtime.endings import Endings, read_endings
 from pentanet.runtime.modules import Packed, PackedMatrix
 from pentanet.runtime.open import open_config, read_tokenizer
 
@@ -30,11 +31,13 @@ class Runtime:
         network: ids [B, T] -> logits [B, T, vocab], on the CPU, in evaluation mode.
         tokenizer: of the directory.
         packed: the open files.
+        endings: the ids that a text begins with, and those that end it.
     """
 
     network: Network
     tokenizer: Tokenizer
     packed: PackedModel
+    endings: Endings
 
     @property
     def context(self) -> int:
@@ -70,7 +73,9 @@ def load(path: Path, *, verify: bool = True, activations: RoundingChoice = "auto
         )
     network = build(config, vocab, Packed(packed.activations, packed.low_rank, activations))
     _attach(network, packed)
-    return Runtime(network=network.eval(), tokenizer=read_tokenizer(packed, vocab), packed=packed)
+    tokenizer = read_tokenizer(packed, vocab)
+    endings = read_endings(path, packed.config, tokenizer)
+    return Runtime(network=network.eval(), tokenizer=tokenizer, packed=packed, endings=endings)
 
 
 @torch.no_grad()

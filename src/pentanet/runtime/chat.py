@@ -1,0 +1,133 @@
+"""Messages of a chat as the text that a model was tuned on: the chat template of its directory.
+
+A template is a program in Jinja that comes with the model.  It runs in Jinja's immutable sandbox, which has no way to
+files or attributes of Python's own, and what it writes is bounded.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from jinja2 import TemplateError
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer
+
+from pentanet.errors import ChatTemplateError, UnreadableFileError
+from pentanet.format.model_dir import read_config
+from pentanet.runtime.endings import TOKENIZER, token_text
+
+TEMPLATE = "chat_template.jinja"
+MAX_TEMPLATE = 1 << 20
+MAX_TEXT = 1 << 24
+"""Characters of a template, and of what it may write."""
+
+Message = Mapping[str, Any]
+"""`role` (system, user, assistant) and `content`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChatTemplate:
+    """The chat template of a model directory.
+
+    Attributes:
+        where: the file that it comes from.
+        source: Jinja.
+        bos, eos: texts of the special tokens, which templates ask for; "" for none.
+    """
+
+    where: Path
+    source: str
+    bos: str = ""
+    eos: str = ""
+
+    def render(self, messages: Sequence[Message], *, answer: bool = True) -> str:
+        """The text of some messages.
+
+        Args:
+            messages: the conversation so far, oldest first.
+            answer: end with what begins an answer of the model.
+
+        Raises:
+            ChatTemplateError: the template is not Jinja, refuses these messages, or writes more than `MAX_TEXT`.
+        """
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+        names = {"bos_token": self.bos, "eos_token": self.eos, "raise_exception": _refuse, "strftime_now": _now}
+        text: list[str] = []
+        room = MAX_TEXT
+        try:
+            template = environment.from_string(self.source)
+            for part in template.generate(messages=list(messages), add_generation_prompt=answer, **names):
+                room -= len(part)
+                if room < 0:
+                    raise ChatTemplateError(f"{self.where}: the chat template writes more than {MAX_TEXT} characters")
+                text.append(part)
+        except ChatTemplateError:
+            raise
+        except TemplateError as error:
+            raise ChatTemplateError(f"{self.where}: the chat template fails: {str(error)[:200]}") from error
+        except Exception as error:  # a template may divide by zero, index what is not there, recurse, ...
+            said = f"{type(error).__name__}: {error}"[:200]
+            raise ChatTemplateError(f"{self.where}: the chat template fails: {said}") from error
+        return "".join(text)
+
+    def prompt(self, tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
+        """The ids after which the model answers; special tokens in the text are read as such.
+
+        Raises:
+            ChatTemplateError: as `render`.
+        """
+        return tokenizer.encode(self.render(messages), add_special_tokens=False).ids
+
+
+def messages_of(question: str, system: str = "") -> list[Message]:
+    """A chat of one question, after what the model is told first."""
+    told = [{"role": "system", "content": system}] if system else []
+    return [*told, {"role": "user", "content": question}]
+
+
+def read_chat_template(folder: Path) -> ChatTemplate:
+    """The chat template of a model directory: chat_template.jinja, or `chat_template` of tokenizer_config.json.
+
+    Raises:
+        ChatTemplateError: it has none, or one that is longer than `MAX_TEMPLATE`.
+        UnreadableFileError, ModelConfigError: a file that cannot be read, or is not what its name says.
+    """
+    file, settings = folder / TEMPLATE, folder / TOKENIZER
+    config = read_config(settings) if settings.exists() else {}
+    if file.exists():
+        try:
+            source = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UnreadableFileError(file, error) from error
+    else:
+        file, source = settings, _inline(config.get("chat_template"))
+    if not source:
+        raise ChatTemplateError(
+            f"{folder}: has no chat template ({TEMPLATE}, or chat_template in {TOKENIZER}): the model was not tuned to "
+            "chat. Leave out --chat to continue a text."
+        )
+    if len(source) > MAX_TEMPLATE:
+        raise ChatTemplateError(f"{file}: a chat template of {len(source)} characters; at most {MAX_TEMPLATE}")
+    bos, eos = (token_text(config.get(key)) for key in ("bos_token", "eos_token"))
+    return ChatTemplate(where=file, source=source, bos=bos, eos=eos)
+
+
+def _inline(value: object) -> str:
+    """The template in tokenizer_config.json: a string, or a list of named ones, of which "default" is taken."""
+    if isinstance(value, list):
+        named = [cast("dict[str, object]", entry) for entry in cast("list[object]", value) if isinstance(entry, dict)]
+        value = next((entry.get("template") for entry in named if entry.get("name") == "default"), None)
+    return value if isinstance(value, str) else ""
+
+
+def _now(style: str) -> str:
+    return datetime.datetime.now().strftime(style)
+
+
+def _refuse(message: object) -> NoReturn:
+    raise TemplateError(str(message))

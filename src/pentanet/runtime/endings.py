@@ -1,0 +1,97 @@
+"""Where a text of a model begins and ends: what its directory says, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from tokenizers import Tokenizer
+
+from pentanet.data.tokenizer import eos_id
+from pentanet.format.model_dir import read_config
+
+GENERATION, TOKENIZER = "generation_config.json", "tokenizer_config.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endings:
+    """Attributes:
+    start: ids that the tokenizer's template puts before a text (Llama's BOS); often none.
+    stops: ids that end a text; they are never part of it.
+    """
+
+    start: tuple[int, ...] = ()
+    stops: frozenset[int] = frozenset()
+
+
+def endings_of(tokenizer: Tokenizer) -> Endings:
+    """What a tokenizer says by itself: its template, and the usual names of the token that ends a text."""
+    return Endings(start=_start(tokenizer), stops=_ids(eos_id(tokenizer)))
+
+
+def read_endings(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> Endings:
+    """What a model directory says.
+
+    The first of these that names ids ends a text: `eos_token_id` of generation_config.json, which may be a list;
+    `eos_token_id` of config.json; `eos_token` of tokenizer_config.json; the usual names in the tokenizer.
+
+    Raises:
+        ModelConfigError: one of the files is not a JSON object.
+    """
+    own = endings_of(tokenizer)
+    stops = _ids(_optional(folder / GENERATION).get("eos_token_id")) or _ids(config.get("eos_token_id"))
+    if not stops and (name := token_text(_optional(folder / TOKENIZER).get("eos_token"))):
+        stops = _ids(tokenizer.token_to_id(name))
+    return Endings(start=own.start, stops=stops or own.stops)
+
+
+def token_text(value: object) -> str:
+    """A special token of tokenizer_config.json, which is a string or an object with `content`; "" for none."""
+    if isinstance(value, dict):
+        value = cast("dict[str, object]", value).get("content")
+    return value if isinstance(value, str) else ""
+
+
+def until(pieces: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
+    """The text of `pieces` up to the first of the strings `stops`, which is not part of it.
+
+    What may be the beginning of a stop string is held back until the next piece decides.
+    """
+    held = ""
+    for piece in pieces:
+        held += piece
+        if found := [at for stop in stops if (at := held.find(stop)) >= 0]:
+            if first := held[: min(found)]:
+                yield first
+            return
+        keep = max((_overlap(held, stop) for stop in stops), default=0)
+        ready, held = held[: len(held) - keep], held[len(held) - keep :]
+        if ready:
+            yield ready
+    if held:
+        yield held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Characters at the end of `text` with which `stop` begins."""
+    return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
+
+
+def _start(tokenizer: Tokenizer) -> tuple[int, ...]:
+    plain: list[int] = tokenizer.encode("a", add_special_tokens=False).ids
+    whole: list[int] = tokenizer.encode("a", add_special_tokens=True).ids
+    for at in range(len(whole) - len(plain) + 1):
+        if whole[at : at + len(plain)] == plain:
+            return tuple(whole[:at])
+    return ()
+
+
+def _ids(value: object) -> frozenset[int]:
+    found = cast("list[object]", value) if isinstance(value, list) else [value]
+    return frozenset(i for i in found if type(i) is int and i >= 0)
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    return read_config(path) if path.exists() else {}
