@@ -1,4 +1,4 @@
-"""Write the tables of docs/config.md from the dataclasses that they describe; a test compares the two.
+"""Write the tables of docs/config.md and docs/methods.md from what they describe; a test compares the two.
 
 python tools/reference.py           rewrite the tables
 """
@@ -13,15 +13,19 @@ import re
 import sys
 import textwrap
 import typing
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pentanet.families import GPTConfig, LlamaConfig
 from pentanet.families.rope import LinearRope, Llama3Rope, YarnRope
+from pentanet.grid import Grid
+from pentanet.quant import METHODS, UniformQuantizer
 from pentanet.train import config
 from pentanet.train.config import TrainConfig
 
-PAGE = Path(__file__).parents[1] / "docs/config.md"
+DOCS = Path(__file__).parents[1] / "docs"
 TABLES: dict[str, type] = {
     "top": TrainConfig,
     "model-llama": LlamaConfig,
@@ -72,17 +76,45 @@ def _values(hint: Any) -> str:
     return {int: "integer", float: "number", bool: "`true`, `false`", str: "text"}[hint]
 
 
-def with_tables(text: str) -> str:
-    """The page with every table between its markers written anew."""
-    for name, kind in TABLES.items():
+def methods_table() -> str:
+    """The registry: what each record of a method says, and its class where it has ideas of its own."""
+    lines = ["| Method | Levels | Scale | of each | Gradient | Inputs | Class |", "| --- " * 7 + "|"]
+    for name, method in METHODS.items():
+        made = type(method.make())
+        cells = [
+            f"[`{name}`](#{name})",
+            _levels(method.grid) if method.grid else "-",
+            str(method.scale or "-"),
+            method.granularity.name.replace("group:", "group of ") if method.granularity else "-",
+            method.gradient,
+            method.activations,
+            "" if made is UniformQuantizer else f"`{made.__name__}`",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _levels(grid: Grid) -> str:
+    return f"{grid.lowest}..{grid.highest}" if grid.spacing == 1 else " ".join(map(str, grid.levels))
+
+
+def with_tables(page: str, text: str) -> str:
+    """The text of a page of the documentation with every table between its markers written anew."""
+    for name, write in PAGES[page].items():
         between = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, count = between.subn(lambda found, kind=kind: f"{found[1]}\n{table(kind)}\n\n{found[2]}", text)
-        assert count == 1, f"{PAGE}: the table '{name}' stands there {count} times"
+        text, count = between.subn(lambda found, write=write: f"{found[1]}\n{write()}\n\n{found[2]}", text)
+        assert count == 1, f"{page}: the table '{name}' stands there {count} times"
     return text
 
 
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "config.md": {name: partial(table, kind) for name, kind in TABLES.items()},
+    "methods.md": {"methods": methods_table},
+}
+
 if __name__ == "__main__":
-    before = PAGE.read_text(encoding="utf-8")
-    after = with_tables(before)
-    PAGE.write_text(after, encoding="utf-8")
-    print(f"{PAGE}: {'unchanged' if before == after else 'written'}", file=sys.stderr)
+    for page in PAGES:
+        before = (DOCS / page).read_text(encoding="utf-8")
+        after = with_tables(page, before)
+        (DOCS / page).write_text(after, encoding="utf-8")
+        print(f"{DOCS / page}: {'unchanged' if before == after else 'written'}", file=sys.stderr)

@@ -13,6 +13,8 @@ from functools import cache
 
 from pentanet.errors import UnknownNameError
 
+GAUSSIAN_ABSMEAN = math.sqrt(2 / math.pi)  # mean |x| of a standard normal variable
+
 
 @dataclass(frozen=True, slots=True)
 class GaussianFit:

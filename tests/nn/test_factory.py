@@ -7,7 +7,8 @@ import torch
 
 from pentanet.errors import UnknownNameError
 from pentanet.nn import QuantEmbedding, QuantLinear, Trainable
-from pentanet.quant.uniform import Cast, LearnedStepQuantizer, UniformQuantizer
+from pentanet.quant.learned_step import LearnedStepQuantizer
+from pentanet.quant.uniform import Cast, UniformQuantizer
 
 
 def test_shapes_and_quantizers() -> None:

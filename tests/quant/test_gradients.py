@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch import Tensor
 
 from pentanet.grid import BINARY, GRIDS, PENTANARY, QUATERNARY, TERNARY, Grid
-from pentanet.quant.gradients import GradientRule, learned_step, nearest_level, straight_through
+from pentanet.quant.gradients import GradientRule, nearest_level, straight_through
 
 
 def blocks(*values: float) -> Tensor:
@@ -71,36 +69,3 @@ def test_scales_get_no_gradient_from_a_statistic() -> None:
     scales = torch.ones(1, 1, 1, requires_grad=True)
     straight_through(blocks(0.3, 0.9), scales, TERNARY, "identity").sum().backward()
     assert scales.grad is None
-
-
-def test_learned_step_by_hand() -> None:
-    # LSQ (1902.08153) eq. 3: round(u) - u inside, the clipped level outside; balanced by 1 / sqrt(n * highest level).
-    weight, step = blocks(0.6, -1.2, 9.0, -9.0), torch.tensor([[[2.0]]], requires_grad=True)
-    used = learned_step(weight, step, PENTANARY)
-    assert used.flatten().tolist() == [0, -2, 4, -4]
-    used.backward(torch.tensor([[[1.0, 10.0, 100.0, 1000.0]]]))
-    assert weight.grad is not None
-    assert step.grad is not None
-    assert weight.grad.flatten().tolist() == [1, 10, 0, 0]
-    by_hand = 1 * (0 - 0.3) + 10 * (-1 + 0.6) + 100 * 2 + 1000 * -2
-    assert step.grad.item() == pytest.approx(by_hand / math.sqrt(4 * 2), rel=1e-6)
-
-
-@pytest.mark.parametrize("grid", [TERNARY, PENTANARY, GRIDS["int4"]], ids=lambda g: g.name)
-def test_learned_step_by_finite_differences(grid: Grid) -> None:
-    """With the rounding error frozen at its value, s * (clip(w/s) + error) has the derivative that LSQ defines."""
-    generator = torch.Generator().manual_seed(3)
-    weight = torch.randn(2, 3, 50, generator=generator)
-    upstream = torch.randn(2, 3, 50, generator=generator)
-    step = (torch.rand(2, 3, 1, generator=generator) * 0.5 + 0.4).requires_grad_()
-    learned_step(weight, step, grid).backward(upstream)
-    start = step.detach().double()
-    error = nearest_level(weight.double() / start, grid) - (weight.double() / start).clamp(grid.lowest, grid.highest)
-
-    def surrogate(s: Tensor) -> Tensor:
-        used = s * ((weight.double() / s).clamp(grid.lowest, grid.highest) + error)
-        return (used * upstream.double()).sum(-1, keepdim=True)
-
-    slope = (surrogate(start + 1e-6) - surrogate(start - 1e-6)) / 2e-6
-    assert step.grad is not None
-    torch.testing.assert_close(step.grad.double(), slope / math.sqrt(50 * grid.highest), rtol=1e-4, atol=1e-4)

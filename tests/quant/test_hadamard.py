@@ -10,7 +10,8 @@ from pentanet.codes import Codes
 from pentanet.grid import PENTANARY
 from pentanet.nn.input_rounding import Hadamard
 from pentanet.quant import ROW, UniformQuantizer, quantizer
-from pentanet.quant.hadamard import RotatedQuantizer, block_size, rotate, signs
+from pentanet.quant.hadamard import block_size, rotate, signs
+from pentanet.quant.methods.quest import RotatedQuantizer
 from pentanet.quant.scales import rms_optimal
 
 

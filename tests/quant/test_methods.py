@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,7 @@ from torch import Tensor
 
 from pentanet.codes import Codes
 from pentanet.errors import UnknownNameError
-from pentanet.quant import METHODS, Quantizer, method, methods, quantizer
+from pentanet.quant import METHODS, Quantizer, method, quantizer
 
 GRIDDED = [name for name, m in METHODS.items() if m.grid is not None]
 
@@ -214,11 +212,6 @@ def test_gaussian_weights_behave_as_the_closed_form_says(name: str) -> None:
     mse = float(np.square(exported.dequantize() - weight.numpy()).mean())
     assert mse == pytest.approx(fit.mse, abs=1e-3)
     assert (scale, mse) == pytest.approx(GAUSSIAN[name], abs=1e-3)
-
-
-def test_every_file_of_methods_is_registered() -> None:
-    files = {path.stem.replace("_", "-") for path in Path(methods.__path__[0]).glob("*.py") if path.stem != "__init__"}
-    assert files == set(METHODS)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -13,8 +13,8 @@ from pentanet.errors import ConfigError
 from pentanet.grid import BINARY, GRIDS, PENTANARY
 from pentanet.quant.gradients import GradientRule
 from pentanet.quant.granularity import ROW, TENSOR, group
-from pentanet.quant.scales import absmax, absmean, rms, rms_optimal
-from pentanet.quant.uniform import Cast, LearnedStepQuantizer, UniformQuantizer
+from pentanet.quant.scales import absmax, absmean, rms
+from pentanet.quant.uniform import Cast, UniformQuantizer
 
 
 @given(
@@ -53,35 +53,6 @@ def test_int8_storage_is_within_half_a_step() -> None:
     made = UniformQuantizer(GRIDS["int8"], ROW, absmax(GRIDS["int8"]))
     used = made.fake(weight, 0.0)
     assert ((used - weight).abs() <= made.scales(weight)[:, 0] * 0.5001).all()
-
-
-def test_learned_steps_of_each_granularity_train() -> None:
-    for shared in (TENSOR, ROW, group(4)):
-        made = LearnedStepQuantizer(PENTANARY, shared)
-        weight = torch.randn(3, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
-        made.initialize(weight)
-        assert made.log_step.shape == (*shared.scale_shape(3, 8), 1)
-        torch.testing.assert_close(made.scales(weight), rms_optimal(PENTANARY)(shared.blocks(weight)))
-        start = made.scales(weight).detach()
-        optimizer = torch.optim.SGD(made.parameters(), lr=0.1)
-        made.fake(weight, 0.0).square().sum().backward()
-        optimizer.step()
-        assert (made.scales(weight) < start).all()  # a smaller step makes smaller weights
-
-
-def test_a_learned_step_finds_back_from_anywhere() -> None:
-    """A large rate drives it far below its best value, or above; it must not stay there for want of a gradient."""
-    weight = torch.randn(4, 256, generator=torch.Generator().manual_seed(0))
-    for start in (1e-6, 1e-3, 1e3):
-        made = LearnedStepQuantizer(PENTANARY)
-        made.initialize(weight * start)
-        optimizer = torch.optim.Adam(made.parameters(), lr=0.05)
-        for _ in range(600):
-            loss = (made.fake(weight, 0.0) - weight).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        assert loss.item() < 0.1  # the best is 0.082
 
 
 def test_binary_zero_is_one_level_and_never_none() -> None:

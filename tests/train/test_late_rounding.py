@@ -13,7 +13,7 @@ from pentanet.data.dataset import Dataset
 from pentanet.errors import ConfigError
 from pentanet.nn import method_modules
 from pentanet.quant.late_rounding import LateQuantizer
-from pentanet.quant.uniform import LearnedStepQuantizer
+from pentanet.quant.learned_step import LearnedStepQuantizer
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import Loop, Progress
 from pentanet.train.signals import StopRequest

@@ -61,45 +61,7 @@ class Suite:
 
 FIVE_ARMS = ("full-precision", "bitnet-seed", "pentanet-seed", "ternary", "pentanary")
 CONTROLS = ("full-precision", "ternary", "bitnet-seed")
-EVERY_METHOD = (
-    *CONTROLS,
-    "pentanet-seed",
-    "pentanary",
-    "binary",
-    "septenary",
-    "ternary-row-absmean",
-    "ternary-tensor-optimum",
-    "pentanary-row-absmean",
-    "pentanary-tensor-optimum",
-    "pentanary-mix",
-    "pentanary-learned",
-    "bitnet-b158",
-    "trilm",
-    "tbt-ternary",
-    "tbt-binary",
-    "tequila",
-    "sherry",
-    "sherry-mix",
-    "sherry-plain",
-    "lsq-ternary",
-    "lsq-quaternary",
-    "lsq-pentanary",
-    "lsq-septenary",
-    "paretoq-seq",
-    "paretoq-ternary",
-    "quest-ternary",
-    "quest-pentanary",
-    "quest-hadamard-ternary",
-    "quest-hadamard-pentanary",
-    "hestia-ternary",
-    "hestia-pentanary",
-    "hgf",
-    "hgf-ungated",
-    "quaternary",
-    "int4",
-    "full-precision-shrunk",
-    "bitnet-seed-rescaled",
-)
+EVERY_METHOD = (*CONTROLS, *(name for name in METHODS if name not in CONTROLS))
 
 _ALL = (
     Suite(

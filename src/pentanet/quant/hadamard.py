@@ -17,9 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pentanet.codes import Codes
-from pentanet.quant.uniform import UniformQuantizer
-
 BLOCK = 128
 
 
@@ -99,21 +96,3 @@ def _transformed(weight: Tensor) -> Tensor:
         )  # the sum and the difference
         found, other, half = other, found, 2 * half
     return found.mul_(size**-0.5).t().reshape(weight.shape)
-
-
-class RotatedQuantizer(UniformQuantizer):
-    """`UniformQuantizer` of W H: what the forward pass uses and the file holds is rotated, and so must be its inputs.
-
-    `pentanet.nn.input_rounding` does that to them ("hadamard").  An embedding or a head under the method is rotated
-    without them, which is the method without a rotation from other initial weights.
-    """
-
-    def latent(self, weight: Tensor) -> Tensor:
-        return rotate(weight)
-
-    def fake(self, weight: Tensor, progress: float) -> Tensor:
-        return super().fake(rotate(weight), progress)
-
-    @torch.no_grad()
-    def export(self, weight: Tensor) -> Codes:
-        return super().export(rotate(weight))

@@ -1,98 +1,54 @@
-"""The methods by name."""
+"""The methods by name: ours, one file each in `quant/methods`, and those that others register."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from pentanet.errors import UnknownNameError
+from pentanet.errors import ConfigError, UnknownNameError
+from pentanet.grid import GRIDS
+from pentanet.quant import methods
 from pentanet.quant.base import Quantizer
+from pentanet.quant.contract import check
 from pentanet.quant.method import Method
-from pentanet.quant.methods import (
-    binary,
-    bitnet_b158,
-    bitnet_seed,
-    bitnet_seed_rescaled,
-    full_precision,
-    full_precision_shrunk,
-    hestia_pentanary,
-    hestia_ternary,
-    hgf,
-    hgf_ungated,
-    int4,
-    lsq_pentanary,
-    lsq_quaternary,
-    lsq_septenary,
-    lsq_ternary,
-    paretoq_seq,
-    paretoq_ternary,
-    pentanary,
-    pentanary_learned,
-    pentanary_mix,
-    pentanary_row_absmean,
-    pentanary_tensor_optimum,
-    pentanet_seed,
-    quaternary,
-    quest_hadamard_pentanary,
-    quest_hadamard_ternary,
-    quest_pentanary,
-    quest_ternary,
-    septenary,
-    sherry,
-    sherry_mix,
-    sherry_plain,
-    tbt_binary,
-    tbt_ternary,
-    tequila,
-    ternary,
-    ternary_row_absmean,
-    ternary_tensor_optimum,
-    trilm,
-)
 
-_MODULES = (
-    full_precision,
-    bitnet_seed,
-    pentanet_seed,
-    ternary,
-    pentanary,
-    binary,
-    septenary,
-    ternary_row_absmean,
-    ternary_tensor_optimum,
-    pentanary_row_absmean,
-    pentanary_tensor_optimum,
-    pentanary_mix,
-    pentanary_learned,
-    bitnet_b158,
-    trilm,
-    tbt_ternary,
-    tbt_binary,
-    tequila,
-    sherry,
-    sherry_mix,
-    sherry_plain,
-    lsq_ternary,
-    lsq_quaternary,
-    lsq_pentanary,
-    lsq_septenary,
-    paretoq_seq,
-    paretoq_ternary,
-    quest_ternary,
-    quest_pentanary,
-    quest_hadamard_ternary,
-    quest_hadamard_pentanary,
-    hestia_ternary,
-    hestia_pentanary,
-    hgf,
-    hgf_ungated,
-    quaternary,
-    int4,
-    full_precision_shrunk,
-    bitnet_seed_rescaled,
-)
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
-METHODS: Mapping[str, Method] = MappingProxyType({m.METHOD.name: m.METHOD for m in _MODULES})
+
+def discover(package: str, path: Iterable[str]) -> Iterator[Method]:
+    """The METHODS of every file in the folders `path` of `package`, by file name.
+
+    A new file needs no mention anywhere else.
+    """
+    for found in sorted(pkgutil.iter_modules(path), key=lambda module: module.name):
+        yield from importlib.import_module(f"{package}.{found.name}").METHODS
+
+
+_known: dict[str, Method] = {found.name: found for found in discover(methods.__name__, methods.__path__)}
+METHODS: Mapping[str, Method] = MappingProxyType(_known)
+
+
+def register(method: Method) -> None:
+    """Add a method: from here on its name works wherever one of ours does.
+
+    Do it where your package is imported, before a configuration names the method.  A packed model does not need it:
+    what it holds are levels and scales.
+
+    Raises:
+        ConfigError: the name is taken or would be no folder's name, no file can hold the grid, or the quantizer breaks
+            the contract (`pentanet.quant.contract`).
+    """
+    if not NAME.fullmatch(method.name):
+        raise ConfigError(f"method '{method.name}': a name has small letters, digits and single hyphens")
+    if method.name in _known:
+        raise ConfigError(f"method '{method.name}': the name is taken; choose another one")
+    if method.grid is not None and method.grid not in GRIDS.values():
+        raise ConfigError(f"method '{method.name}': the file format has the grids {', '.join(GRIDS)}, and no others")
+    check(method)
+    _known[method.name] = method
 
 
 def method(name: str) -> Method:

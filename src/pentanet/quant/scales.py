@@ -1,53 +1,123 @@
 """Rules that set a scale from the weights that share it.
 
-Each rule maps blocks [a, b, n] to scales [a, b, 1], without gradient: the scale is a statistic of the weights, and
-the straight-through gradient treats it as a constant.  All of them are clamped, at 1e-8 (the seed's epsilon) unless
-said, so that a block of zeros keeps a positive scale.
+Each rule maps blocks [a, b, n] to scales [a, b, 1].  Methods call them without gradient: the scale is a statistic of
+the weights, and the straight-through gradient treats it as a constant (Hestia alone does not).  All scales are clamped,
+at 1e-8 (the seed's epsilon) unless said, so that a block of zeros keeps a positive scale.
+
+A rule is data: equal rules compare equal, `str` says what it does, and `gaussian` is what it gives for unit Gaussian
+weights, from which the theory of a method follows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from pentanet.grid import Grid
+from pentanet.grid import GAUSSIAN_ABSMEAN, Grid
 
 EPSILON = 1e-8
 LARGEST = 1e30  # of a learned step: infinity times level 0 is not a number
-ScaleRule = Callable[[Tensor], Tensor]
 
 
-def absmean(factor: float = 1.0, *, added: float = 0.0, floor: float = EPSILON) -> ScaleRule:
-    """Factor * mean|w| + added, at least `floor`: BitNet b1.58 and the published PentaNet, with factor 1."""
-    return partial(_absmean, factor=factor, added=added, floor=floor)
+class ScaleRule(ABC):
+    """What the value of level 1 is."""
+
+    @abstractmethod
+    def __call__(self, blocks: Tensor) -> Tensor:
+        """Scales [a, b, 1] of blocks [a, b, n]."""
+
+    @property
+    def gaussian(self) -> float | None:
+        """The scale of very many unit Gaussian weights; None where it has no limit, or training moves it."""
+        return None
 
 
-def rms(factor: float) -> ScaleRule:
+@dataclass(frozen=True, slots=True)
+class AbsMean(ScaleRule):
+    """Factor * mean|w| + added, at least `floor`."""
+
+    factor: float = 1.0
+    added: float = 0.0
+    floor: float = EPSILON
+
+    def __call__(self, blocks: Tensor) -> Tensor:
+        return blocks.abs().mean(-1, keepdim=True).mul_(self.factor).add_(self.added).clamp_(min=self.floor)
+
+    @property
+    def gaussian(self) -> float:
+        return self.factor * GAUSSIAN_ABSMEAN
+
+    def __str__(self) -> str:
+        return "mean abs" if self.factor == 1 else f"{self.factor:.4g} mean abs"
+
+
+@dataclass(frozen=True, slots=True)
+class Rms(ScaleRule):
     """Factor * sqrt(mean w^2)."""
-    return partial(_rms, factor=factor)
+
+    factor: float = 1.0
+
+    def __call__(self, blocks: Tensor) -> Tensor:
+        # vector_norm reads the weights once and makes no squared copy.
+        norm = blocks.norm(dim=-1, keepdim=True)
+        return (norm * (self.factor * blocks.shape[-1] ** -0.5)).clamp_(min=EPSILON)
+
+    @property
+    def gaussian(self) -> float:
+        return self.factor
+
+    def __str__(self) -> str:
+        return f"{self.factor:.4f} rms"
 
 
-def rms_optimal(grid: Grid) -> ScaleRule:
+@dataclass(frozen=True, slots=True)
+class AbsMax(ScaleRule):
+    """max|w| / highest."""
+
+    highest: int
+
+    def __call__(self, blocks: Tensor) -> Tensor:
+        return blocks.abs().amax(-1, keepdim=True).div_(self.highest).clamp_(min=EPSILON)
+
+    def __str__(self) -> str:
+        return f"max abs / {self.highest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned(ScaleRule):
+    """A step that training moves, and the rule that it starts from."""
+
+    start: ScaleRule
+
+    def __call__(self, blocks: Tensor) -> Tensor:
+        return self.start(blocks)
+
+    def __str__(self) -> str:
+        return f"learned, from {self.start}"
+
+
+def absmean(factor: float = 1.0, *, added: float = 0.0, floor: float = EPSILON) -> AbsMean:
+    """Factor * mean|w| + added, at least `floor`: BitNet b1.58 and the published PentaNet, with factor 1."""
+    return AbsMean(factor, added, floor)
+
+
+def rms(factor: float) -> Rms:
+    """Factor * sqrt(mean w^2)."""
+    return Rms(factor)
+
+
+def rms_optimal(grid: Grid) -> Rms:
     """The scale with the least squared error if the weights are Gaussian (QuEST 2502.05003, extended to any grid)."""
-    return rms(grid.optimal_scale())
+    return Rms(grid.optimal_scale())
 
 
-def absmax(grid: Grid) -> ScaleRule:
+def absmax(grid: Grid) -> AbsMax:
     """max|w| at the highest level: nothing is clipped.  For storing embeddings and heads in int8."""
-    return partial(_absmax, highest=grid.highest)
+    return AbsMax(grid.highest)
 
 
-def _absmean(blocks: Tensor, factor: float, added: float, floor: float) -> Tensor:
-    return blocks.abs().mean(-1, keepdim=True).mul_(factor).add_(added).clamp_(min=floor)
-
-
-def _rms(blocks: Tensor, factor: float) -> Tensor:
-    # vector_norm reads the weights once and makes no squared copy.
-    norm = blocks.norm(dim=-1, keepdim=True)
-    return norm.mul_(factor * blocks.shape[-1] ** -0.5).clamp_(min=EPSILON)
-
-
-def _absmax(blocks: Tensor, highest: int) -> Tensor:
-    return blocks.abs().amax(-1, keepdim=True).div_(highest).clamp_(min=EPSILON)
+def learned(start: ScaleRule) -> Learned:
+    """A step that is trained beside the weights, from the value of `start` on."""
+    return Learned(start)

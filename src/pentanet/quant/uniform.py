@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pentanet.codes import Codes
+from pentanet.errors import ConfigError
 from pentanet.grid import Grid
 from pentanet.quant.base import Quantizer
-from pentanet.quant.gradients import GradientRule, learned_step, replace, round_blocks, straight_through, stretched_step
-from pentanet.quant.granularity import ROW, Granularity
-from pentanet.quant.scales import EPSILON, LARGEST, ScaleRule, rms_optimal
+from pentanet.quant.gradients import GradientRule, replace, round_blocks, straight_through
+from pentanet.quant.granularity import Granularity
+from pentanet.quant.scales import EPSILON, ScaleRule
+
+if TYPE_CHECKING:
+    from pentanet.quant.method import Method
 
 
 class UniformQuantizer(Quantizer):
@@ -23,6 +29,19 @@ class UniformQuantizer(Quantizer):
         super().__init__()
         self.grid, self.granularity, self.scale = grid, granularity, scale
         self.gradient: GradientRule = gradient
+
+    @classmethod
+    def of(cls, method: Method) -> Self:
+        """The quantizer of the four choices of `method`.
+
+        Raises:
+            ConfigError: one of them is missing.
+        """
+        if method.grid is None or method.granularity is None or method.scale is None:
+            raise ConfigError(
+                f"method '{method.name}': name its grid, granularity and scale, or a `build` that needs none of them"
+            )
+        return cls(method.grid, method.granularity, method.scale, method.gradient)
 
     def scales(self, weight: Tensor) -> Tensor:
         """Scales [a, b, 1] of the blocks of `weight` [rows, cols]."""
@@ -69,50 +88,6 @@ class RescaledQuantizer(UniformQuantizer):
         # A block of zeros has no size to keep: its levels are zero, and any positive scale will do.
         size, rounded = blocks.norm(dim=-1, keepdim=True), levels.norm(dim=-1, keepdim=True).clamp_(min=1.0)
         return levels, (size / rounded).clamp_(min=EPSILON)
-
-
-class LearnedStepQuantizer(UniformQuantizer):
-    """The same rounding with scales that are trained beside the weights (LSQ, 1902.08153).
-
-    The steps start at the Gaussian optimum, not at LSQ's 2 mean|w| / sqrt(highest): from scratch that is too wide.
-    What the optimizer moves is the logarithm of the step, as in TQT (1903.08066): then a rate means the same for a
-    small step as for a large one, and no step becomes negative, from where LSQ has no way back.
-    """
-
-    def __init__(self, grid: Grid, granularity: Granularity = ROW) -> None:
-        super().__init__(grid, granularity, rms_optimal(grid))
-        self.log_step = nn.Parameter(torch.empty(0))
-
-    @torch.no_grad()
-    def initialize(self, weight: Tensor) -> None:
-        steps = self.scale(self.granularity.blocks(weight)).log_()
-        if self.log_step.shape == steps.shape:
-            self.log_step.copy_(steps)  # the optimizer knows this parameter
-        else:
-            self.log_step = nn.Parameter(steps)
-
-    def scales(self, weight: Tensor) -> Tensor:
-        del weight
-        return self.log_step.exp().clamp(min=EPSILON, max=LARGEST)
-
-    def fake(self, weight: Tensor, progress: float) -> Tensor:
-        del progress
-        blocks = self.granularity.blocks(weight)
-        return learned_step(blocks, self.scales(weight), self.grid).view_as(weight)
-
-
-class StretchedStepQuantizer(LearnedStepQuantizer):
-    """Learned steps with the range of ParetoQ's Stretched Elastic Quant (2502.02631).
-
-    Its levels and thresholds are those of the grid: with the step a of the paper, level 1 is worth a / 4 on four levels
-    and 2a / 3 on three.  ParetoQ starts at the largest weight of the row, since it starts from a trained network; from
-    scratch that is four times too wide, and the steps start at the Gaussian optimum here too.
-    """
-
-    def fake(self, weight: Tensor, progress: float) -> Tensor:
-        del progress
-        blocks = self.granularity.blocks(weight)
-        return stretched_step(blocks, self.scales(weight), self.grid).view_as(weight)
 
 
 class Cast(Quantizer):

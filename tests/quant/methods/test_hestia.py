@@ -7,7 +7,7 @@ import torch
 
 from pentanet.grid import BINARY, PENTANARY, QUATERNARY, TERNARY, Grid
 from pentanet.quant import ROW
-from pentanet.quant.annealing import AnnealedQuantizer, pressure, soften, temperature
+from pentanet.quant.methods.hestia import AnnealedQuantizer, pressure, soften, temperature
 from pentanet.quant.scales import rms_optimal
 from pentanet.quant.uniform import UniformQuantizer
 

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from pentanet.codes import Codes
 from pentanet.quant import quantizer
-from pentanet.quant.gradients import stretched_step
-from pentanet.quant.uniform import LearnedStepQuantizer
+from pentanet.quant.learned_step import LearnedStepQuantizer, learned_step
 
 # Parts of the step a that level 1 of our grid is worth, and the formula of the paper on w / a.
 FORMULAS = {
@@ -35,7 +34,7 @@ def test_levels_and_gradients_are_those_of_the_formula(name: str) -> None:
 
     blocks = weight.unsqueeze(1).requires_grad_()
     scales = made.scales(weight).detach().requires_grad_()
-    stretched_step(blocks, scales, codes.grid).backward(upstream.unsqueeze(1))
+    learned_step(blocks, scales, codes.grid, "stretched").backward(upstream.unsqueeze(1))
     inside = u.abs() <= 0.99
     assert not inside.all()
     assert blocks.grad is not None

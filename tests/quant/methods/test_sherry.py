@@ -9,7 +9,7 @@ import torch
 from pentanet.codes import Codes
 from pentanet.errors import ConfigError
 from pentanet.quant import ROW, group, quantizer
-from pentanet.quant.sparse import SparseTernaryQuantizer, largest_three_of_four
+from pentanet.quant.methods.sherry import SparseTernaryQuantizer, largest_three_of_four
 
 
 def export(weight: torch.Tensor) -> Codes:

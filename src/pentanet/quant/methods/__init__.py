@@ -1,1 +1,1 @@
-"""One file per weight method: its METHOD."""
+"""One file per paper, or per question of ours.  Each defines METHODS; the registry finds the files by itself."""

@@ -9,13 +9,14 @@ from pentanet.grid import TERNARY
 from pentanet.quant.granularity import TENSOR
 from pentanet.quant.method import Method
 from pentanet.quant.scales import absmean
-from pentanet.quant.uniform import UniformQuantizer
 
-METHOD = Method(
-    name="bitnet-b158",
-    title="ternary, tensor absmean, int8 activations (BitNet b1.58)",
-    grid=TERNARY,
-    granularity=TENSOR,
-    make=lambda: UniformQuantizer(TERNARY, TENSOR, absmean(floor=1e-5)),
-    activations="int8",
+METHODS = (
+    Method(
+        name="bitnet-b158",
+        title="ternary, tensor absmean, int8 activations (BitNet b1.58)",
+        grid=TERNARY,
+        granularity=TENSOR,
+        scale=absmean(floor=1e-5),
+        activations="int8",
+    ),
 )

@@ -20,11 +20,13 @@ from pentanet.grid import k_bit
 from pentanet.quant.base import Quantizer
 from pentanet.quant.gradients import replace
 from pentanet.quant.granularity import ROW
+from pentanet.quant.learned_step import balance
 from pentanet.quant.method import Method
 from pentanet.quant.scales import EPSILON, rms
 
 INNER, OUTER = 0.7646, 1.7242  # the optimum for N(0, 1)
 GRID, ROW_RMS = k_bit(4), rms(1.0)
+HIGHEST = 2  # of five levels, for the balance of the gradient
 PAIRS = tuple((a, b) for b in range(2, 8) for a in range(1, b) if math.gcd(a, b) == 1)
 
 
@@ -83,15 +85,16 @@ class _Positions(torch.autograd.Function):
         levels, unit = ctx.saved_tensors
         pull = (grad * levels.sign()).mul_(unit)
         at_outer = (pull * (levels.abs() == ctx.outer)).sum()
-        # Balanced as LSQ's steps are (1902.08153): 1 / sqrt(n * highest).
-        balance = (2 * levels.numel()) ** -0.5
-        return grad, torch.stack((pull.sum() - at_outer, at_outer)).mul_(balance), None, None, None
+        share = balance(levels.numel(), HIGHEST)
+        return grad, torch.stack((pull.sum() - at_outer, at_outer)).mul_(share), None, None, None
 
 
-METHOD = Method(
-    name="pentanary-learned",
-    title="pentanary, learned positions of the levels, stored in 4 bits",
-    grid=GRID,
-    granularity=ROW,
-    make=LearnedLevelsQuantizer,
+METHODS = (
+    Method(
+        name="pentanary-learned",
+        title="pentanary, learned positions of the levels, stored in 4 bits",
+        grid=GRID,
+        granularity=ROW,
+        build=lambda _: LearnedLevelsQuantizer(),
+    ),
 )

@@ -1,4 +1,4 @@
-"""`pentanary` with a normalized residual that ends at 60 % of the training."""
+"""`pentanary` with a normalized residual that ends at 60 % of the training.  Ours, after Arenas (see `sherry`)."""
 
 from pentanet.grid import PENTANARY
 from pentanet.quant.granularity import ROW
@@ -7,12 +7,13 @@ from pentanet.quant.residual import ResidualQuantizer, early_cosine
 from pentanet.quant.scales import rms_optimal
 from pentanet.quant.uniform import UniformQuantizer
 
-METHOD = Method(
-    name="pentanary-mix",
-    title="pentanary, row scale at the optimum, normalized residual",
-    grid=PENTANARY,
-    granularity=ROW,
-    make=lambda: ResidualQuantizer(
-        UniformQuantizer(PENTANARY, ROW, rms_optimal(PENTANARY)), early_cosine, normalized=True
+METHODS = (
+    Method(
+        name="pentanary-mix",
+        title="pentanary, row scale at the optimum, normalized residual",
+        grid=PENTANARY,
+        granularity=ROW,
+        scale=rms_optimal(PENTANARY),
+        build=lambda method: ResidualQuantizer(UniformQuantizer.of(method), early_cosine, normalized=True),
     ),
 )

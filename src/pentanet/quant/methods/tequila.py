@@ -55,10 +55,13 @@ class _DeadSum(torch.autograd.Function):
         return (grads[0] * ctx.strength).unsqueeze(-1) * ctx.saved_tensors[0], None, None
 
 
-METHOD = Method(
-    name="tequila",
-    title="ternary, group absmean, dead weights as a bias (Tequila)",
-    grid=TERNARY,
-    granularity=GROUP,
-    make=TequilaQuantizer,
+METHODS = (
+    Method(
+        name="tequila",
+        title="ternary, group absmean, dead weights as a bias (Tequila)",
+        grid=TERNARY,
+        granularity=GROUP,
+        scale=absmean(),
+        build=lambda _: TequilaQuantizer(),
+    ),
 )

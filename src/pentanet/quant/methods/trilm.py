@@ -35,10 +35,13 @@ class TriLMQuantizer(UniformQuantizer):
         return of_shards.repeat_interleave(rows // self.shards, dim=0)
 
 
-METHOD = Method(
-    name="trilm",
-    title="ternary, tensor absmean (TriLM)",
-    grid=TERNARY,
-    granularity=TENSOR,
-    make=TriLMQuantizer,
+METHODS = (
+    Method(
+        name="trilm",
+        title="ternary, tensor absmean (TriLM)",
+        grid=TERNARY,
+        granularity=TENSOR,
+        scale=absmean(added=ADDED),
+        build=lambda _: TriLMQuantizer(),
+    ),
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pentanet import __version__
-from pentanet.grid import BINARY, PENTANARY, SEPTENARY, TERNARY
+from pentanet.grid import BINARY, GAUSSIAN_ABSMEAN, PENTANARY, SEPTENARY, TERNARY
 from pentanet.report.facts import facts, moment
 from pentanet.report.formats import number, percent, signed, size
 from pentanet.report.paper.published import published
@@ -15,7 +15,6 @@ from pentanet.report.records import Arm, Bench
 from pentanet.report.runs import Run
 from pentanet.report.sizes import differences, sizes
 from pentanet.report.sizes import sentence as at_sizes
-from pentanet.report.theory import ABSMEAN
 from pentanet.report.threats import threats
 from pentanet.report.verdicts import (
     by_control,
@@ -127,7 +126,7 @@ def _grids() -> Json:
     heads = ["Levels", "Bits", "Best scale / \u03c3", "Error", "Error at absmean", "Variance kept at absmean", "Zeros"]
     rows: list[list[str]] = []
     for grid in (BINARY, TERNARY, PENTANARY, SEPTENARY):
-        best, absmean = grid.gaussian(grid.optimal_scale()), grid.gaussian(ABSMEAN)
+        best, absmean = grid.gaussian(grid.optimal_scale()), grid.gaussian(GAUSSIAN_ABSMEAN)
         zeros = percent(dict(zip(grid.levels, best.occupancy, strict=True)).get(0), 1)
         cells = [f"{grid.bits:.3f}", f"{grid.optimal_scale():.4f}", f"{best.mse:.4f}", f"{absmean.mse:.4f}"]
         rows.append([str(grid.size), *cells, f"{absmean.variance:.2f}", zeros])

@@ -1,8 +1,11 @@
-"""Rounding that starts soft and becomes hard: Hestia (2601.20745), for any grid.
+"""Hestia (2601.20745): rounding that starts soft and becomes hard, for any grid.
 
 In place of the nearest level a weight takes the mean of all levels c, weighted by softmax(-(w/s - c)^2 / T).  The
 pressure p moves the forward pass from the latent weight to that mean in the first fifth of the training, then the
 temperature T falls to 0 by a cosine, and what is left trains with the straight-through gradient.
+
+Hestia also scales the temperature of each matrix by the trace of its Hessian, which needs a trained network and is left
+out; its own ablation gives most of the gain to the annealing.
 """
 
 from __future__ import annotations
@@ -13,7 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pentanet.grid import Grid
+from pentanet.grid import PENTANARY, TERNARY, Grid
+from pentanet.quant.granularity import ROW
+from pentanet.quant.method import Method
+from pentanet.quant.scales import rms_optimal
 from pentanet.quant.uniform import UniformQuantizer
 
 PRESSURE_FULL, HARD = 0.2, 0.9  # shares of the training
@@ -76,3 +82,16 @@ class _Soften(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
         return grads[0] * ctx.saved_tensors[0], None, None, None, None
+
+
+METHODS = tuple(
+    Method(
+        name=f"hestia-{grid.name}",
+        title=f"{grid.name}, row scale at the optimum, annealed rounding (Hestia)",
+        grid=grid,
+        granularity=ROW,
+        scale=rms_optimal(grid),
+        build=AnnealedQuantizer.of,
+    )
+    for grid in (TERNARY, PENTANARY)
+)
