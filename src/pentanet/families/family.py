@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
+from pentanet.families.blocks import Blocks
+from pentanet.families.checkpoints import Checkpoints
+from pentanet.families.rotation import Rotation
 from pentanet.families.table_builder import TableBuilder
 
 if TYPE_CHECKING:
@@ -71,6 +74,9 @@ class Family(Generic[C]):
         embedding, head: names of the modules that look up tokens and that make logits.
         network: builds the torch network.
         native: builds the model of the native engine; None where the engine does not have this family.
+        checkpoints: its pretrained models; None where none is quantized.
+        blocks: how calibration goes through its blocks; None where calibrated methods do not.
+        rotation: what is turned in rotated coordinates; None where it has none.
         check_training: raises ConfigError for sizes that are read and not trained; None where none of them is trained.
     """
 
@@ -82,4 +88,7 @@ class Family(Generic[C]):
     head: str
     network: Callable[[C, int, WeightFactory], Network]
     native: Callable[[NativeParts, C], Model] | None = None
+    checkpoints: Checkpoints | None = None
+    blocks: Blocks[C] | None = None
+    rotation: Rotation[C] | None = None
     check_training: Callable[[C], None] | None = None

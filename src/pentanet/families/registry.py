@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pentanet.errors import ConfigError
@@ -24,20 +25,25 @@ def family_of(config: ModelConfig) -> Family[Any]:
     raise ConfigError(f"{type(config).__name__}: of no network family; known: {', '.join(FAMILIES)}")
 
 
+def family_of_type(kind: object) -> Family[Any] | None:
+    """The family that config.json calls so, or None."""
+    return next((family for family in FAMILIES.values() if kind in family.model_types), None)
+
+
 def trained_configs() -> tuple[type[TrainedConfig], ...]:
     """The dataclasses that `model` of a training run may be; the first one is meant where no family is named."""
     return tuple(family.config for family in FAMILIES.values() if family.check_training is not None)
 
 
-def config_from_hub(config: dict[str, Any]) -> ModelConfig:
+def config_from_hub(config: Mapping[str, Any]) -> ModelConfig:
     """Read the sizes of a network from a config.json.
 
     Raises:
         ConfigError: a model type that is not supported, or a key that is missing.
     """
     kind = config.get("model_type")
-    for family in FAMILIES.values():
-        if kind in family.model_types:
-            return family.config.from_hub_config(config)
+    family = family_of_type(kind)
+    if family is not None:
+        return family.config.from_hub_config(config)
     known = ", ".join(kind for family in FAMILIES.values() for kind in family.model_types)
     raise ConfigError(f"config.json: model_type {kind!r} is not supported; known: {known}")

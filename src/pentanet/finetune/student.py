@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from pentanet import __version__
 from pentanet.codes import Codes
 from pentanet.errors import ConfigError, ShapeError
-from pentanet.families import LlamaConfig, ModelConfig, config_from_hub
+from pentanet.families import ModelConfig, config_from_hub, family_of
 from pentanet.families.build import build
 from pentanet.families.network import Network
 from pentanet.families.tensor_table import bias_of, hub_shapes, linear_names
@@ -29,6 +28,7 @@ from pentanet.quant.gradients import replace as with_gradient
 from pentanet.quant.granularity import Granularity
 from pentanet.quant.scales import EPSILON, LARGEST
 from pentanet.sources.float_network import FloatWeights
+from pentanet.sources.rotated import untied
 from pentanet.sources.source import Source
 
 
@@ -80,7 +80,7 @@ def new_student(packed: PackedModel, source: Source) -> Network:
     shapes, linears = hub_shapes(config, vocab), set(linear_names(config, vocab))
     with_codes = {bias_of(name, shapes) for name in linears}
     fits = all(n in with_codes or (n in packed.specs and packed.shape(n) == shape) for n, shape in shapes.items())
-    if not _same_network(config, source.config) or not fits:
+    if not _same_network(config, source) or not fits:
         raise ShapeError(
             f"{packed.path}: is not a quantized form of the original at {source.path}. Name what it was made of"
         )
@@ -98,11 +98,12 @@ def new_student(packed: PackedModel, source: Source) -> Network:
     return network
 
 
-def _same_network(config: ModelConfig, original: ModelConfig) -> bool:
+def _same_network(config: ModelConfig, source: Source) -> bool:
     """Whether two networks are alike, but for the head: a rotated model has one of its own, its original may not."""
-    if isinstance(config, LlamaConfig) and isinstance(original, LlamaConfig):
-        return config == replace(original, tie=config.tie)
-    return config == original
+    if config == source.config:
+        return True
+    rotated = family_of(source.config).rotation is not None
+    return rotated and config == config_from_hub(untied(source.hub_config))
 
 
 def _learn(module: QuantLinear, codes: Codes, name: str) -> None:

@@ -76,7 +76,7 @@ class Calibration:
             DataError: activations whose squares float32 does not hold.
         """
         blocks = tuple(self._walk.block(layer) for _ in self.states)
-        for stage, names in enumerate(self._walk.stages):
+        for stage, names in enumerate(self._walk.blocks.stages):
             linears = tuple([cast("QuantLinear", block.get_submodule(name)) for name in names] for block in blocks)
             if stage in ADDED:
                 for block in blocks:
@@ -94,7 +94,7 @@ class Calibration:
             originals = {name: linear.weight.detach() for name, linear in zip(names, linears[-1], strict=True)}
 
             def make(name: str, originals: dict[str, Tensor] = originals, moments: Moments = moments) -> Tensor:
-                return quantize(f"{self._walk.trunk}.{layer}.{name}.weight", originals[name], moments)
+                return quantize(f"{self._walk.blocks.trunk}.{layer}.{name}.weight", originals[name], moments)
 
             # A matrix by itself has all threads of torch.
             all_made = workers.map(make, names) if len(names) > 1 else map(make, names)

@@ -14,24 +14,18 @@ between which the rotary positions stand, and the inputs of down, behind an acti
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pentanet.errors import UnsupportedArchitectureError
-from pentanet.families import LlamaConfig
+from pentanet.families import family_of
+from pentanet.families.tensor_table import has_own_head
 from pentanet.sources.source import Source
-
-EMBEDDING, HEAD, LAST_NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
-_NORMS = ("input_layernorm", "post_attention_layernorm", "norm")
-_ADDED = ("o_proj", "down_proj")  # to the residual stream
-_NORM_BEFORE = {
-    **dict.fromkeys(("q_proj", "k_proj", "v_proj"), "input_layernorm"),
-    **dict.fromkeys(("gate_proj", "up_proj"), "post_attention_layernorm"),
-}
 
 
 def mixing(size: int) -> Tensor:
@@ -68,31 +62,36 @@ class RotatedSource(Source):
     """
 
     def __init__(self, source: Source) -> None:
-        config = source.config
-        if not isinstance(config, LlamaConfig):
+        config, family = source.config, family_of(source.config)
+        if family.rotation is None:
             raise UnsupportedArchitectureError(
                 f"{source.path}: only networks with RMSNorm (Llama's shape) can be rotated; leave --rotate out"
             )
-        self._source = source
-        shapes = {**source.shapes, HEAD: source.shapes[EMBEDDING]}
-        super().__init__(source.path, {**source.hub_config, "tie_word_embeddings": False}, source.files, shapes)
+        self._source, self._rotation = source, family.rotation
+        self._embedding, self._head = f"{family.embedding}.weight", f"{family.head}.weight"
+        shapes = {**source.shapes, self._head: source.shapes[self._embedding]}
+        super().__init__(source.path, untied(source.hub_config), source.files, shapes)
         self._turn = mixing(config.width).float()
-        head = config.head_width
+        head = family.rotation.head_width(config)
         self._within = (hadamard(head) if head & (head - 1) == 0 else mixing(head)).float()
-        self._tied = config.tie
+        self._tied = not has_own_head(config)
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:
         """Rows of a rotated tensor, as float32."""
-        block, part = _place(name)
-        if part in _ADDED or part == "v_proj":
+        rotation = self._rotation
+        block, part = _split(name)
+        if part in rotation.added or part == rotation.values:
             return self.tensor(name)[start:stop]
-        weight = self._source.rows(EMBEDDING if self._tied and name == HEAD else name, start, stop)
-        if part in _NORMS:
+        weight = self._source.rows(self._embedding if self._tied and name == self._head else name, start, stop)
+        if part in rotation.norms:
             return torch.ones_like(weight)  # their gains are in the matrices behind them
         if weight.ndim == 1:  # biases, and the norms of queries and keys, come after what is rotated
             return weight
-        norm = LAST_NORM if name == HEAD else f"{block}.{_NORM_BEFORE[part]}.weight" if part in _NORM_BEFORE else None
-        return (weight if norm is None else weight * self._source.tensor(norm)) @ self._turn
+        if name == self._head:
+            weight = weight * self._source.tensor(f"{rotation.last_norm}.weight")
+        elif part in rotation.norm_before:
+            weight = weight * self._gains(block, part)
+        return weight @ self._turn
 
     def tensor(self, name: str) -> Tensor:
         """A whole rotated tensor, as float32."""
@@ -100,27 +99,36 @@ class RotatedSource(Source):
 
     def row_blocks(self, name: str, rows: int) -> Iterator[Tensor]:
         """The tensor, `rows` rows at a time; its original is read once."""
-        block, part = _place(name)
-        if part in _ADDED:
+        block, part = _split(name)
+        if part in self._rotation.added:
             weight = self._source.tensor(name)
-            if part == "o_proj":
+            if part == self._rotation.mixes_values:
                 weight = (weight.view(len(weight), -1, len(self._within)) @ self._within).flatten(1)
             for columns in self._turn.split(rows, 1):
                 yield columns.t() @ weight
-        elif part == "v_proj":
+        elif part == self._rotation.values:
             weight = self._source.tensor(name)
             if weight.ndim == 2:
-                weight = (weight * self._source.tensor(f"{block}.{_NORM_BEFORE[part]}.weight")) @ self._turn
+                weight = (weight * self._gains(block, part)) @ self._turn
             heads = weight.view(-1, len(self._within), math.prod(weight.shape[1:]))
             yield from (self._within.t() @ heads).view(weight.shape).split(rows)
         else:
             yield from super().row_blocks(name, rows)
 
+    def _gains(self, block: str, part: str) -> Tensor:
+        """Gains [D] of the norm in front of a matrix."""
+        return self._source.tensor(f"{block}.{self._rotation.norm_before[part]}.weight")
+
     def weight_files(self) -> list[Path]:
         return self._source.weight_files()
 
 
-def _place(name: str) -> tuple[str, str]:
+def untied(hub_config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config.json of the same network with a head of its own."""
+    return {**hub_config, "tie_word_embeddings": False}
+
+
+def _split(name: str) -> tuple[str, str]:
     """The block that a tensor is in, and what it is there: ("model.layers.0", "q_proj")."""
     parts = name.split(".")
     return ".".join(parts[:3]), parts[-2]

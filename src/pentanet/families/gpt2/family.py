@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pentanet.families.family import Family
+from pentanet.families.gpt2.blocks import BLOCKS
+from pentanet.families.gpt2.checkpoints import CHECKPOINTS
 from pentanet.families.gpt2.config import GPT2Config, GPTConfig
 from pentanet.families.gpt2.tensors import EMBEDDING, HEAD, tensors
 
@@ -40,6 +42,8 @@ GPT2 = Family(
     head=HEAD,
     network=_network,
     native=_native,
+    checkpoints=CHECKPOINTS,
+    blocks=BLOCKS,
 )
 GPT = Family(
     name="gpt",

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from pentanet.errors import ConfigError
 from pentanet.families.family import Family
+from pentanet.families.llama.blocks import BLOCKS
+from pentanet.families.llama.checkpoints import CHECKPOINTS
 from pentanet.families.llama.config import ARCHITECTURES, LlamaConfig
+from pentanet.families.llama.rotation import ROTATION
 from pentanet.families.llama.tensors import EMBEDDING, HEAD, tensors
 
 if TYPE_CHECKING:
@@ -42,5 +45,8 @@ LLAMA = Family(
     head=HEAD,
     network=_network,
     native=_native,
+    checkpoints=CHECKPOINTS,
+    blocks=BLOCKS,
+    rotation=ROTATION,
     check_training=_check_training,
 )
