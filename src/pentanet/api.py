@@ -4,7 +4,8 @@
     from pentanet.api import pack, prepare, quantize, report, speed, train
 
 Each has the name and the meaning of its command (`eval` is `evaluate`: the other is a builtin of Python).  A preset
-becomes a configuration with `load_config`, a packed directory becomes something that runs with `load`.
+becomes a configuration with `load_config`.  A packed directory runs in an `Engine`; `load` opens
+the slow reference in torch.
 """
 
 from pentanet.bench.run import bench
@@ -22,6 +23,7 @@ from pentanet.integrations.import_quantized import import_model
 from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
 from pentanet.ptq.run import quantize
 from pentanet.report import report
+from pentanet.runtime.engine import Engine
 from pentanet.runtime.generate import generate
 from pentanet.runtime.load import load
 from pentanet.runtime.sampling import Sampling
@@ -33,6 +35,7 @@ from pentanet.train.presets import load_config
 from pentanet.train.run import train
 
 __all__ = [
+    "Engine",
     "FinetuneConfig",
     "QuantizeConfig",
     "Sampling",

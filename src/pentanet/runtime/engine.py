@@ -78,7 +78,7 @@ class Engine:
     @classmethod
     def open(
         cls,
-        path: Path,
+        path: str | Path,
         *,
         threads: int = 0,
         verify: bool = True,

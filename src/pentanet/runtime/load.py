@@ -50,7 +50,7 @@ class Runtime:
         return self.network(torch.tensor([list(ids)]))[0, -1].float().numpy()
 
 
-def load(path: Path, *, verify: bool = True, activations: RoundingChoice = "auto") -> Runtime:
+def load(path: str | Path, *, verify: bool = True, activations: RoundingChoice = "auto") -> Runtime:
     """Open a model directory.
 
     Args:
@@ -74,7 +74,7 @@ def load(path: Path, *, verify: bool = True, activations: RoundingChoice = "auto
     network = build(config, vocab, Packed(packed.activations, packed.low_rank, activations))
     _attach(network, packed)
     tokenizer = read_tokenizer(packed, vocab)
-    endings = read_endings(path, packed.config, tokenizer)
+    endings = read_endings(packed.path, packed.config, tokenizer)
     return Runtime(network=network.eval(), tokenizer=tokenizer, packed=packed, endings=endings)
 
 

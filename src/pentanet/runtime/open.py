@@ -26,13 +26,14 @@ from pentanet.format.tensors import CodedSpec, PlainSpec
 MAX_CONTEXT = 1 << 20
 
 
-def open_config(path: Path, *, verify: bool = True) -> tuple[PackedModel, ModelConfig, int]:
+def open_config(path: str | Path, *, verify: bool = True) -> tuple[PackedModel, ModelConfig, int]:
     """Open a model directory; the sizes of its network, which its tensors are known to fit, and of its vocabulary.
 
     Raises:
         FormatError: a rule of the format is broken: see `pentanet.format.model_dir.open_model`.
         ModelConfigError: a network that this release does not know.
     """
+    path = Path(path)
     packed = open_model(path, verify=verify)
     vocab = packed.config.get("vocab_size")
     if type(vocab) is not int or vocab < 1:
