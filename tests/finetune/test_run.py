@@ -12,10 +12,11 @@ from pentanet.errors import ConfigError, NonFiniteLossError, ShapeError, TextToo
 from pentanet.families.tensor_table import linear_names
 from pentanet.finetune import run as module
 from pentanet.finetune.run import finetune
-from pentanet.finetune.student import LevelQuantizer, new_student
+from pentanet.finetune.student import new_student
 from pentanet.format.model_dir import open_model
 from pentanet.ptq import run
 from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
+from pentanet.quant.level import LevelQuantizer
 from pentanet.runtime.load import load
 from pentanet.sources.float_network import load_float
 from pentanet.sources.open import open_source

@@ -74,6 +74,20 @@ def test_elastic_levels_start_and_gradient(bits: int, highest: int) -> None:
     assert made.log_step.grad.item() == pytest.approx((of_step * step).item(), rel=1e-3, abs=1e-5)  # of its logarithm
 
 
+@pytest.mark.parametrize("bits", [1, 2, 8])
+def test_elastic_keeps_the_type_of_autocast_and_divides_in_float32(bits: int) -> None:
+    x = normal(6, 40).bfloat16().requires_grad_()
+    made, exact = Elastic(bits), Elastic(bits)
+    made(x)
+    exact.load_state_dict(made.state_dict())
+    used = made(x)
+    assert used.dtype == torch.bfloat16
+    assert torch.equal(used, exact(x.float()).bfloat16())
+    used.sum().backward()
+    assert x.grad is not None
+    assert x.grad.dtype == torch.bfloat16
+
+
 def test_one_bit_is_never_zero() -> None:
     made = Elastic(1)
     assert made(torch.tensor([[0.0, -0.0, 4.0, -4.0]])).sign().tolist() == [[1, 1, 1, -1]]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pentanet.grid import GRIDS, PENTANARY, TERNARY, Grid
+from pentanet.grid import BINARY, GRIDS, PENTANARY, QUATERNARY, TERNARY, Grid
 from pentanet.quant.gradients import nearest_level
 from pentanet.quant.granularity import ROW, TENSOR, group
 from pentanet.quant.learned_step import LearnedStepQuantizer, learned_step
@@ -80,3 +80,22 @@ def test_a_learned_step_finds_back_from_anywhere() -> None:
             loss.backward()
             optimizer.step()
         assert loss.item() < 0.1  # the best is 0.082
+
+
+def test_the_step_of_signs_is_their_size_everywhere() -> None:
+    """Two levels have no rounding error that a step could move: 2306.01841 scales the sign, also of clipped inputs."""
+    weight, step = blocks(0.5, -0.5, 9.0, -9.0), torch.tensor([[[2.0]]], requires_grad=True)
+    learned_step(weight, step, BINARY).backward(torch.tensor([[[1.0, 10.0, 100.0, 1000.0]]]))
+    assert step.grad is not None
+    assert weight.grad is not None
+    assert weight.grad.flatten().tolist() == [1, 10, 0, 0]
+    assert step.grad.item() == pytest.approx((1 - 10 + 100 - 1000) / math.sqrt(4), rel=1e-6)
+
+
+@pytest.mark.parametrize("grid", [TERNARY, PENTANARY, QUATERNARY], ids=lambda g: g.name)
+def test_the_stretched_range_ends_where_clipping_begins(grid: Grid) -> None:
+    edge = 0.99 * (grid.highest + grid.spacing / 2)
+    weight = blocks(-edge - 0.001, -edge + 0.001, 0.3, edge - 0.001, edge + 0.001)
+    learned_step(weight, torch.ones(1, 1, 1), grid, "stretched").sum().backward()
+    assert weight.grad is not None
+    assert weight.grad.flatten().tolist() == [0, 1, 1, 1, 0]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
 from pentanet import __version__
 from pentanet.codes import Codes
@@ -21,51 +19,10 @@ from pentanet.format.model_dir import write_model
 from pentanet.format.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
 from pentanet.format.tensors import Coded, CodedSpec, Plain, Storable
 from pentanet.nn import QuantLinear
-from pentanet.ptq.scales import as_half
-from pentanet.quant import Quantizer
-from pentanet.quant.gradients import nearest_level, straight_through
-from pentanet.quant.gradients import replace as with_gradient
-from pentanet.quant.granularity import Granularity
-from pentanet.quant.scales import EPSILON, LARGEST
+from pentanet.quant.level import LevelQuantizer
 from pentanet.sources.float_network import FloatWeights
 from pentanet.sources.rotated import untied
 from pentanet.sources.source import Source
-
-
-class LevelQuantizer(Quantizer):
-    """step * round(latent): latent weights count in steps, and start in the middle of their levels.
-
-    So a step that learns takes its levels along, with their sum under the gradient as its own (as the scales in the
-    second phase of EfficientQAT, 2407.11062).  With LSQ (1902.08153), whose latent weights stay where they are, a step
-    learns nothing from weights in the middle of their levels.  Latent weights as near to the original's as their levels
-    allow are no way out: where GPTQ and its like moved them far, they stand at the very edges of their levels, and the
-    first steps undo what calibration found.
-
-    Steps are rounded to what float16 holds: what is trained is what is written.
-    """
-
-    def __init__(self, codes: Codes) -> None:
-        super().__init__()
-        rows, groups = codes.scales.shape
-        self.grid = codes.grid
-        self.granularity = Granularity("as packed", codes.shape[1] // groups if rows > 1 else None)
-        self.log_step = nn.Parameter(torch.from_numpy(codes.scales)[:, :, None].log())
-
-    def steps(self) -> Tensor:
-        """Steps [a, b, 1], as they are written."""
-        steps = self.log_step.exp().clamp(min=EPSILON, max=LARGEST)
-        return with_gradient(steps, as_half(steps.detach()))
-
-    def fake(self, weight: Tensor, progress: float) -> Tensor:
-        del progress
-        blocks = self.granularity.blocks(weight)
-        levels = straight_through(blocks, torch.ones(()), self.grid, "identity")
-        return (levels * self.steps()).view_as(weight)
-
-    @torch.no_grad()
-    def export(self, weight: Tensor) -> Codes:
-        levels = nearest_level(weight.clone(), self.grid).numpy().astype(np.int8)
-        return Codes(levels, self.steps().squeeze(-1).numpy().copy(), self.grid)
 
 
 @torch.no_grad()

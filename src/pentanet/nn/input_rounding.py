@@ -18,10 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pentanet.grid import BINARY, TERNARY, Grid
 from pentanet.linear_options import Activations, Rounding
 from pentanet.quant.hadamard import rotate_inputs
+from pentanet.quant.learned_step import learned_step, step_of
+from pentanet.quant.scales import EPSILON
 
-SMALLEST = 1e-8
+SYMMETRIC_INT8 = Grid("int8 without -128", tuple(range(-127, 128)))
 LEAST_POSITIVE = 2.0**-149  # float32
 COARSE = 12  # mean magnitude of the int8 of a token: see native/include/pentanet/linear.h
 
@@ -66,27 +69,26 @@ class Hadamard(nn.Module):
 class Elastic(nn.Module):
     """x [..., cols] -> step * level, with one learned step and levels -1, 1 (1 bit), -1..1 (2) or -127..127 (8).
 
-    The first batch sets the step to 2 mean|x| / sqrt(highest level).  Its logarithm is what the optimizer moves, as for
-    learned steps of weights.
+    The first batch sets the step to 2 mean|x| / sqrt(highest level).
     """
 
     def __init__(self, bits: int) -> None:
         super().__init__()
-        self.bits, self.highest = bits, 127 if bits == 8 else 1
+        self.grid = {8: SYMMETRIC_INT8, 2: TERNARY, 1: BINARY}[bits]
         self.log_step = nn.Parameter(torch.tensor(-math.inf))
         self._is_set = False
 
     def forward(self, x: Tensor) -> Tensor:
         if not self._is_set:
             self._set(x)
-        step = self.log_step.exp().clamp(min=SMALLEST)
-        return _Elastic.apply(x, step, self.highest, self.bits == 1)  # pyright: ignore[reportReturnType]
+        step = step_of(self.log_step).view(1, 1, 1)
+        return learned_step(x.reshape(1, 1, -1), step, self.grid).view_as(x)
 
     @torch.no_grad()
     def _set(self, x: Tensor) -> None:
         if not self.log_step.isfinite():  # else it came from a checkpoint
-            step = 2 * x.float().abs().mean() / math.sqrt(self.highest)
-            self.log_step.copy_(step.clamp(min=SMALLEST).log())
+            step = 2 * x.float().abs().mean() / math.sqrt(self.grid.highest)
+            self.log_step.copy_(step.clamp(min=EPSILON).log())
         self._is_set = True
 
 
@@ -120,23 +122,3 @@ def int8_levels(x: Tensor) -> tuple[Tensor, Tensor]:
 def is_coarse(levels: Tensor) -> Tensor:
     """Whether most levels of a token are small: levels [..., cols] -> [..., 1]."""
     return levels.abs().long().sum(-1, keepdim=True) < COARSE * levels.shape[-1]
-
-
-class _Elastic(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, step: Tensor, highest: int, signs: bool) -> Tensor:
-        u = x.float() / step
-        levels = torch.where(u < 0, -1.0, 1.0) if signs else u.round().clamp_(-highest, highest)
-        ctx.save_for_backward(u, levels)
-        ctx.highest, ctx.signs = highest, signs
-        return (levels * step).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        (grad,) = grads
-        u, levels = ctx.saved_tensors
-        inside = u.abs() <= ctx.highest
-        # LSQ eq. 3; one bit has no rounding error to move, its step scales the sign everywhere.
-        slope = levels if ctx.signs else torch.where(inside, levels - u, levels)
-        balance = (u.numel() * ctx.highest) ** -0.5
-        return grad * inside, (grad.float() * slope).sum() * balance, None, None

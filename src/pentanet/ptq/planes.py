@@ -16,9 +16,8 @@ from torch import Tensor
 
 from pentanet.codes import Codes
 from pentanet.grid import TERNARY
-from pentanet.ptq.scales import as_half
 from pentanet.quant.granularity import Granularity
-from pentanet.quant.scales import EPSILON
+from pentanet.quant.scales import EPSILON, as_half
 
 ITERATIONS = 50
 TOLERANCE = 1e-4

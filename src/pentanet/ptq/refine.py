@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from pentanet.grid import Grid
-from pentanet.ptq.scales import as_half
 from pentanet.quant.gradients import nearest_level
+from pentanet.quant.scales import as_half
 
 BLOCK = 128
 

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from pentanet.codes import Codes
 from pentanet.grid import Grid
-from pentanet.ptq.scales import as_half, search_scales
+from pentanet.ptq.scales import search_scales
 from pentanet.quant.gradients import round_blocks
 from pentanet.quant.granularity import Granularity
-from pentanet.quant.scales import absmax
+from pentanet.quant.scales import absmax, as_half
 
 
 @torch.no_grad()

@@ -12,11 +12,10 @@ from torch import Tensor
 
 from pentanet.grid import Grid
 from pentanet.quant.gradients import round_blocks
-from pentanet.quant.scales import EPSILON
+from pentanet.quant.scales import EPSILON, as_half
 
 CANDIDATES = 16
 ALTERNATIONS = 3
-_HALF_LEAST, _HALF_MOST = 2.0**-14, 65504.0
 
 
 @torch.no_grad()
@@ -46,12 +45,6 @@ def search_scales(blocks: Tensor, grid: Grid, importance: Tensor | None = None) 
         fitted = (weighted * blocks).sum(-1, keepdim=True) / (weighted * levels).sum(-1, keepdim=True)
         best, least = _better(blocks, fitted, best, least, grid, importance)
     return as_half(best)
-
-
-def as_half(scales: Tensor) -> Tensor:
-    """Scales rounded to float16 where they are in its range."""
-    inside = (scales >= _HALF_LEAST) & (scales <= _HALF_MOST)
-    return torch.where(inside, scales.half().float(), scales)
 
 
 def _better(

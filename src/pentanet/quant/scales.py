@@ -13,12 +13,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from pentanet.grid import GAUSSIAN_ABSMEAN, Grid
 
 EPSILON = 1e-8
 LARGEST = 1e30  # of a learned step: infinity times level 0 is not a number
+HALF_LEAST, HALF_MOST = 2.0**-14, 65504.0  # the normal numbers of float16
 
 
 class ScaleRule(ABC):
@@ -121,3 +123,9 @@ def absmax(grid: Grid) -> AbsMax:
 def learned(start: ScaleRule) -> Learned:
     """A step that is trained beside the weights, from the value of `start` on."""
     return Learned(start)
+
+
+def as_half(scales: Tensor) -> Tensor:
+    """Scales rounded to float16 where they are in its range."""
+    inside = (scales >= HALF_LEAST) & (scales <= HALF_MOST)
+    return torch.where(inside, scales.half().float(), scales)

@@ -25,6 +25,7 @@ from torch import Tensor
 from pentanet.errors import UnsupportedArchitectureError
 from pentanet.families import family_of
 from pentanet.families.tensor_table import has_own_head
+from pentanet.quant.hadamard import signs
 from pentanet.sources.source import Source
 
 
@@ -39,16 +40,13 @@ def mixing(size: int) -> Tensor:
     angle = 2 * math.pi * np.outer(odd, odd) / len(odd)
     found = (np.cos(angle) + np.sin(angle)) / math.sqrt(len(odd))
     found = np.kron(found, hadamard(power).numpy())
-    signs = np.random.RandomState(size).randint(0, 2, (size, 1)) * 2 - 1
-    return torch.from_numpy(signs * found)
+    drawn = np.random.RandomState(size).randint(0, 2, (size, 1)) * 2 - 1
+    return torch.from_numpy(drawn * found)
 
 
 def hadamard(size: int) -> Tensor:
     """Sylvester's Hadamard matrix for a power of two, scaled to be orthogonal, float64."""
-    found = np.ones((1, 1))
-    while len(found) < size:
-        found = np.block([[found, found], [found, -found]])
-    return torch.from_numpy(found / math.sqrt(size))
+    return torch.from_numpy(signs(size).astype(np.float64) / math.sqrt(size))
 
 
 class RotatedSource(Source):
