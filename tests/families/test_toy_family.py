@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pentanet.config import from_tree
 from pentanet.data.dataset import Dataset
-from pentanet.errors import ConfigError, PentaNetError, UnsupportedModelError
+from pentanet.errors import ConfigError, ExportError, PentaNetError, UnsupportedModelError
 from pentanet.evaluate.perplexity import evaluate
 from pentanet.families import FAMILIES, Family, LlamaConfig, config_from_hub
 from pentanet.families.build import build
@@ -27,6 +27,7 @@ from pentanet.families.table_builder import TableBuilder
 from pentanet.families.tensor_table import linear_names, tensor_table
 from pentanet.format.inspect import inspect
 from pentanet.format.model_dir import open_model
+from pentanet.integrations.gguf.export import export_gguf
 from pentanet.nn import Trainable, WeightFactory, quantized_modules
 from pentanet.runtime.generate import generate
 from pentanet.runtime.load import load
@@ -171,6 +172,12 @@ def test_the_native_engine_refuses_it_by_name(model: Path) -> None:
     pytest.importorskip("pentanet._native")
     with pytest.raises(UnsupportedModelError, match="the native engine has no family 'toy'"):
         open_predictor(model, "native")
+
+
+def test_its_export_is_refused_by_name(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("gguf")
+    with pytest.raises(ExportError, match="networks of the family 'toy' are not exported"):
+        export_gguf(model, tmp_path / "toy.gguf")
 
 
 def test_a_tensor_that_is_not_in_its_table_is_found(model: Path) -> None:

@@ -12,7 +12,7 @@ from pentanet.codes import Codes
 from pentanet.errors import ConfigError, ExportError, ModelConfigError
 from pentanet.format.inspect import inspect
 from pentanet.format.model_dir import open_model
-from pentanet.gguf.names import architecture
+from pentanet.gguf.architecture import architecture
 from pentanet.grid import TERNARY
 from pentanet.kernels import native
 from pentanet.ptq import run

@@ -10,7 +10,6 @@ import torch
 from tokenizers import Tokenizer
 
 from pentanet.errors import HeaderError, MissingFileError, UnsupportedArchitectureError
-from pentanet.sources.gguf import _BLOCK, _OUTER
 from pentanet.sources.open import open_source
 
 gguf = pytest.importorskip("gguf")
@@ -20,15 +19,6 @@ def permute(values, heads):
     """As llama.cpp's converter turns halves of a head into neighbouring pairs."""
     rows = values.shape[0]
     return values.reshape(heads, 2, rows // heads // 2, -1).swapaxes(1, 2).reshape(values.shape)
-
-
-def gguf_name(name):
-    outer = {f"{hub}.weight": f"{own}.weight" for own, hub in _OUTER.items()}
-    if name in outer:
-        return outer[name]
-    _, _, layer, *rest, _ = name.split(".")
-    own = next(key for key, hub in _BLOCK.items() if hub == ".".join(rest))
-    return f"blk.{layer}.{own}.weight"
 
 
 @pytest.fixture
@@ -51,12 +41,15 @@ def write(tmp_path, tokenizer_json, configs, weights_of):
         writer.add_token_types([3] + [1] * (len(model["vocab"]) - 1))
         writer.add_token_merges([" ".join(merge) for merge in model["merges"]])
         writer.add_eos_token_id(0)
+        names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 2)
         for name, values in weights.items():
             array = values.numpy()
             heads = {"q_proj": 4, "k_proj": 2}.get(name.split(".")[-2])
             array = permute(array, heads) if heads else array
             half = array.ndim == 2
-            writer.add_tensor(gguf_name(name), array.astype(np.float16) if half else array)
+            writer.add_tensor(
+                names.get_name(name, try_suffixes=(".weight",)), array.astype(np.float16) if half else array
+            )
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()

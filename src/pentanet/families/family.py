@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from pentanet.families.blocks import Blocks
 from pentanet.families.checkpoints import Checkpoints
+from pentanet.families.gguf_names import GgufNames
 from pentanet.families.rotation import Rotation
 from pentanet.families.table_builder import TableBuilder
 
@@ -75,6 +76,7 @@ class Family(Generic[C]):
         network: builds the torch network.
         native: builds the model of the native engine; None where the engine does not have this family.
         checkpoints: its pretrained models; None where none is quantized.
+        gguf: llama.cpp's names; None where its networks are not exchanged with llama.cpp.
         blocks: how calibration goes through its blocks; None where calibrated methods do not.
         rotation: what is turned in rotated coordinates; None where it has none.
         check_training: raises ConfigError for sizes that are read and not trained; None where none of them is trained.
@@ -89,6 +91,7 @@ class Family(Generic[C]):
     network: Callable[[C, int, WeightFactory], Network]
     native: Callable[[NativeParts, C], Model] | None = None
     checkpoints: Checkpoints | None = None
+    gguf: GgufNames[C] | None = None
     blocks: Blocks[C] | None = None
     rotation: Rotation[C] | None = None
     check_training: Callable[[C], None] | None = None

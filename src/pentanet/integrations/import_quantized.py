@@ -25,15 +25,16 @@ from pentanet.errors import (
     ModelConfigError,
     ShapeError,
 )
-from pentanet.families import LlamaConfig, config_from_hub
+from pentanet.families import config_from_hub, family_of
 from pentanet.families.tensor_table import hub_shapes, linear_names
 from pentanet.format import layouts
 from pentanet.format.inspect import Inspection, inspect
 from pentanet.format.model_dir import check_target, read_config, write_model
 from pentanet.format.tensors import Coded, Plain, Tensor, from_bfloat16, to_bfloat16
 from pentanet.gguf import package
+from pentanet.gguf.architecture import architectures
 from pentanet.gguf.blocks import BLOCKS
-from pentanet.gguf.names import ARCHITECTURES, heads_to_permute, permute, row_order
+from pentanet.gguf.row_order import hub_order, permute
 from pentanet.grid import GRIDS, TERNARY, Grid
 from pentanet.sources.open import open_source
 
@@ -78,14 +79,14 @@ def _from_gguf(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes | N
     source = open_source(path)  # which checks names and shapes
     gguf = package.load()
     config = source.config
-    arch = ARCHITECTURES.get(config.model_type) if isinstance(config, LlamaConfig) else None
-    if arch is None or not isinstance(config, LlamaConfig):
-        raise ModelConfigError(f"{path}: this network cannot be imported; known: {', '.join(ARCHITECTURES)}")
+    names = family_of(config).gguf
+    if names is None:
+        raise ModelConfigError(f"{path}: this network cannot be imported; known: {', '.join(architectures())}")
+    arch = names.architecture(config)
     stored = {tensor.name: tensor for tensor in gguf.GGUFReader(str(path)).tensors}
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[arch.upper()], config.layers)
     tensors: dict[str, Tensor] = {}
     for name, shape in hub_shapes(config, source.vocab).items():
-        found = stored[names.get_name(name, try_suffixes=(".weight",))]
+        found = stored[names.theirs(name)]
         block = BLOCKS.get(found.tensor_type.name)
         if block is None:
             if len(shape) == 2 and found.tensor_type.name not in ("F32", "F16", "BF16"):
@@ -95,9 +96,9 @@ def _from_gguf(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes | N
             tensors[name] = _plain(source.tensor(name).numpy())
             continue
         codes = codes_of(*block.decode(np.asarray(found.data), f"{path}: '{found.name}'"), f"{path}: '{found.name}'")
-        heads = heads_to_permute(name, config, arch)
+        heads = names.heads(name, config, arch)
         if heads:
-            codes = permute(codes, np.argsort(row_order(shape[0], heads)))
+            codes = permute(codes, hub_order(shape[0], heads))
         tensors[name] = Coded(codes, layouts.densest_layout(codes))
     return dict(source.hub_config), tensors, source.files.get("tokenizer.json")
 

@@ -10,8 +10,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from pentanet.families import family_of
+from pentanet.families.tensor_table import tensor_table
 from pentanet.gguf import package
-from pentanet.gguf.names import describe
 from pentanet.speed.settings import Shape
 
 _SCALE = 0.001  # of a block: small enough for finite activations
@@ -60,37 +61,22 @@ def write(shape: Shape, kind: str, path: Path) -> None:
         MissingExtraError: the package gguf is not installed.
     """
     gguf = package.load("llama", "measuring llama.cpp")
-    network, width = shape.network, shape.network.width
-    writer = gguf.GGUFWriter(str(path), "llama")
-    describe(writer, network, shape.vocab, gguf)
+    network, names = shape.network, family_of(shape.network).gguf
+    assert names is not None  # Llama's
+    writer = gguf.GGUFWriter(str(path), names.architecture(network))
+    names.describe(writer, network, shape.vocab, gguf)
     writer.add_tokenizer_model("no_vocab")
-    kv = network.kv_heads * width // network.heads
-    sizes = {
-        "attn_q": (width, width),
-        "attn_k": (kv, width),
-        "attn_v": (kv, width),
-        "attn_output": (width, width),
-        "ffn_gate": (network.hidden, width),
-        "ffn_up": (network.hidden, width),
-        "ffn_down": (width, network.hidden),
-    }
-    body = {name: _random(kind, *size) for name, size in sizes.items()}
-    outer = "Q8_0" if width % BLOCKS["Q6_K"].weights else "Q6_K"
-    gain = np.ones(width, np.float32)
-
-    def add(name: str, blocks: NDArray[np.uint8], stored: str) -> None:
-        writer.add_tensor(f"{name}.weight", blocks, raw_dtype=gguf.GGMLQuantizationType[stored])
-
-    table = _random(outer, shape.vocab, width)
-    add("token_embd", table, outer)
-    for layer in range(network.layers):
-        for norm in ("attn_norm", "ffn_norm"):
-            writer.add_tensor(f"blk.{layer}.{norm}.weight", gain)
-        for name, blocks in body.items():
-            add(f"blk.{layer}.{name}", blocks, kind)
-    writer.add_tensor("output_norm.weight", gain)
-    if not network.tie:
-        add("output", table, outer)
+    outer = "Q8_0" if network.width % BLOCKS["Q6_K"].weights else "Q6_K"
+    drawn: dict[tuple[str, tuple[int, ...]], NDArray[np.uint8]] = {}  # tensors of one shape share their blocks
+    for name, entry in tensor_table(network, shape.vocab).items():
+        if entry.plain:
+            writer.add_tensor(names.theirs(name), np.ones(entry.shape, np.float32))
+            continue
+        stored = kind if entry.linear else outer
+        key = (stored, entry.shape)
+        if key not in drawn:
+            drawn[key] = _random(stored, *entry.shape)
+        writer.add_tensor(names.theirs(name), drawn[key], raw_dtype=gguf.GGMLQuantizationType[stored])
     package.write(writer)
 
 

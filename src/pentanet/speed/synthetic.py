@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pentanet.codes import Codes
 from pentanet.data.tokenizer import SMALLEST_VOCAB, train_bpe
+from pentanet.families.tensor_table import tensor_table
 from pentanet.format.layouts import LAYOUTS, TILE_ROWS, Layout, default_layout
 from pentanet.format.model_dir import write_model
 from pentanet.format.tensors import Coded, Plain, Tensor
@@ -61,28 +62,16 @@ def matrices(layout: Layout, rows: int, cols: int, nbytes: int, isa: str) -> lis
 
 def write(shape: Shape, path: Path) -> None:
     """Write a model directory: pentanary matrices, an int8 embedding and head, scales that keep activations near 1."""
-    network, int8 = shape.network, GRIDS["int8"]
-    kv = network.kv_heads * network.width // network.heads
-    sizes = {
-        "self_attn.q_proj": (network.width, network.width),
-        "self_attn.k_proj": (kv, network.width),
-        "self_attn.v_proj": (kv, network.width),
-        "self_attn.o_proj": (network.width, network.width),
-        "mlp.gate_proj": (network.hidden, network.width),
-        "mlp.up_proj": (network.hidden, network.width),
-        "mlp.down_proj": (network.width, network.hidden),
-    }
-    coded = {name: _coded(PENTANARY, *size) for name, size in sizes.items()}
-    gain = Plain(np.ones(network.width, np.float32), "float32")
-    tensors: dict[str, Tensor] = {"model.embed_tokens.weight": _coded(int8, shape.vocab, network.width)}
-    for layer in range(network.layers):
-        prefix = f"model.layers.{layer}"
-        tensors[f"{prefix}.input_layernorm.weight"] = gain
-        tensors[f"{prefix}.post_attention_layernorm.weight"] = gain
-        tensors |= {f"{prefix}.{name}.weight": matrix for name, matrix in coded.items()}
-    tensors["model.norm.weight"] = gain
-    if not network.tie:
-        tensors["lm_head.weight"] = _coded(int8, shape.vocab, network.width)
+    network = shape.network
+    drawn: dict[tuple[str, tuple[int, ...]], Tensor] = {}  # tensors of one shape share their levels
+    tensors: dict[str, Tensor] = {}
+    for name, entry in tensor_table(network, shape.vocab).items():
+        grid = PENTANARY if entry.linear else GRIDS["int8"]
+        key = ("plain" if entry.plain else grid.name, entry.shape)
+        if key not in drawn:
+            gains = Plain(np.ones(entry.shape, np.float32), "float32")
+            drawn[key] = gains if entry.plain else _coded(grid, *entry.shape)
+        tensors[name] = drawn[key]
     write_model(
         path,
         config=network.hub_config(shape.vocab),

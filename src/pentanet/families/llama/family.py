@@ -9,6 +9,7 @@ from pentanet.families.family import Family
 from pentanet.families.llama.blocks import BLOCKS
 from pentanet.families.llama.checkpoints import CHECKPOINTS
 from pentanet.families.llama.config import ARCHITECTURES, LlamaConfig
+from pentanet.families.llama.gguf import GGUF
 from pentanet.families.llama.rotation import ROTATION
 from pentanet.families.llama.tensors import EMBEDDING, HEAD, tensors
 
@@ -46,6 +47,7 @@ LLAMA = Family(
     network=_network,
     native=_native,
     checkpoints=CHECKPOINTS,
+    gguf=GGUF,
     blocks=BLOCKS,
     rotation=ROTATION,
     check_training=_check_training,

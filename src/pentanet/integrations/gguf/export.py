@@ -13,19 +13,12 @@ import numpy as np
 
 from pentanet import __version__, atomic
 from pentanet.errors import WriteError
-from pentanet.families import LlamaConfig
 from pentanet.format.packed_model import PackedModel
 from pentanet.format.tensors import CodedSpec, to_bfloat16
 from pentanet.gguf import package
+from pentanet.gguf.architecture import architecture
 from pentanet.gguf.choose_block import Stored, Ternary, store
-from pentanet.gguf.names import (
-    architecture,
-    describe,
-    heads_to_permute,
-    permute,
-    rope_factors,
-    row_order,
-)
+from pentanet.gguf.row_order import gguf_order, permute
 from pentanet.integrations.gguf.tokenizer import write_tokenizer
 from pentanet.runtime.open import open_config, read_tokenizer
 
@@ -85,8 +78,7 @@ def export_gguf(
     """
     gguf = package.load()
     packed, config, vocab = open_config(model)
-    arch = architecture(packed, config)
-    assert isinstance(config, LlamaConfig)
+    arch, names = architecture(packed, config)
     out = out.resolve()
     if out.is_dir() or (out.exists() and not overwrite):
         raise WriteError(out, "it is there already. Choose another name or pass --overwrite.")
@@ -96,17 +88,16 @@ def export_gguf(
         with atomic.scratch_dir(out) as scratch:
             writer = gguf.GGUFWriter(str(scratch / out.name), arch, use_temp_file=True)
             _general(writer, packed)
-            describe(writer, config, vocab, gguf)
+            names.describe(writer, config, vocab, gguf)
             write_tokenizer(writer, read_tokenizer(packed, vocab), packed.config, packed.path)
-            names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[arch.upper()], config.layers)
             for done, name in enumerate(packed.names):
                 progress(done, len(packed.names))
-                for part, stored in _tensors(packed, name, config, arch, ternary):
-                    _add(writer, gguf, names.get_name(part, try_suffixes=(".weight", ".bias")), stored)
+                for part, stored in _tensors(packed, name, names.heads(name, config, arch), ternary):
+                    _add(writer, gguf, names.theirs(part), stored)
                     types[stored.kind] += 1
                     worst = max(worst, stored.error)
-            if (factors := rope_factors(config)) is not None:
-                _add(writer, gguf, "rope_freqs.weight", Stored(kind="F32", data=factors))
+            for name, values in names.constants_of(config).items():
+                _add(writer, gguf, name, Stored(kind="F32", data=values))
                 types["F32"] += 1
             package.write(writer)
             _put(scratch / out.name, out)
@@ -132,32 +123,27 @@ def _general(writer: Any, packed: PackedModel) -> None:
     writer.add_quantization_version(2)
 
 
-def _tensors(
-    packed: PackedModel, name: str, config: LlamaConfig, arch: str, ternary: Ternary
-) -> Iterator[tuple[str, Stored]]:
-    """A tensor of the directory, and its bias, under Hugging Face's names."""
+def _tensors(packed: PackedModel, name: str, heads: int, ternary: Ternary) -> Iterator[tuple[str, Stored]]:
+    """A tensor of the directory, and its bias, under our names; the rows of `heads` heads change their order."""
     spec = packed.spec(name)
     if not isinstance(spec, CodedSpec):
         values = packed.plain(name)
-        heads = heads_to_permute(name, config, arch)
         if heads:
-            values = values[row_order(len(values), heads)]
+            values = values[gguf_order(len(values), heads)]
         if spec.dtype == "bfloat16" and values.ndim == 2:
             yield name, Stored(kind="BF16", data=to_bfloat16(values).view(np.uint8))
         else:
             yield name, Stored(kind="F32", data=values)
         return
     codes = packed.codes(name)
-    heads = heads_to_permute(name, config, arch)
     if heads:
-        codes = permute(codes, row_order(codes.shape[0], heads))
+        codes = permute(codes, gguf_order(codes.shape[0], heads))
     yield name, store(codes, ternary)
     if codes.bias is not None:
         yield f"{name.removesuffix('.weight')}.bias", Stored(kind="F32", data=codes.bias)
 
 
-def _add(writer: Any, gguf: Any, name: str | None, stored: Stored) -> None:
-    assert name is not None  # the names of every network that `architecture` lets through are known
+def _add(writer: Any, gguf: Any, name: str, stored: Stored) -> None:
     raw = stored.data.dtype == np.uint8
     kind = gguf.GGMLQuantizationType[stored.kind]
     writer.add_tensor(name, np.ascontiguousarray(stored.data), raw_dtype=kind if raw else None)
