@@ -17,7 +17,7 @@ JOBS ?= logical
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.installed
-NATIVE := $(wildcard native/CMakeLists.txt native/cmake/* native/include/pentanet/*.h native/src/*)
+NATIVE := $(wildcard native/CMakeLists.txt native/cmake/* native/include/pentanet/*.h native/src/*/*.* native/src/*/*/*.*)
 
 .DEFAULT_GOAL := help
 .PHONY: help nano test sanitize check format hooks docs bench clean distclean

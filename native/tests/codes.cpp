@@ -4,7 +4,7 @@
 
 #include "cases.h"
 #include "check.h"
-#include "pentanet/lanes.h"
+#include "pentanet/decode.h"
 #include "pentanet/linear.h"
 
 namespace pentanet::test {

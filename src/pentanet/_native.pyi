@@ -1,4 +1,4 @@
-"""The native engine (native/src/module.cpp).  Wrong shapes, names and token ids raise ValueError."""
+"""The native engine (native/src/bindings/module.cpp).  Wrong shapes, names and token ids raise ValueError."""
 
 from collections.abc import Sequence
 

@@ -12,8 +12,8 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "native"
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
-SETS = ("shift_add", "shift_add_avx2") if X86 else ("shift_add",)
-MULTIPLYING = ("scalar", "avx2") if X86 else ("scalar",)
+SETS = ("shift_add/scalar", "shift_add/avx2") if X86 else ("shift_add/scalar",)
+MULTIPLYING = ("scalar", "avx2/isa") if X86 else ("scalar",)
 
 # Parts of mnemonics of x86-64 and ARM: products, fused and dotted ones, and what is no cheaper.
 MULTIPLIES = re.compile(r"mul|mad|msub|mla|mls|fma|fms|fnm|dot|dpb|dpw|dpp|div|sqrt|rcp|rsq")
@@ -29,8 +29,8 @@ needs_tools = pytest.mark.skipif(
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("build")
     run("cmake", "-G", "Unix Makefiles", "-S", str(SOURCE), "-B", str(folder), "-DPENTANET_MODULE=OFF")
-    run("cmake", "--build", str(folder), "--target", *(f"src/{name}.cpp.o" for name in (*SETS, *MULTIPLYING)))
-    return folder / "CMakeFiles/pentanet_core.dir/src"
+    run("cmake", "--build", str(folder), "--target", *(f"src/kernels/{name}.cpp.o" for name in (*SETS, *MULTIPLYING)))
+    return folder / "CMakeFiles/pentanet_core.dir/src/kernels"
 
 
 def run(*command: str) -> str:
@@ -86,8 +86,8 @@ def test_the_same_reading_finds_products_where_there_are_some(build: Path, name:
     kernels = {one: code for one, code in functions(build / f"{name}.cpp.o").items() if "panel_dot" in one}
     assert kernels
     assert any(multiplications(code) for code in kernels.values())
-    if name == "avx2":
-        text = " ".join(line for code in functions(build / "avx2.cpp.o").values() for line in multiplications(code))
+    if name == "avx2/isa":
+        text = " ".join(line for code in functions(build / f"{name}.cpp.o").values() for line in multiplications(code))
         assert "vpmaddubsw" in text
         assert "vpmaddwd" in text
 

@@ -45,7 +45,7 @@ def input_quantizer(kind: Activations) -> nn.Module | None:
 
 
 class Int8(nn.Module):
-    """x [..., cols] -> the same, rounded to int8 with one scale per token as in native/src/float_ops.h.
+    """x [..., cols] -> the same, rounded to int8 with one scale per token as in native/src/kernels/float_ops.h.
 
     With "int8x2" what rounding missed is rounded likewise and added; with "adaptive" only where the int8 of a token are
     small but for a few.

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 
-#include "operands.h"
-#include "pentanet/lanes.h"
-#include "strips.h"
+#include "product/operands.h"
+#include "pentanet/decode.h"
+#include "product/input_strips.h"
 
 namespace pentanet {
 namespace {

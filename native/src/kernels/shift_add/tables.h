@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "repeat.h"
-#include "shift_add.h"
+#include "kernels/unroll.h"
+#include "kernels/shift_add/isa.h"
 
 namespace pentanet::shift_add {
 namespace {

@@ -4,7 +4,7 @@
 //
 // With PENTANET_VNNI_EVEX, for tests, the instruction has the encoding that AVX-512 gives it.
 
-#include "avx2_kernels.h"
+#include "kernels/avx2/kernels.h"
 
 namespace pentanet {
 namespace {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "float_ops.h"
+#include "kernels/float_ops.h"
 #include "pentanet/isa.h"
-#include "pentanet/lanes.h"
-#include "scaling.h"
+#include "pentanet/decode.h"
+#include "kernels/scaling.h"
 
 namespace pentanet {
 namespace {

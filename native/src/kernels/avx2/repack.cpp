@@ -1,8 +1,8 @@
-#include "avx2_repack.h"
+#include "kernels/avx2/repack.h"
 
 #include <cstring>
 
-#include "intrinsics.h"
+#include "kernels/intrinsics.h"
 #include "pentanet/layout.h"
 
 namespace pentanet {

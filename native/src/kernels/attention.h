@@ -10,10 +10,10 @@
 #include <immintrin.h>
 #endif
 
-#include "exponential.h"
-#include "halves.h"
+#include "kernels/exponential.h"
+#include "kernels/half_floats.h"
 #include "pentanet/attention.h"
-#include "repeat.h"
+#include "kernels/unroll.h"
 
 namespace pentanet {
 namespace {
@@ -287,4 +287,4 @@ void attend(const Attend& a) {
 }  // namespace
 }  // namespace pentanet
 
-#include "attention_int8.h"
+#include "kernels/attention_int8.h"

@@ -3,7 +3,7 @@
 #include <array>
 #include <stdexcept>
 
-#include "shift_add.h"
+#include "kernels/shift_add/isa.h"
 
 namespace pentanet {
 

@@ -1,8 +1,8 @@
-#include "strips.h"
+#include "product/input_strips.h"
 
 #include <algorithm>
 
-#include "pentanet/lanes.h"
+#include "pentanet/decode.h"
 #include "pentanet/scratch.h"
 
 namespace pentanet {

@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "attention_ops.h"
-#include "exponential.h"
+#include "kernels/attention.h"
+#include "kernels/exponential.h"
 #include "pentanet/isa.h"
 
 namespace pentanet {

@@ -9,8 +9,8 @@
 #include <string>
 #include <utility>
 
-#include "pentanet/lanes.h"
-#include "validate.h"
+#include "pentanet/decode.h"
+#include "product/validate.h"
 
 namespace pentanet {
 namespace {

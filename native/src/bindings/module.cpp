@@ -11,7 +11,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "module.h"
+#include "bindings/module.h"
 #include "pentanet/session.h"
 
 namespace nb = nanobind;

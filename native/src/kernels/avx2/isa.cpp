@@ -1,7 +1,7 @@
 // AVX2. vpmaddubsw adds two products in 16 bits and would saturate at 32767. It never does here: each kernel knows the
 // largest digit of its layout, and widens the 16-bit sums to 32 bits before they could overflow.
 
-#include "avx2_kernels.h"
+#include "kernels/avx2/kernels.h"
 
 namespace pentanet {
 namespace {

@@ -1,9 +1,9 @@
 // Sums by look-up in AVX2: vpshufb looks up 32 entries, of two inputs and 16 rows, in a table for each half of the vector.
 // Four tiles share each table that is read: with fewer, reading tables takes longer than everything else.
 
-#include "intrinsics.h"
-#include "shift_add.h"
-#include "shift_add_tables.h"
+#include "kernels/intrinsics.h"
+#include "kernels/shift_add/isa.h"
+#include "kernels/shift_add/tables.h"
 
 namespace pentanet::shift_add {
 namespace {

@@ -1,12 +1,12 @@
 // Reads all weights when a model is opened, so the loops over lanes take 8 to 16 bytes at a time. That is fast enough without
 // code of its own for each instruction set.
 
-#include "validate.h"
+#include "product/validate.h"
 
 #include <array>
 #include <cstring>
 
-#include "pentanet/lanes.h"
+#include "pentanet/decode.h"
 
 namespace pentanet {
 namespace {

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <cstring>
 
-#include "intrinsics.h"
+#include "kernels/intrinsics.h"
 #include "pentanet/isa.h"
-#include "pentanet/lanes.h"
-#include "repeat.h"
+#include "pentanet/decode.h"
+#include "kernels/unroll.h"
 
 namespace pentanet {
 namespace {

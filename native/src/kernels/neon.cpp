@@ -13,11 +13,11 @@
 #include <sys/sysctl.h>
 #endif
 
-#include "float_ops.h"
+#include "kernels/float_ops.h"
 #include "pentanet/isa.h"
-#include "repack.h"
-#include "repeat.h"
-#include "scaling.h"
+#include "product/repack.h"
+#include "kernels/unroll.h"
+#include "kernels/scaling.h"
 
 namespace pentanet {
 namespace {

@@ -1,16 +1,16 @@
 // Kernels for AVX-512 with VNNI and VBMI. A group is one vector, 16 rows x 4 inputs; vpdpbusd multiplies it by four
 // broadcast activations and adds the products to sums of 32 bits, one for each row.
 
-#include "avx512_digits.h"
-#include "avx512_eights.h"
-#include "avx512_sparse.h"
-#include "avx512_words.h"
-#include "avx512_vectors.h"
-#include "float_ops.h"
+#include "kernels/avx512/digits.h"
+#include "kernels/avx512/eight_codes.h"
+#include "kernels/avx512/sparse.h"
+#include "kernels/avx512/sparse_words.h"
+#include "kernels/avx512/vectors.h"
+#include "kernels/float_ops.h"
 #include "pentanet/isa.h"
-#include "pentanet/lanes.h"
-#include "repeat.h"
-#include "scaling.h"
+#include "pentanet/decode.h"
+#include "kernels/unroll.h"
+#include "kernels/scaling.h"
 
 namespace pentanet {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <bit>
 
-#include "avx512_vectors.h"
+#include "kernels/avx512/vectors.h"
 
 namespace pentanet {
 namespace {

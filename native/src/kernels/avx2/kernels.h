@@ -11,13 +11,13 @@
 
 #include <cpuid.h>
 
-#include "avx2_repack.h"
-#include "float_ops.h"
-#include "intrinsics.h"
+#include "kernels/avx2/repack.h"
+#include "kernels/float_ops.h"
+#include "kernels/intrinsics.h"
 #include "pentanet/isa.h"
-#include "repack.h"
-#include "repeat.h"
-#include "scaling.h"
+#include "product/repack.h"
+#include "kernels/unroll.h"
+#include "kernels/scaling.h"
 
 namespace pentanet {
 namespace {

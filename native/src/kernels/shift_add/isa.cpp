@@ -1,11 +1,11 @@
 #include <cstring>
 
-#include "pentanet/lanes.h"
-#include "repack.h"
-#include "shift_add.h"
+#include "pentanet/decode.h"
+#include "product/repack.h"
+#include "kernels/shift_add/isa.h"
 
 #if defined(PENTANET_X86)
-#include "avx2_repack.h"
+#include "kernels/avx2/repack.h"
 #endif
 
 namespace pentanet {

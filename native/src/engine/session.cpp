@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "network.h"
+#include "engine/layers.h"
 
 namespace pentanet {
 namespace {

@@ -2,8 +2,8 @@
 // in bytes and are looked up where they are; what a byte has left holds the others. Internal linkage, as in float_ops.h.
 #pragma once
 
-#include "avx512_digits.h"
-#include "scaling.h"
+#include "kernels/avx512/digits.h"
+#include "kernels/scaling.h"
 
 namespace pentanet {
 namespace {

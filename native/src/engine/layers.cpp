@@ -1,4 +1,4 @@
-#include "network.h"
+#include "engine/layers.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // Sums by look-up in plain C++: for machines without vectors, and the example to read first.
 
-#include "shift_add.h"
-#include "shift_add_tables.h"
+#include "kernels/shift_add/isa.h"
+#include "kernels/shift_add/tables.h"
 
 namespace pentanet::shift_add {
 namespace {

@@ -1,7 +1,7 @@
 // From the bytes of a group to digits in AVX-512, for layouts as they are on disk. Internal linkage, as in float_ops.h.
 #pragma once
 
-#include "avx512_vectors.h"
+#include "kernels/avx512/vectors.h"
 
 namespace pentanet {
 namespace {

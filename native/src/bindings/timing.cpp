@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <tuple>
 
-#include "module.h"
+#include "bindings/module.h"
 #include "pentanet/timing.h"
 
 namespace nb = nanobind;

@@ -3,7 +3,7 @@
 // any place, since a look-up ignores what is above five bits. Internal linkage, as in float_ops.h.
 #pragma once
 
-#include "avx512_sparse.h"
+#include "kernels/avx512/sparse.h"
 
 namespace pentanet {
 namespace {

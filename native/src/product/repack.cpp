@@ -1,10 +1,10 @@
-#include "repack.h"
+#include "product/repack.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
-#include "pentanet/lanes.h"
+#include "pentanet/decode.h"
 
 namespace pentanet {
 namespace {
