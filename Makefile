@@ -18,6 +18,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.installed
 NATIVE := $(wildcard native/CMakeLists.txt native/cmake/* native/include/pentanet/*.h native/src/*/*.* native/src/*/*/*.*)
+CXX_SOURCES = $(shell find native -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
 .PHONY: help nano test sanitize check format hooks docs bench clean distclean
@@ -39,11 +40,13 @@ check: $(STAMP)-lint  ## formatting, lint, strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES)
 	$(BIN)/pre-commit validate-config
 
 format: $(STAMP)-lint  ## rewrite the sources the way `make check` wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CXX_SOURCES)
 
 hooks: $(STAMP)-lint  ## check each commit before it is made
 	$(BIN)/pre-commit install

@@ -1,5 +1,6 @@
-# Looks for a C++ compiler. Without one, or after one that failed (PENTANET_FAILED), a note is installed in place of the module:
-# pentanet/_native_missing.py, which says why. With PENTANET_REQUIRE_NATIVE=1 in the environment, that is an error.
+# Looks for a C++ compiler. Without one, or after one that failed (PENTANET_FAILED), a note is installed in place of the
+# module: pentanet/_native_missing.py, which says why. With PENTANET_REQUIRE_NATIVE=1 in the environment, that is an
+# error.
 option(PENTANET_FAILED "Install a note that the module could not be compiled" OFF)
 
 include(CheckLanguage)

@@ -28,7 +28,8 @@ void pieces() {
     check(large[999] == 3, "nor does what follows a large piece");
 }
 
-// One scale for all rows, or the same scale in each; in place, or in memory that outlives its other owner and the codes.
+// One scale for all rows, or the same scale in each; in place, or in memory that outlives its other owner and the
+// codes.
 void owners() {
     std::mt19937 random(5);
     Pool pool(2);
@@ -40,10 +41,12 @@ void owners() {
             shared.scales = shared.scales.first(1);
             shared.scale_rows = 1;
             auto arena = std::make_shared<Arena>(std::size_t{1} << 14);
-            const CodedMatrix borrowed(shared, *isa, pool), taken(shared, *isa, pool, arena), by_row(c.codes(), *isa, pool, arena);
+            const CodedMatrix borrowed(shared, *isa, pool), taken(shared, *isa, pool, arena),
+                by_row(c.codes(), *isa, pool, arena);
             arena.reset();
             std::vector<std::int8_t> x(240);
-            for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<std::int8_t>(static_cast<int>(i * 37 % 255) - 127);
+            for (std::size_t i = 0; i < x.size(); ++i)
+                x[i] = static_cast<std::int8_t>(static_cast<int>(i * 37 % 255) - 127);
             const auto product = [&](const CodedMatrix& matrix) {
                 std::vector<float> y(50);
                 linear(matrix, Activations::exactly(x.data(), 1, 240), y.data(), pool);

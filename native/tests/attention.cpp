@@ -50,7 +50,8 @@ Cache filled(const Text& text, CacheType type, const FloatOps& ops) {
 }
 
 // What the queries of the last `count` tokens take, [count, width], `together` of them at a time.
-std::vector<float> attend(const Text& text, const Cache& cache, const FloatOps& ops, int count, int window, int together) {
+std::vector<float> attend(const Text& text, const Cache& cache, const FloatOps& ops, int count, int window,
+                          int together) {
     std::vector<float> out(static_cast<std::size_t>(count) * static_cast<std::size_t>(text.width));
     std::vector<float> scratch(attend_scratch(text.width, text.tokens));
     for (int done = 0; done < count; done += together) {
@@ -59,10 +60,11 @@ std::vector<float> attend(const Text& text, const Cache& cache, const FloatOps& 
         for (int i = 0; i < now; ++i) {
             const int token = text.tokens - count + done + i;
             queries[i] = {text.queries.data() + std::ptrdiff_t{token} * text.width,
-                          out.data() + std::ptrdiff_t{done + i} * text.width, window > 0 ? std::max(token + 1 - window, 0) : 0,
-                          token + 1};
+                          out.data() + std::ptrdiff_t{done + i} * text.width,
+                          window > 0 ? std::max(token + 1 - window, 0) : 0, token + 1};
         }
-        ops.attend[static_cast<std::size_t>(cache.type())]({cache.head(1, 1, 1), cache.head(1, 1, 0), text.width, queries, now, scratch.data()});
+        ops.attend[static_cast<std::size_t>(cache.type())](
+            {cache.head(1, 1, 1), cache.head(1, 1, 0), text.width, queries, now, scratch.data()});
     }
     return out;
 }
@@ -76,15 +78,18 @@ double worst(const Text& text, const std::vector<float>& found, int count, int w
         for (int t = first; t <= token; ++t) {
             double score = 0;
             for (int d = 0; d < text.width; ++d)
-                score += double{text.queries[static_cast<std::size_t>(token * text.width + d)]} * text.row(text.keys, t, 1)[d];
+                score += double{text.queries[static_cast<std::size_t>(token * text.width + d)]} *
+                         text.row(text.keys, t, 1)[d];
             weights.push_back(std::exp(score / std::sqrt(double(text.width))));
             total += weights.back();
         }
         for (int t = first; t <= token; ++t)
             for (int d = 0; d < text.width; ++d)
-                mixed[static_cast<std::size_t>(d)] += weights[static_cast<std::size_t>(t - first)] / total * text.row(text.values, t, 1)[d];
+                mixed[static_cast<std::size_t>(d)] +=
+                    weights[static_cast<std::size_t>(t - first)] / total * text.row(text.values, t, 1)[d];
         for (int d = 0; d < text.width; ++d)
-            error = std::max(error, std::fabs(mixed[static_cast<std::size_t>(d)] - found[static_cast<std::size_t>(i * text.width + d)]));
+            error = std::max(error, std::fabs(mixed[static_cast<std::size_t>(d)] -
+                                              found[static_cast<std::size_t>(i * text.width + d)]));
     }
     return error / 2;  // values go up to 2
 }
@@ -96,8 +101,8 @@ bool same(const std::vector<float>& a, const std::vector<float>& b) {
 void compare(const Text& text, int count, int window) {
     const FloatOps& oracle = find_isa("scalar").ops;
     for (int kind = 0; kind < cache_types; ++kind) {
-        const std::string what = "attention " + std::to_string(kind) + ", width " + std::to_string(text.width) + ", tokens " +
-                                 std::to_string(text.tokens) + ", window " + std::to_string(window);
+        const std::string what = "attention " + std::to_string(kind) + ", width " + std::to_string(text.width) +
+                                 ", tokens " + std::to_string(text.tokens) + ", window " + std::to_string(window);
         const Cache cache = filled(text, types[kind], oracle);
         const auto right = attend(text, cache, oracle, count, window, 1);
         add_to_digest(right.data(), right.size());
@@ -105,36 +110,43 @@ void compare(const Text& text, int count, int window) {
         for (const Isa* isa : supported_isas()) {
             const Cache other = filled(text, types[kind], isa->ops);
             for (const int together : {1, 3, 4})
-                check(same(attend(text, other, isa->ops, count, window, together), right), what + " on " + std::string(isa->name));
+                check(same(attend(text, other, isa->ops, count, window, together), right),
+                      what + " on " + std::string(isa->name));
         }
     }
 }
 
 float half_value(std::uint16_t half) {
     const int exponent = half >> 10 & 31, digits = half & 1023;
-    const float size = exponent == 0 ? std::ldexp(static_cast<float>(digits), -24) : std::ldexp(static_cast<float>(1024 + digits), exponent - 25);
+    const float size = exponent == 0 ? std::ldexp(static_cast<float>(digits), -24)
+                                     : std::ldexp(static_cast<float>(1024 + digits), exponent - 25);
     return half & 0x8000 ? -size : size;
 }
 
 // Every finite half comes back, and what lies between two goes to the nearer one, or to the even one.
-void rounds_halves(const Isa& isa) {
+void rounds_half_floats(const Isa& isa) {
     const std::string name(isa.name);
     for (unsigned bits = 0; bits < 0x7c00; ++bits) {
         const auto half = static_cast<std::uint16_t>(bits);
-        const float x = half_value(half), next = bits == 0x7bff ? 65536.0f : half_value(static_cast<std::uint16_t>(bits + 1));
-        const float between[] = {x, -x, (x + next) / 2, std::nextafterf((x + next) / 2, 0), std::nextafterf((x + next) / 2, 1e6f)};
+        const float x = half_value(half),
+                    next = bits == 0x7bff ? 65536.0f : half_value(static_cast<std::uint16_t>(bits + 1));
+        const float between[] = {x, -x, (x + next) / 2, std::nextafterf((x + next) / 2, 0),
+                                 std::nextafterf((x + next) / 2, 1e6f)};
         std::uint16_t found[5];
         isa.ops.to_float16(between, found, 5);
         const auto up = static_cast<std::uint16_t>(bits == 0x7bff ? bits : bits + 1), even = bits & 1 ? up : half;
-        const bool right = found[0] == half && found[1] == (half | 0x8000) && found[2] == even && found[3] == half && found[4] == up;
+        const bool right =
+            found[0] == half && found[1] == (half | 0x8000) && found[2] == even && found[3] == half && found[4] == up;
         if (!right) check(false, "float16 " + std::to_string(bits) + " on " + name);
     }
-    const float wild[] = {1e9f, -std::numeric_limits<float>::infinity(), std::nanf(""), 0x1.01p0f, 0x1.03p0f, 0x1.0101p0f};
+    const float wild[] = {1e9f,       -std::numeric_limits<float>::infinity(), std::nanf(""), 0x1.01p0f, 0x1.03p0f,
+                          0x1.0101p0f};
     std::uint16_t found[6];
     isa.ops.to_float16(wild, found, 3);
     check(found[0] == 0x7bff && found[1] == 0xfbff && (found[2] & 0x7fff) == 0x7e00, "wild float16 on " + name);
     isa.ops.to_bfloat16(wild, found, 6);
-    check(found[1] == 0xff80 && found[2] == 0x7fc0 && found[3] == 0x3f80 && found[4] == 0x3f82 && found[5] == 0x3f81, "bfloat16 on " + name);
+    check(found[1] == 0xff80 && found[2] == 0x7fc0 && found[3] == 0x3f80 && found[4] == 0x3f82 && found[5] == 0x3f81,
+          "bfloat16 on " + name);
 }
 
 }  // namespace
@@ -148,7 +160,7 @@ void attention() {
             compare(text, count, 0);
             if (tokens > 1) compare(text, count, tokens / 2);
         }
-    for (const Isa* isa : supported_isas()) rounds_halves(*isa);
+    for (const Isa* isa : supported_isas()) rounds_half_floats(*isa);
 }
 
 }  // namespace pentanet::test

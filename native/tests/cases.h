@@ -62,7 +62,8 @@ struct Case {
             digit.push_back(is_signed ? level.back() : d);
         }
         bytes = encode(as.layout, digit, s.rows, s.cols, as.padding);
-        for (int i = 0; i < s.rows * s.scale_groups; ++i) scales.push_back(0.01f + static_cast<float>(random() % 1000) / 999);
+        for (int i = 0; i < s.rows * s.scale_groups; ++i)
+            scales.push_back(0.01f + static_cast<float>(random() % 1000) / 999);
     }
 
     Codes codes() const {
@@ -71,9 +72,9 @@ struct Case {
 
     std::string name(const Isa& isa, int tokens, int threads) const {
         return std::string(isa.name) + " " + std::string(geometry(stored.layout).name) + " " +
-               std::to_string(stored.grid.size) + " levels " + std::to_string(shape.rows) + "x" + std::to_string(shape.cols) +
-               " fill " + std::to_string(static_cast<int>(fill)) + " tokens " + std::to_string(tokens) + " threads " +
-               std::to_string(threads);
+               std::to_string(stored.grid.size) + " levels " + std::to_string(shape.rows) + "x" +
+               std::to_string(shape.cols) + " fill " + std::to_string(static_cast<int>(fill)) + " tokens " +
+               std::to_string(tokens) + " threads " + std::to_string(threads);
     }
 };
 

@@ -33,7 +33,8 @@ std::vector<int> decode(const Codes& codes) {
                     const int row = tile + i % lanes / quad, col = first + i / lanes * quad + i % quad;
                     if (row >= codes.rows || col >= codes.cols) continue;
                     const std::uint8_t d = found[static_cast<std::size_t>(i)];
-                    digit[static_cast<std::size_t>(row * codes.cols + col)] = g.is_signed() ? static_cast<std::int8_t>(d) : d;
+                    digit[static_cast<std::size_t>(row * codes.cols + col)] =
+                        g.is_signed() ? static_cast<std::int8_t>(d) : d;
                 }
             }
     });

@@ -9,14 +9,16 @@
 namespace pentanet::test {
 
 // One row of a sparse group, 128 digits: five words, bit by bit.
-inline std::vector<std::uint32_t> sparse_words(const std::vector<int>& digit) {
+inline std::vector<std::uint32_t> sparse_digit_words(const std::vector<int>& digit) {
     std::vector<std::uint32_t> words(5);
     for (std::size_t block = 0; block < 32; ++block) {
         unsigned zero = 0, signs = 0, others = 0;
         for (unsigned input = 0; input < 4; ++input) {
             const int d = digit[4 * block + input];
-            if (d == 1) zero = input;
-            else signs |= (d == 2 ? 1u : 0u) << others++;
+            if (d == 1)
+                zero = input;
+            else
+                signs |= (d == 2 ? 1u : 0u) << others++;
         }
         const std::uint32_t code = 8 * zero + signs;
         if (block < 30) {
@@ -41,9 +43,10 @@ inline std::vector<std::uint8_t> encode_sparse(const std::vector<int>& digit, in
                 for (int i = 0; i < 128; ++i) {
                     const int row = tile + r, col = first + i;
                     const int padding = i % 4 == 0 ? 1 : 0;
-                    line.push_back(row < rows && col < cols ? digit[static_cast<std::size_t>(row * cols + col)] : padding);
+                    line.push_back(row < rows && col < cols ? digit[static_cast<std::size_t>(row * cols + col)]
+                                                            : padding);
                 }
-                const auto words = sparse_words(line);
+                const auto words = sparse_digit_words(line);
                 for (std::size_t i = 0; i < 20; ++i)
                     out[at + i / 4 * 64 + static_cast<std::size_t>(r) * 4 + i % 4] =
                         static_cast<std::uint8_t>(words[i / 4] >> (8 * (i % 4)));
@@ -88,7 +91,8 @@ inline std::vector<std::uint8_t> encode(Layout layout, const std::vector<int>& d
                 continue;
             }
             for (int i = 0; i < 448; ++i)  // bit by bit
-                out[at + static_cast<std::size_t>(i) / 8] |= static_cast<std::uint8_t>((lane[i / 7] >> i % 7 & 1) << i % 8);
+                out[at + static_cast<std::size_t>(i) / 8] |=
+                    static_cast<std::uint8_t>((lane[i / 7] >> i % 7 & 1) << i % 8);
             at += 56;
         }
     return out;

@@ -34,15 +34,15 @@ struct Results {
 
 Results results(const FloatOps& ops, const std::vector<float>& a, const std::vector<float>& b) {
     const auto n = static_cast<std::ptrdiff_t>(a.size());
-    std::vector<std::uint16_t> halves(a.size());
+    std::vector<std::uint16_t> half_floats(a.size());
     for (std::size_t i = 0; i < a.size(); ++i) {
         std::uint32_t bits;
         std::memcpy(&bits, &a[i], sizeof bits);
-        halves[i] = static_cast<std::uint16_t>(bits >> 16);
+        half_floats[i] = static_cast<std::uint16_t>(bits >> 16);
     }
     Results r{};
     r.dot = ops.dot(a.data(), b.data(), n);
-    r.dot_bfloat16 = ops.dot_bfloat16(halves.data(), b.data(), n);
+    r.dot_bfloat16 = ops.dot_bfloat16(half_floats.data(), b.data(), n);
     r.total = ops.total(a.data(), n);
     r.silu = r.relu2 = r.gelu = r.gelu_tanh = r.alone = a;
     ops.silu(r.silu.data(), b.data(), n);
@@ -106,7 +106,8 @@ void edges(const FloatOps& ops, const std::string& name) {
     check(ops.quantize(zeros, q, 5) == 0 && q[0] == 0, name + " zeros");
     check(ops.quantize(tiny, q, 5) == 0 && q[0] == 0, name + " too small");
     const float ties[5] = {127, 0.5f, 1.5f, -2.5f, -127};  // scale 1
-    check(ops.quantize(ties, q, 5) == 1 && q[0] == 127 && q[1] == 0 && q[2] == 2 && q[3] == -2 && q[4] == -127, name + " ties");
+    check(ops.quantize(ties, q, 5) == 1 && q[0] == 127 && q[1] == 0 && q[2] == 2 && q[3] == -2 && q[4] == -127,
+          name + " ties");
     const float wild[5] = {inf, -inf, std::nanf(""), 1, -1};
     ops.quantize(wild, q, 5);  // any numbers, but no undefined behaviour
     float x[9] = {-1000, -88, -87, -20, 0, 20, 87, 88, 1000};

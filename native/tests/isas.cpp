@@ -24,7 +24,8 @@ bool refused(std::string_view name) {
 void isas() {
     const auto supported = supported_isas();
     check(!supported.empty() && supported.front()->name == "scalar", "the oracle is the first set");
-    const auto fastest = std::find_if(supported.rbegin(), supported.rend(), [](const Isa* isa) { return !isa->by_name_only; });
+    const auto fastest =
+        std::find_if(supported.rbegin(), supported.rend(), [](const Isa* isa) { return !isa->by_name_only; });
     check(&find_isa("") == *fastest, "the fastest set is taken, and none that is by name only");
     for (const Isa* isa : known_isas()) {
         const bool here = std::find(supported.begin(), supported.end(), isa) != supported.end();

@@ -1,4 +1,5 @@
-// Every layout x grid x shape x tokens x threads x instruction set, against sums over the levels: equality, no tolerance.
+// Every layout x grid x shape x tokens x threads x instruction set, against sums over the levels: equality, no
+// tolerance.
 
 #include <algorithm>
 #include <cstring>
@@ -12,9 +13,9 @@ namespace pentanet::test {
 namespace {
 
 // Shapes about the edges of tiles and groups, and rows that are long enough for 16-bit sums to overflow many times.
-constexpr Shape shapes[] = {{1, 1, 1},   {16, 12, 1},  {17, 35, 5},    {5, 20, 4},    {33, 64, 2},
-                            {48, 97, 1}, {16, 128, 8}, {31, 2050, 1}, {40, 1536, 12}, {86, 400, 1},
-                            {19, 260, 2}, {18, 288, 3},  {33, 1152, 1}};
+constexpr Shape shapes[] = {{1, 1, 1},    {16, 12, 1},  {17, 35, 5},   {5, 20, 4},     {33, 64, 2},
+                            {48, 97, 1},  {16, 128, 8}, {31, 2050, 1}, {40, 1536, 12}, {86, 400, 1},
+                            {19, 260, 2}, {18, 288, 3}, {33, 1152, 1}};
 
 std::vector<std::int8_t> activations(Fill fill, int count, std::mt19937& random) {
     std::vector<std::int8_t> x;
@@ -35,7 +36,8 @@ std::vector<std::int32_t> expected(const Case& c, const std::vector<std::int8_t>
             for (int r = 0; r < rows; ++r) {
                 std::int32_t sum = 0;
                 for (int col = g * (cols / groups); col < (g + 1) * (cols / groups); ++col)
-                    sum += c.level[static_cast<std::size_t>(r * cols + col)] * x[static_cast<std::size_t>(t * cols + col)];
+                    sum +=
+                        c.level[static_cast<std::size_t>(r * cols + col)] * x[static_cast<std::size_t>(t * cols + col)];
                 sums.push_back(sum);
             }
     return sums;
@@ -90,7 +92,8 @@ void all_looked_up(const Isa& isa) {
         const Kernels kernels = isa.kernels(kind.layout, max_cols, 1);
         const bool products = kernels.dot != nullptr || kernels.unpack != nullptr;
         check(isa.by_name_only != products && products == (kernels.unpack != nullptr) &&
-                  (kernels.dot == nullptr) == (kernels.lookups != nullptr) && isa.by_name_only == isa.name.starts_with("shift-add"),
+                  (kernels.dot == nullptr) == (kernels.lookups != nullptr) &&
+                  isa.by_name_only == isa.name.starts_with("shift-add"),
               std::string(isa.name) + " " + std::string(geometry(kind.layout).name) + " is looked up, or is not");
     }
 }
@@ -106,7 +109,8 @@ void longest_rows(std::mt19937& random, Pool& pool) {
     for (const Stored& kind : stored) {
         const Case c(kind, {2, max_cols, 1}, Fill::largest, random);
         for (const int tokens : {1, 4, 9}) {
-            const std::vector<std::int8_t> values(static_cast<std::size_t>(tokens * max_cols), tokens == 4 ? -127 : 127);
+            const std::vector<std::int8_t> values(static_cast<std::size_t>(tokens * max_cols),
+                                                  tokens == 4 ? -127 : 127);
             const Activations x = Activations::exactly(values.data(), tokens, max_cols);
             const auto right = expected(c, values, tokens);
             for (const Isa* isa : supported_isas())

@@ -31,7 +31,8 @@ void pinning() {
                 for (std::size_t i = begin; i < end; ++i) cores[i] = cores_of_this_thread();
             });
             check(cores == std::vector<int>(3, pin ? 1 : before), pin ? "pinned threads" : "free threads");
-        }).join();
+        })
+            .join();
     check(cores_of_this_thread() == before, "the thread that did not ask");
 }
 #else

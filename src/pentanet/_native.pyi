@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-class Memory:
+class Arena:
     """Huge pages that the matrices of a model share."""
 
     def __init__(self) -> None: ...
@@ -27,7 +27,7 @@ class Matrix:
         cols: int,
         isa: str = "",
         threads: int = 1,
-        memory: Memory | None = None,
+        arena: Arena | None = None,
     ) -> Matrix: ...
     @staticmethod
     def plain(values: NDArray[np.uint8], *, dtype: str, rows: int, cols: int, isa: str = "") -> Matrix: ...

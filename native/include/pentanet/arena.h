@@ -9,10 +9,11 @@
 
 namespace pentanet {
 
-// Whether the system gives huge pages to a program that asks for them. Without them, weights are read as fast where they are.
+// Whether the system gives huge pages to a program that asks for them. Without them, weights are read as fast where
+// they are.
 bool huge_pages();
 
-// Hands out memory from large slabs, piece behind piece, so that even small matrices lie in huge pages and a matrix is
+// Hands out memory from large slabs, piece after piece, so that even small matrices are in huge pages and a matrix is
 // followed by the one that was opened after it. All of it is given back together. Not for two threads at once.
 class Arena {
 public:

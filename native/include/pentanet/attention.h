@@ -1,8 +1,8 @@
-// What a token takes from those before it: out = softmax(q . keys / sqrt(width)) values, for one key-value head.
+// Attention of a token to those before it: out = softmax(q . keys / sqrt(width)) values, for one key-value head.
 //
-// The order of every sum is part of the definition, so that all instruction sets agree in every bit, and so that nothing
-// depends on which other queries are computed along: a score sums over the width in order, a mixed value over tokens in
-// order, and the sum of a softmax has 16 parts, one for each place of a token in its block.
+// The order of every sum is part of the definition, so that all instruction sets agree in every bit, and so that
+// nothing depends on which other queries are computed along: a score sums over the width in order, a mixed value over
+// tokens in order, and the sum of a softmax has 16 parts, one for each place of a token in its block.
 #pragma once
 
 #include <cstddef>
@@ -10,19 +10,19 @@
 
 namespace pentanet {
 
-// How keys and values are stored. int8 has a scale for each token and head; the queries are then rounded to 16 bits, the
-// weights of a softmax too, and both products are exact sums of integers.
+// How keys and values are stored. int8 has a scale for each token and head; the queries are then rounded to 16 bits,
+// the weights of a softmax too, and both products are exact sums of integers.
 enum class CacheType : std::uint8_t { float32, float16, bfloat16, int8 };
 inline constexpr int cache_types = 4;
 
-inline constexpr int block_tokens = 16;   // whose keys lie side by side
+inline constexpr int block_tokens = 16;   // tokens per block of the cache; their keys are interleaved
 inline constexpr int attend_queries = 4;  // that share what they read, at most
 
 // The cache of one key-value head, in blocks of 16 tokens. A block holds keys as [width, 16 tokens], and values as
-// [16 tokens, padded width]. In int8 two neighbours lie together: keys are [width / 2, 16 tokens, 2] and values
-// [8, padded width, 2 tokens]; behind the keys of a block come its scales, of keys and then of values, float32 [16]. Sixteen
-// blocks lie one behind the other, keys and values apart: streams long enough for the memory, and short enough that a cache
-// grows with its text.
+// [16 tokens, padded width]. int8 keeps pairs together: keys are [width / 2, 16 tokens, 2] and values
+// [8, padded width, 2 tokens]; the keys of a block are followed by the float32 [16] scales of its keys, then of its
+// values. Sixteen blocks are contiguous, keys and values apart: streams long enough for the memory, and short enough
+// that a cache grows with its text.
 struct HeadCache {
     const std::uint8_t* keys;
     const std::uint8_t* values;
@@ -31,8 +31,12 @@ struct HeadCache {
 
     [[gnu::always_inline]] const std::uint8_t* key_block(int block) const { return at(keys, block, key_bytes); }
     [[gnu::always_inline]] const std::uint8_t* value_block(int block) const { return at(values, block, value_bytes); }
-    [[gnu::always_inline]] const std::uint8_t* key_scale(int block) const { return key_block(block) + key_bytes - 2 * scale_bytes; }
-    [[gnu::always_inline]] const std::uint8_t* value_scale(int block) const { return key_block(block) + key_bytes - scale_bytes; }
+    [[gnu::always_inline]] const std::uint8_t* key_scale(int block) const {
+        return key_block(block) + key_bytes - 2 * scale_bytes;
+    }
+    [[gnu::always_inline]] const std::uint8_t* value_scale(int block) const {
+        return key_block(block) + key_bytes - scale_bytes;
+    }
 
     static constexpr int chunk_blocks = 16;
     static constexpr std::ptrdiff_t scale_bytes = block_tokens * sizeof(float);
@@ -58,7 +62,7 @@ struct Attend {
     HeadCache next;  // of the call that follows, which asks for it early
     int width;
     const Query* queries;
-    int count;  // of queries, 1 to attend_queries
+    int count;       // of queries, 1 to attend_queries
     float* scratch;  // attend_scratch(width, tokens) numbers
 };
 

@@ -21,7 +21,8 @@ public:
     explicit Buffer(std::size_t size) : size_(size) {
         constexpr std::size_t huge = std::size_t{2} << 20, line = 64;
         const std::size_t boundary = size < huge ? line : huge;
-        bytes_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(boundary, (size + boundary - 1) / boundary * boundary)));
+        bytes_.reset(
+            static_cast<std::uint8_t*>(std::aligned_alloc(boundary, (size + boundary - 1) / boundary * boundary)));
         if (!bytes_) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
         if (boundary == huge) madvise(bytes_.get(), size, MADV_HUGEPAGE);  // advice: slower where it is not taken

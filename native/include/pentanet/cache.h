@@ -16,9 +16,9 @@ public:
 
     CacheType type() const { return type_; }
 
-    // Stores the token at a position: keys and values [heads, width]. Positions of a sequence must come in order, from 0 or
-    // from any that was stored before. Different sequences or positions may be stored by different threads, but of a block
-    // of 16 the first position must be stored before the others.
+    // Stores the token at a position: keys and values [heads, width]. Positions of a sequence must come in order, from
+    // 0 or from any that was stored before. Different sequences or positions may be stored by different threads, but of
+    // a block of 16 the first position must be stored before the others.
     void put(int layer, int sequence, int position, const float* keys, const float* values, const FloatOps& ops);
 
     // Zeros the block that begins at this position, if one does.

@@ -72,9 +72,10 @@ inline std::array<std::uint8_t, 32> sparse_codes(const std::uint8_t* group, std:
     return code;
 }
 
-// Where sparse words lie: five words of a row are so many bytes apart, and so are whole groups. Rows i and i + 8 are neighbours.
-inline constexpr std::size_t words_together = 4;  // tiles
-inline constexpr std::size_t word_bytes = words_together * tile_rows * 2, word_group_bytes = 5 * word_bytes;
+// Memory order of sparse_ternary_words: the five words of a row are word_bytes apart, consecutive groups
+// word_group_bytes. Rows i and i + 8 are neighbours.
+inline constexpr std::size_t strip_tiles = 4;  // that are interleaved
+inline constexpr std::size_t word_bytes = strip_tiles * tile_rows * 2, word_group_bytes = 5 * word_bytes;
 
 // The 16 codes of one row: three in each word, and one in the top bits of all five, that of the first on top.
 inline std::array<std::uint8_t, 16> word_codes(const std::uint8_t* group, std::size_t row) {
@@ -97,8 +98,13 @@ inline constexpr std::array<std::array<std::uint8_t, quad>, 32> sparse_digits = 
     return table;
 }();
 
-// How a code of pentanary_planes is taken apart: `sums` has, for each code, the digits d1 and d2 from bit 2 and bit 5 on, and in
-// the two lowest bits what else must be added to the code to have d0 in its three lowest ones.
+// Decoding of a pentanary_planes code c = d0 + 5 d1 + 25 d2. sums[c] packs d1 (bits 2-4), d2 (bits 5-7) and, in bits
+// 0-1, the correction k for which (c + sums[c]) & 7 == d0; codes are numbered such that two bits are enough for k:
+//
+//   bit        7   6   5   4   3   2   1   0
+//   sums[c]  [    d2    ][    d1    ][   k   ]
+//   c          .   c6  c5  c4  c3  c2  c1  c0
+//   c + sums[c]    .   .   .   .  [    d0    ]
 struct PlaneCodes {
     std::array<std::uint8_t, 128> of, sums;  // `of` a code d0 + 5 d1 + 25 d2
 };
@@ -157,7 +163,8 @@ inline void group_digits(const std::uint8_t* group, std::uint8_t* out) {
                 else
                     return word_codes(group, row);
             }();
-            for (std::size_t d = 0; d < code.size(); ++d) std::memcpy(out + d * lanes + row * quad, sparse_digits[code[d]].data(), quad);
+            for (std::size_t d = 0; d < code.size(); ++d)
+                std::memcpy(out + d * lanes + row * quad, sparse_digits[code[d]].data(), quad);
         }
     } else if constexpr (L == Layout::pentanary_planes || L == Layout::ternary_3in5) {
         for (std::size_t i = 0; i < lanes; ++i) {

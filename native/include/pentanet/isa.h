@@ -15,7 +15,7 @@
 
 namespace pentanet {
 
-inline constexpr int fused_tokens = 8;  // up to this many, decoding is fused with the product
+inline constexpr int fused_tokens = 8;      // up to this many, decoding is fused with the product
 inline constexpr int most_panel_tiles = 4;  // that a set may like to take at once
 
 // Activations: int8 [tokens, stride] in [-127, 127]. Each token has zeros up to the end of the last group.
@@ -37,26 +37,26 @@ struct Factor {
     const std::int32_t* bases;  // see Scaling, one for each token
 };
 
-// Products of whole tiles, up to float32. For a token, y[row] is what Scaling says of all factors, one after the other, the last
-// time with the `last` of the token. At most fused_tokens tokens.
+// Products of whole tiles, up to float32. For each token, y[row] is computed by Scaling, factor after factor; the last
+// factor is the one that also multiplies by last[token]. At most fused_tokens tokens.
 struct Products {
     const std::uint8_t* first;  // tile
     std::ptrdiff_t tile_bytes;  // from one tile to the next
     const Factor* factors;
     int factor_count;
     std::int32_t spacing;
-    const float* scales;         // of the first tile, [factors, 16 rows]
-    std::ptrdiff_t scale_step;   // from one tile to the next, in floats
-    const float* last;           // [tokens]
-    float* const* y;             // [tokens]
-    std::ptrdiff_t rows;         // of which the last tile may have fewer than 16
+    const float* scales;        // of the first tile, [factors, 16 rows]
+    std::ptrdiff_t scale_step;  // from one tile to the next, in floats
+    const float* last;          // [tokens]
+    float* const* y;            // [tokens]
+    std::ptrdiff_t rows;        // of which the last tile may have fewer than 16
 };
 using Multiply = void (*)(const Products& products);
 
 // Writes the digits of a tile as bytes [quads, 64 lanes].
 using Unpack = void (*)(const std::uint8_t* tile, int groups, std::uint8_t* panel);
 
-// Some unpacked quads of a few tiles that lie one below the other.
+// Some unpacked quads of a few neighbouring tiles.
 struct Panel {
     const std::uint8_t* digits;  // [tiles, quads, 64 lanes]
     int tiles;                   // 1 to Isa::panel_tiles
@@ -72,7 +72,7 @@ using PanelDot = void (*)(const Panel& panel, Tokens tokens, std::int32_t* sums)
 // Rewrites a tile of `cols` inputs, which is one of an encoder, from the layout on disk to the one in memory.
 using Repack = void (*)(const std::uint8_t* tile, int cols, std::uint8_t* out);
 
-// Tiles that lie one below the other, some of their groups.
+// Some groups of neighbouring tiles.
 struct TileGroups {
     const std::uint8_t* first;
     std::ptrdiff_t tile_bytes;  // from one tile to the next; in strips, from four to the next four
@@ -80,36 +80,36 @@ struct TileGroups {
     int groups;
 };
 
-// The other way to sum: what a few inputs add to a sum is looked up in tables, which are built once of the activations and
-// serve all rows. Sets without multiplication have no other.
+// Sums by look-up: tables, built once from the activations, hold what each combination of a few digits adds to a sum,
+// and serve all rows. Sets without multiplication have no other way.
 struct Lookups {
     int group_bytes;  // of the tables of one token for one group
-    int offset;  // what tables add to digits or signed levels
+    int offset;       // what tables add to digits or signed levels
 
     // Builds the tables of some groups of one token, on a boundary of 64 bytes.
     void (*build)(const std::int8_t* x, int groups, std::uint8_t* tables);
 
-    // sums[token, tile, row] += the sum of digit * activation, digits with the offset. `tables` in the place of activations, at
-    // most fused_tokens.
+    // sums[token, tile, row] += the sum of digit * activation, digits with the offset. `tables` in the place of
+    // activations, at most fused_tokens.
     void (*dot)(const TileGroups& tiles, Tokens tables, std::int32_t* sums);
 };
 
 struct Kernels {
-    Layout in_memory;  // the layout that the set reads
-    FusedDot dot;      // of the layout in memory; null with lookups
+    Layout in_memory;   // the layout that the set reads
+    FusedDot dot;       // of the layout in memory; null with lookups
     Multiply multiply;  // the same, scaled, of many tiles at once
-    Unpack unpack;     // for more than fused_tokens; null where lookups serve them too
-    Repack repack;  // to the layout in memory, when a matrix is opened; null where that is the one on disk
-    int offset = 0;  // what products add to digits or signed levels
+    Unpack unpack;      // for more than fused_tokens; null where lookups serve them too
+    Repack repack;      // to the layout in memory, when a matrix is opened; null where that is the one on disk
+    int offset = 0;     // what products add to digits or signed levels
     const Lookups* lookups = nullptr;
-    // With a strip, so many groups of all tiles come first in memory, then the next ones, and four tiles lie side by side: the
-    // tables of a strip stay in the first cache while all rows pass them. Only for matrices without scale groups.
+    // Number of groups per strip; 0 = no strips. Memory order is [strip][4 tiles][group in strip], so the lookup tables
+    // of one strip stay in L1 while all rows are processed. Only for matrices without group scales.
     int strip = 0;
     bool by_input = false;  // in memory, the 64 lanes of a group are [4 inputs, 16 rows] and not [16 rows, 4 inputs]
 };
 
-// What makes a float32 of a sum of digit * activation: (spacing * sum + base) * scales[row], added to the output unless it
-// is the first, and all that times `last`.
+// From an integer sum to an output: y = (first ? part : y + part) * last,
+// with part = (spacing * sum + base) * scales[row].
 struct Scaling {
     std::int32_t spacing, base;
     const float* scales;
@@ -128,12 +128,13 @@ struct FloatOps {
     // x = f(x) * by, or f(x) alone where `by` is null.
     void (*silu)(float* x, const float* by, std::ptrdiff_t n);
     void (*relu2)(float* x, const float* by, std::ptrdiff_t n);
-    void (*gelu)(float* x, const float* by, std::ptrdiff_t n);  // with erf, to a unit in the last place of 1
-    void (*gelu_tanh)(float* x, const float* by, std::ptrdiff_t n);  // with GPT-2's tanh in the place of erf
+    void (*gelu)(float* x, const float* by, std::ptrdiff_t n);            // with erf, to a unit in the last place of 1
+    void (*gelu_tanh)(float* x, const float* by, std::ptrdiff_t n);       // with GPT-2's tanh in the place of erf
     float (*quantize)(const float* x, std::int8_t* q, std::ptrdiff_t n);  // see linear.h
     void (*rest)(const float* x, const std::int8_t* q, float scale, float* out, std::ptrdiff_t n);  // x - q * scale
     std::int64_t (*sum_of_sizes)(const std::int8_t* q, std::ptrdiff_t n);
-    void (*to_float16)(const float* x, std::uint16_t* out, std::ptrdiff_t n);  // ties to even; what is too large to 65504
+    // Ties to even. to_float16 makes 65504 of larger magnitudes.
+    void (*to_float16)(const float* x, std::uint16_t* out, std::ptrdiff_t n);
     void (*to_bfloat16)(const float* x, std::uint16_t* out, std::ptrdiff_t n);
     void (*attend[cache_types])(const Attend& a);
 };
@@ -151,7 +152,7 @@ struct Isa {
     std::string_view name;
     bool (*supported)();
     Kernels (*kernels)(Layout on_disk, int cols, int scale_groups);
-    int panel_tiles;  // up to most_panel_tiles: how many panel_dot, or Lookups::dot, likes to take at once
+    int panel_tiles;     // up to most_panel_tiles: how many panel_dot, or Lookups::dot, likes to take at once
     PanelDot panel_dot;  // null where all layouts have lookups
     ScaleSums scale_sums;
     FloatOps ops;

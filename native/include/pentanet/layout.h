@@ -1,4 +1,4 @@
-// How the levels of a matrix lie in bytes. docs/format.md is the specification; this is its table in C++.
+// How the levels of a matrix are stored in bytes. docs/format.md is the specification; this is its table in C++.
 #pragma once
 
 #include <algorithm>
@@ -20,17 +20,17 @@ enum class Layout : std::uint8_t {
     nibble,
     byte,
     // In memory only:
-    pentanary_nibbles,  // three digits as two base-3 sums, for machines whose look-ups have 16 entries
-    pentanary_planes,   // eight codes of 7 bits in seven bytes: the top bits of seven are the eighth
-    ternary_3in5,       // eight codes of 5 bits in five bytes, three trits each
+    pentanary_nibbles,     // three digits as two base-3 sums, for machines whose look-ups have 16 entries
+    pentanary_planes,      // eight codes of 7 bits in seven bytes: the top bits of seven are the eighth
+    ternary_3in5,          // eight codes of 5 bits in five bytes, three trits each
     sparse_ternary_words,  // 16 codes of 5 bits in five words of 16 bits; four tiles side by side
 };
 
 static_assert(std::endian::native == std::endian::little, "the format's numbers are little-endian");
 
 inline constexpr int tile_rows = 16;
-inline constexpr int lanes = 64;       // of a group: 16 rows x 4 inputs
-inline constexpr int quad = 4;         // inputs that share a 32-bit word
+inline constexpr int lanes = 64;          // of a group: 16 rows x 4 inputs
+inline constexpr int quad = 4;            // inputs that share a 32-bit word
 inline constexpr int max_cols = 1 << 16;  // |sum| <= 2^16 * 255 * 127 < 2^31
 static_assert(std::int64_t{max_cols} * 255 * 127 < INT32_MAX);
 static_assert(tile_rows * quad == lanes);
@@ -48,6 +48,7 @@ struct Geometry {
 };
 
 inline constexpr std::array<Geometry, 11> geometries{{
+    // name, digits, group_bytes, largest, on_disk
     {"pentanary-7bit", 3, 56, 4, true},
     {"ternary-5in8", 5, 64, 2, true},
     {"ternary-2bit", 4, 64, 3, true},
@@ -80,7 +81,8 @@ constexpr int padded_inputs(int cols) {
 constexpr std::size_t tiles_of(int rows) { return (static_cast<std::size_t>(rows) + tile_rows - 1) / tile_rows; }
 
 constexpr std::size_t tile_bytes(Layout layout, int cols) {
-    return static_cast<std::size_t>(geometry(layout).groups(cols)) * static_cast<std::size_t>(geometry(layout).group_bytes);
+    return static_cast<std::size_t>(geometry(layout).groups(cols)) *
+           static_cast<std::size_t>(geometry(layout).group_bytes);
 }
 
 // Bytes of a whole matrix: always a multiple of 64.

@@ -12,16 +12,17 @@
 
 namespace pentanet {
 
-// How activations become integers. One input much larger than the others leaves few of the 127 levels to those; a second
-// int8 for what the first one missed, with a scale of its own, gives them back. The products see it as one more token.
+// How activations become integers. One input much larger than the others leaves few of the 127 levels to those; a
+// second int8 for what the first one missed, with a scale of its own, gives them back. The products see it as one more
+// token.
 enum class Rounding : std::uint8_t {
     int8,      // once
     int8x2,    // twice: x = scale * value + second scale * second value
     adaptive,  // twice where the mean magnitude of the values is below `coarse`
 };
 
-// Rounding moves each value by 1/4 in the mean: here by 2 % of its size. Magnitudes are summed and not squares, of which a
-// single large input would be most.
+// Rounding moves each value by 1/4 in the mean: here by 2 % of its size. Magnitudes are summed and not squares, of
+// which a single large input would be most.
 inline constexpr std::int64_t coarse = 12;
 
 // Activations [tokens, cols] as int8 with one scale per token: scale = max |x| / 127, value = x / scale rounded to the
@@ -55,8 +56,10 @@ private:
     std::vector<int> twice_;  // tokens with a second row
 };
 
-// y[token * matrix.rows() + row] = scale of the token * sum over slices (scale of the slice * its integer sum), in this
-// order; then a bias is added, and at last what the second row of the token gives, made likewise. The result does not depend on the instruction set, the threads or what other tokens there are.
+// y[t, r] = x_scale[t] * sum_s(slice_scale[s] * acc[s, t, r]), summed in slice order; then + bias[r]; then, for tokens
+// rounded twice (int8x2), the same expression for their residual row.
+//
+// The result does not depend on the instruction set, the threads or the other tokens.
 void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool);
 
 // The integers behind it: sums of level * activation, [slices, tokens, rows].

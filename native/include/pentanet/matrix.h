@@ -28,7 +28,7 @@ struct Grid {
     int size;
 };
 
-// What a coded matrix is made of, as it lies in the file. Borrowed: codes and bias must outlive the matrix.
+// The parts of a coded matrix as the file has them. Borrowed: codes and bias must outlive the matrix.
 struct Codes {
     Layout layout;
     Grid grid;
@@ -49,11 +49,11 @@ struct Slice {
 
 class CodedMatrix {
 public:
-    // Throws std::invalid_argument for sizes that do not fit each other, and for bytes that no encoder writes. The threads
-    // of the pool share the work: looking at every byte, and writing it to `memory`, in the layout that the set reads. Each
-    // tile is followed by its scales there, so that a product reads one sequential stream. Without `memory`, codes are
-    // read where they are, or repacked into memory of their own.
-    CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool, std::shared_ptr<Arena> memory = nullptr);
+    // Throws std::invalid_argument for sizes that do not fit each other, and for bytes that no encoder writes. The
+    // threads of the pool share the work: looking at every byte, and writing it to `arena`, in the layout that the set
+    // reads. Each tile is followed by its scales there, so that a product reads one sequential stream. Without `arena`,
+    // codes are read where they are, or repacked into an arena of their own.
+    CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool, std::shared_ptr<Arena> arena = nullptr);
 
     int rows() const { return codes_.rows; }
     int cols() const { return codes_.cols; }
@@ -64,15 +64,18 @@ public:
     const Kernels& kernels() const { return kernels_; }
     const std::vector<Slice>& slices() const { return slices_; }
     std::size_t tiles() const { return tiles_of(codes_.rows); }
-    const std::uint8_t* group(std::size_t tile, int index) const;  // see Kernels::strip
+    const std::uint8_t* group(std::size_t tile, int index) const;                         // see Kernels::strip
     std::ptrdiff_t tile_step() const { return static_cast<std::ptrdiff_t>(tile_step_); }  // without strips
     // Of codes in memory, scales and bias.
     std::size_t nbytes() const {
-        return packed_size(codes_.layout, codes_.rows, codes_.cols) + codes_.scales.size_bytes() + codes_.bias.size_bytes();
+        return packed_size(codes_.layout, codes_.rows, codes_.cols) + codes_.scales.size_bytes() +
+               codes_.bias.size_bytes();
     }
 
     // Scales of the 16 rows of a tile for a slice.
-    const float* scales(std::size_t tile, std::size_t slice) const { return scales_ + tile * scale_step_ + slice * tile_rows; }
+    const float* scales(std::size_t tile, std::size_t slice) const {
+        return scales_ + tile * scale_step_ + slice * tile_rows;
+    }
     std::ptrdiff_t scale_step() const { return static_cast<std::ptrdiff_t>(scale_step_); }  // from one tile to the next
     std::span<const float> bias() const { return codes_.bias; }
 
@@ -89,9 +92,9 @@ private:
     Levels levels_;  // of the digits in memory
     const Isa* isa_;
     Kernels kernels_;
-    std::shared_ptr<Arena> memory_;
+    std::shared_ptr<Arena> arena_;
     std::vector<Slice> slices_;
-    std::vector<float> own_scales_;  // where they do not lie behind the tiles
+    std::vector<float> own_scales_;  // where they do not follow the tiles in memory
     const std::uint8_t* tiles_;
     const float* scales_;
     std::size_t tile_step_, scale_step_;  // from one tile to the next, in bytes; in floats

@@ -23,8 +23,8 @@ struct Gain {
 enum class NormKind : std::uint8_t { rms, layer };  // x / rms(x) * factors, or (x - mean) / deviation * factors
 enum class Activation : std::uint8_t { silu, relu2, gelu, gelu_tanh };
 
-// Matrices have one column for each input; or two or three, one block of columns behind the other, and see the inputs as
-// often: sums of planes.
+// Matrices have one column for each input; or two or three, one block of columns behind the other, and see the inputs
+// as often: sums of planes.
 struct Layer {
     Gain attention_norm;
     std::vector<MatrixRef> qkv;  // queries, keys and values; or one matrix with all three
@@ -47,8 +47,8 @@ struct Model {
     NormKind norm;
     float norm_eps;
     Activation activation;
-    MatrixRef embedding;           // [vocab, width]
-    MatrixRef head;                // [vocab, width]
+    MatrixRef embedding;  // [vocab, width]
+    MatrixRef head;       // [vocab, width]
     Gain final_norm;
     std::vector<float> positions;  // learned [context, width], or empty
     std::vector<float> cosines;    // rotary [context, head width / 2], or empty

@@ -16,8 +16,8 @@ namespace pentanet {
 // One loop at a time: run() must not be called from two threads, nor from inside a loop.
 class Pool {
 public:
-    // `pin` keeps each thread, the one that calls this too, on a core of its own of those that the process may use; with
-    // more threads than cores they share. Throws std::runtime_error where the system cannot do that.
+    // `pin` keeps each thread, the one that calls this too, on a core of its own of those that the process may use;
+    // with more threads than cores they share. Throws std::runtime_error where the system cannot do that.
     explicit Pool(int threads, bool pin = false);
     ~Pool();
     Pool(const Pool&) = delete;

@@ -9,8 +9,8 @@
 
 namespace pentanet {
 
-// An array on a 64-byte boundary, not initialized. It takes the memory of an earlier one of its thread: each page of a new
-// large one costs a fault, which was 5 % of the time of a prefill.
+// An array on a 64-byte boundary, not initialized. It takes the memory of an earlier one of its thread: each page of a
+// new large one costs a fault, which was 5 % of the time of a prefill.
 template <class T>
 class Scratch {
     static_assert(std::is_trivial_v<T>);

@@ -37,9 +37,9 @@ public:
     // Forgets all but the first `length` tokens of a sequence. Throws std::invalid_argument if there are fewer.
     void truncate(int sequence, int length);
 
-    // Appends tokens to some sequences. Writes logits [parts, vocab] after the last one of each part, or with `all` after
-    // each token, part after part. Throws std::invalid_argument, and changes nothing, for ids and sequences that do not
-    // exist, a sequence that comes twice, a part without tokens, and where a context is full.
+    // Appends tokens to some sequences. Writes logits [parts, vocab] after the last one of each part, or with `all`
+    // after each token, part after part. Throws std::invalid_argument, and changes nothing, for ids and sequences that
+    // do not exist, a sequence that comes twice, a part without tokens, and where a context is full.
     void forward(std::span<const Part> parts, bool all, float* logits);
 
 private:
@@ -48,7 +48,8 @@ private:
         int sequence, position;
         bool wanted;  // its logits
     };
-    struct Job {  // queries of one key-value head that are computed together: [rows, heads that share it], cut into pieces
+    // Queries of one key-value head that are computed together: [rows, heads that share it], cut into pieces.
+    struct Job {
         int first_row, head, begin, count;
     };
     void check(std::span<const Part> parts) const;

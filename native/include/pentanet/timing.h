@@ -24,10 +24,11 @@ public:
 
     // One number per round. Seconds are wall-clock time.
     struct Products {
-        std::vector<double> limit;  // bytes per second for `read`, else operations (two per multiply-add) per second
+        std::vector<double> limit;    // bytes per second for `read`, else operations (two per multiply-add) per second
         std::vector<double> seconds;  // of one product with each of the matrices
     };
-    // Multiplies each matrix with `tokens` tokens, rounding them to int8 first, against reading (`read`) or multiplying.
+    // Multiplies each matrix with `tokens` tokens, rounding them to int8 first, against reading (`read`) or
+    // multiplying.
     Products products(std::span<const CodedMatrix* const> matrices, int tokens, bool read, double seconds);
 
     struct Decoding {

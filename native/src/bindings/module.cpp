@@ -44,29 +44,32 @@ Enum named(const std::string& name, std::initializer_list<std::pair<const char*,
 }
 
 int size_of(std::size_t n) {
-    if (n > static_cast<std::size_t>(INT32_MAX)) throw std::invalid_argument("an array with more than 2^31 rows or columns");
+    if (n > static_cast<std::size_t>(INT32_MAX))
+        throw std::invalid_argument("an array with more than 2^31 rows or columns");
     return static_cast<int>(n);
 }
 
-Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::optional<Floats>& bias, const std::string& layout,
-           int lowest, int spacing, int size, int rows, int cols, const std::string& isa, int threads,
-           std::shared_ptr<Arena> memory) {
+Held coded(const Bytes& bytes, const Array<float, 2>& scales, const std::optional<Floats>& bias,
+           const std::string& layout, int lowest, int spacing, int size, int rows, int cols, const std::string& isa,
+           int threads, std::shared_ptr<Arena> arena) {
     const auto found = layout_on_disk(layout);
     if (!found) throw std::invalid_argument("unknown layout '" + layout + "'");
-    const Codes codes{*found,
-                      {lowest, spacing, size},
-                      rows,
-                      cols,
-                      {bytes.data(), bytes.size()},
-                      {scales.data(), scales.size()},
-                      size_of(scales.shape(0)),
-                      size_of(scales.shape(1)),
-                      bias ? std::span{bias->data(), bias->size()} : std::span<const float>{}};
+    const Codes codes{
+        .layout = *found,
+        .grid = {.lowest = lowest, .spacing = spacing, .size = size},
+        .rows = rows,
+        .cols = cols,
+        .bytes = {bytes.data(), bytes.size()},
+        .scales = {scales.data(), scales.size()},
+        .scale_rows = size_of(scales.shape(0)),
+        .scale_groups = size_of(scales.shape(1)),
+        .bias = bias ? std::span{bias->data(), bias->size()} : std::span<const float>{},
+    };
     if (bias && bias->size() == 0) throw std::invalid_argument("a bias has one value for each row");
     const Isa& chosen = find_isa(isa);
     const nb::gil_scoped_release release;
     Pool pool(threads);
-    return {CodedMatrix(codes, chosen, pool, std::move(memory)), {}, {}, {}};
+    return {CodedMatrix(codes, chosen, pool, std::move(arena)), {}, {}, {}};
 }
 
 Held plain(const Bytes& bytes, const std::string& type, int rows, int cols, const std::string& isa) {
@@ -75,7 +78,8 @@ Held plain(const Bytes& bytes, const std::string& type, int rows, int cols, cons
     const std::size_t size = stored == Type::float32 ? 4 : 2;
     if (rows < 1 || cols < 1 || bytes.size() != size * static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols))
         throw std::invalid_argument("values of another size than the shape");
-    if (reinterpret_cast<std::uintptr_t>(bytes.data()) % size != 0) throw std::invalid_argument("values are not aligned");
+    if (reinterpret_cast<std::uintptr_t>(bytes.data()) % size != 0)
+        throw std::invalid_argument("values are not aligned");
     return {PlainMatrix(bytes.data(), stored, rows, cols, find_isa(isa)), {}, {}, {}};
 }
 
@@ -107,21 +111,24 @@ const CodedMatrix& coded_matrix(const Held& held, std::size_t cols) {
 }
 
 Rounding rounding_named(const std::string& name) {
-    return named<Rounding>(name, {{"int8", Rounding::int8}, {"int8x2", Rounding::int8x2}, {"adaptive", Rounding::adaptive}});
+    return named<Rounding>(name,
+                           {{"int8", Rounding::int8}, {"int8x2", Rounding::int8x2}, {"adaptive", Rounding::adaptive}});
 }
 
 Numpy apply(const Held& held, const Array<float, 2>& x, int threads, const std::string& activations) {
     const Rounding rounding = rounding_named(activations);
     const std::size_t tokens = x.shape(0);
     const auto rows = static_cast<std::size_t>(pentanet::rows(held.matrix));
-    if (x.shape(1) != static_cast<std::size_t>(cols(held.matrix))) throw std::invalid_argument("activations of another width");
+    if (x.shape(1) != static_cast<std::size_t>(cols(held.matrix)))
+        throw std::invalid_argument("activations of another width");
     std::vector<float> y(tokens * rows);
     if (tokens > 0) {
         const int count = size_of(tokens);
         const nb::gil_scoped_release release;
         Pool pool(threads);
         if (const auto* matrix = std::get_if<CodedMatrix>(&held.matrix))
-            linear(*matrix, Activations::quantize(x.data(), count, matrix->cols(), rounding, matrix->isa(), pool), y.data(), pool);
+            linear(*matrix, Activations::quantize(x.data(), count, matrix->cols(), rounding, matrix->isa(), pool),
+                   y.data(), pool);
         else
             linear(std::get<PlainMatrix>(held.matrix), x.data(), count, y.data(), pool);
     }
@@ -130,7 +137,8 @@ Numpy apply(const Held& held, const Array<float, 2>& x, int threads, const std::
 
 nb::ndarray<nb::numpy, std::int32_t> sums(const Held& held, const Array<std::int8_t, 2>& x, int threads) {
     const CodedMatrix& matrix = coded_matrix(held, x.shape(1));
-    const std::size_t slices = matrix.slices().size(), tokens = x.shape(0), rows = static_cast<std::size_t>(matrix.rows());
+    const std::size_t slices = matrix.slices().size(), tokens = x.shape(0),
+                      rows = static_cast<std::size_t>(matrix.rows());
     auto* out = new std::vector<std::int32_t>(slices * tokens * rows);
     const nb::capsule owner(out, [](void* p) noexcept { delete static_cast<std::vector<std::int32_t>*>(p); });
     if (tokens > 0) {
@@ -157,8 +165,8 @@ Numpy run(Session& session, const std::vector<Part>& parts, bool all) {
 }
 
 // Parts of one after another in `ids`.
-Numpy forward(Session& session, const Array<std::int32_t, 1>& ids, const std::vector<std::pair<int, std::size_t>>& parts,
-              bool all) {
+Numpy forward(Session& session, const Array<std::int32_t, 1>& ids,
+              const std::vector<std::pair<int, std::size_t>>& parts, bool all) {
     std::vector<Part> cut;
     std::size_t done = 0;
     for (const auto& [sequence, tokens] : parts) {
@@ -177,23 +185,25 @@ std::vector<std::string> names(const std::vector<const Isa*>& isas) {
 }
 
 void bind_matrix(nb::module_& m) {
-    nb::class_<Arena>(m, "Memory", "Huge pages that the matrices of a model share.").def(nb::init<>());
+    nb::class_<Arena>(m, "Arena", "Huge pages that the matrices of a model share.").def(nb::init<>());
     nb::class_<Held>(m, "Matrix", "Weights [rows, cols] that stay packed; borrows the arrays that it is made of.")
         .def_static(
             "coded",
-            [](const nb::object& bytes, const nb::object& scales, const nb::object& bias, const std::string& layout, int lowest,
-               int spacing, int size, int rows, int cols, const std::string& isa, int threads, std::shared_ptr<Arena> memory) {
+            [](const nb::object& bytes, const nb::object& scales, const nb::object& bias, const std::string& layout,
+               int lowest, int spacing, int size, int rows, int cols, const std::string& isa, int threads,
+               std::shared_ptr<Arena> arena) {
                 auto held = std::make_shared<Held>(coded(nb::cast<Bytes>(bytes), nb::cast<Array<float, 2>>(scales),
-                                                         nb::cast<std::optional<Floats>>(bias), layout, lowest, spacing, size,
-                                                         rows, cols, isa, threads, std::move(memory)));
+                                                         nb::cast<std::optional<Floats>>(bias), layout, lowest, spacing,
+                                                         size, rows, cols, isa, threads, std::move(arena)));
                 held->bytes = bytes;
                 held->scales = scales;
                 held->bias = bias;
                 return held;
             },
             "codes"_a, "scales"_a, "bias"_a = nb::none(), nb::kw_only(), "layout"_a, "lowest"_a, "spacing"_a, "size"_a,
-            "rows"_a, "cols"_a, "isa"_a = "", "threads"_a = 1, "memory"_a.none() = nb::none(),
-            "Take packed codes of a grid into `memory`, or borrow them; the threads share looking at each, and repacking.")
+            "rows"_a, "cols"_a, "isa"_a = "", "threads"_a = 1, "arena"_a.none() = nb::none(),
+            "Take packed codes of a grid into `arena`, or borrow them; the threads share looking at each, and "
+            "repacking.")
         .def_static(
             "plain",
             [](const nb::object& bytes, const std::string& type, int rows, int cols, const std::string& isa) {
@@ -205,15 +215,17 @@ void bind_matrix(nb::module_& m) {
         .def_prop_ro("rows", [](const Held& held) { return rows(held.matrix); })
         .def_prop_ro("cols", [](const Held& held) { return cols(held.matrix); })
         .def_prop_ro("nbytes", [](const Held& held) { return nbytes(held.matrix); })
-        .def_prop_ro("layout_in_memory", [](const Held& held) {
-            const auto* matrix = std::get_if<CodedMatrix>(&held.matrix);
-            if (matrix == nullptr) throw std::invalid_argument("not a coded matrix");
-            return std::string(geometry(matrix->layout()).name);
-        })
-        .def_prop_ro("repacked", [](const Held& held) {
-            const auto* matrix = std::get_if<CodedMatrix>(&held.matrix);
-            return matrix != nullptr && matrix->repacked();
-        })
+        .def_prop_ro("layout_in_memory",
+                     [](const Held& held) {
+                         const auto* matrix = std::get_if<CodedMatrix>(&held.matrix);
+                         if (matrix == nullptr) throw std::invalid_argument("not a coded matrix");
+                         return std::string(geometry(matrix->layout()).name);
+                     })
+        .def_prop_ro("repacked",
+                     [](const Held& held) {
+                         const auto* matrix = std::get_if<CodedMatrix>(&held.matrix);
+                         return matrix != nullptr && matrix->repacked();
+                     })
         .def("apply", apply, "x"_a, "threads"_a = 1, "activations"_a = "int8",
              "float32 [tokens, cols] -> [tokens, rows], through int8 where coded.")
         .def("sums", sums, "x"_a, "threads"_a = 1, "int8 [tokens, cols] -> exact int32 [slices, tokens, rows].");
@@ -226,21 +238,25 @@ void bind_layer(nb::module_& m) {
     nb::class_<Layer>(m, "Layer", "One block of a network.")
         .def(
             "__init__",
-            [](Layer* self, const Gain1& attention_norm, const Gain1& attention_norm_bias, const Held2& qkv, const Gain1& query_norm,
-               const Gain1& key_norm, const Gain1& attention_sub_norm, const Ref& attention_out, const Gain1& mlp_norm,
-               const Gain1& mlp_norm_bias, const Held2& up, const Gain1& mlp_sub_norm, const Ref& down) {
-                new (self) Layer{gain(attention_norm, attention_norm_bias),
-                                 references(qkv),
-                                 gain(query_norm),
-                                 gain(key_norm),
-                                 gain(attention_sub_norm),
-                                 reference(attention_out),
-                                 gain(mlp_norm, mlp_norm_bias),
-                                 references(up),
-                                 gain(mlp_sub_norm),
-                                 reference(down)};
+            [](Layer* self, const Gain1& attention_norm, const Gain1& attention_norm_bias, const Held2& qkv,
+               const Gain1& query_norm, const Gain1& key_norm, const Gain1& attention_sub_norm,
+               const Ref& attention_out, const Gain1& mlp_norm, const Gain1& mlp_norm_bias, const Held2& up,
+               const Gain1& mlp_sub_norm, const Ref& down) {
+                new (self) Layer{
+                    .attention_norm = gain(attention_norm, attention_norm_bias),
+                    .qkv = references(qkv),
+                    .query_norm = gain(query_norm),
+                    .key_norm = gain(key_norm),
+                    .attention_sub_norm = gain(attention_sub_norm),
+                    .attention_out = reference(attention_out),
+                    .mlp_norm = gain(mlp_norm, mlp_norm_bias),
+                    .up = references(up),
+                    .mlp_sub_norm = gain(mlp_sub_norm),
+                    .down = reference(down),
+                };
             },
-            nb::kw_only(), "attention_norm"_a, "attention_norm_bias"_a.none() = nb::none(), "qkv"_a, "query_norm"_a.none() = nb::none(), "key_norm"_a.none() = nb::none(),
+            nb::kw_only(), "attention_norm"_a, "attention_norm_bias"_a.none() = nb::none(), "qkv"_a,
+            "query_norm"_a.none() = nb::none(), "key_norm"_a.none() = nb::none(),
             "attention_sub_norm"_a.none() = nb::none(), "attention_out"_a, "mlp_norm"_a,
             "mlp_norm_bias"_a.none() = nb::none(), "up"_a, "mlp_sub_norm"_a.none() = nb::none(), "down"_a);
 }
@@ -251,34 +267,39 @@ void bind_model(nb::module_& m) {
         .def(
             "__init__",
             [](Model* self, int width, int heads, int kv_heads, int head_width, int context, int window,
-               const std::string& norm, float norm_eps, const std::string& activation, const std::shared_ptr<Held>& embedding, const std::shared_ptr<Held>& head,
-               const std::optional<Floats>& final_norm, const std::optional<Floats>& final_norm_bias, const Table& positions, const Table& cosines, const Table& sines,
-               const std::vector<Layer>& layers, const std::string& isa) {
-                Model model{width,
-                            heads,
-                            kv_heads,
-                            head_width,
-                            context,
-                            window,
-                            named<NormKind>(norm, {{"rms", NormKind::rms}, {"layer", NormKind::layer}}),
-                            norm_eps,
-                            named<Activation>(activation, {{"silu", Activation::silu},
-                                                           {"relu2", Activation::relu2},
-                                                           {"gelu", Activation::gelu},
-                                                           {"gelu_tanh", Activation::gelu_tanh}}),
-                            reference(embedding),
-                            reference(head),
-                            gain(final_norm, final_norm_bias),
-                            copy(positions),
-                            copy(cosines),
-                            copy(sines),
-                            layers,
-                            &find_isa(isa)};
+               const std::string& norm, float norm_eps, const std::string& activation,
+               const std::shared_ptr<Held>& embedding, const std::shared_ptr<Held>& head,
+               const std::optional<Floats>& final_norm, const std::optional<Floats>& final_norm_bias,
+               const Table& positions, const Table& cosines, const Table& sines, const std::vector<Layer>& layers,
+               const std::string& isa) {
+                Model model{
+                    .width = width,
+                    .heads = heads,
+                    .kv_heads = kv_heads,
+                    .head_width = head_width,
+                    .context = context,
+                    .window = window,
+                    .norm = named<NormKind>(norm, {{"rms", NormKind::rms}, {"layer", NormKind::layer}}),
+                    .norm_eps = norm_eps,
+                    .activation = named<Activation>(activation, {{"silu", Activation::silu},
+                                                                 {"relu2", Activation::relu2},
+                                                                 {"gelu", Activation::gelu},
+                                                                 {"gelu_tanh", Activation::gelu_tanh}}),
+                    .embedding = reference(embedding),
+                    .head = reference(head),
+                    .final_norm = gain(final_norm, final_norm_bias),
+                    .positions = copy(positions),
+                    .cosines = copy(cosines),
+                    .sines = copy(sines),
+                    .layers = layers,
+                    .isa = &find_isa(isa),
+                };
                 model.check();
                 new (self) Model(std::move(model));
             },
-            nb::kw_only(), "width"_a, "heads"_a, "kv_heads"_a, "head_width"_a, "context"_a, "window"_a = 0, "norm"_a, "norm_eps"_a, "activation"_a,
-            "embedding"_a, "head"_a, "final_norm"_a, "final_norm_bias"_a.none() = nb::none(), "positions"_a.none() = nb::none(), "cosines"_a.none() = nb::none(),
+            nb::kw_only(), "width"_a, "heads"_a, "kv_heads"_a, "head_width"_a, "context"_a, "window"_a = 0, "norm"_a,
+            "norm_eps"_a, "activation"_a, "embedding"_a, "head"_a, "final_norm"_a,
+            "final_norm_bias"_a.none() = nb::none(), "positions"_a.none() = nb::none(), "cosines"_a.none() = nb::none(),
             "sines"_a.none() = nb::none(), "layers"_a, "isa"_a = "")
         .def_prop_ro("vocab", &Model::vocab)
         .def_prop_ro("bytes_per_token", &Model::bytes_per_token)
@@ -303,11 +324,12 @@ void bind_session(nb::module_& m) {
         .def_prop_ro("threads", &Session::threads)
         .def_prop_ro("cache_bytes_per_token", [](const Session& session) { return session.cache().bytes_per_token(); })
         .def("length", &Session::length, "sequence"_a = 0, "Tokens that a sequence has.")
-        .def("truncate", [](Session& session, int length, int sequence) { session.truncate(sequence, length); }, "length"_a,
-             "sequence"_a = 0,
-             "Forget all but the first tokens of a sequence.")
+        .def(
+            "truncate", [](Session& session, int length, int sequence) { session.truncate(sequence, length); },
+            "length"_a, "sequence"_a = 0, "Forget all but the first tokens of a sequence.")
         .def("forward", forward, "ids"_a, "parts"_a, nb::kw_only(), "every"_a = false,
-             "int32 [tokens], cut into (sequence, tokens) -> logits after the last token of each part, or after every one.");
+             "int32 [tokens], cut into (sequence, tokens) -> logits after the last token of each part, or after every "
+             "one.");
 }
 
 }  // namespace
@@ -322,8 +344,9 @@ NB_MODULE(_native, m) {
 #endif
     m.def("known_isas", [] { return names({known_isas().begin(), known_isas().end()}); });
     m.def("supported_isas", [] { return names(supported_isas()); });
-    m.def("find_isa", [](const std::string& name) { return std::string(find_isa(name).name); }, "name"_a,
-          "The instruction set of that name, or the fastest one; ValueError if this machine does not have it.");
+    m.def(
+        "find_isa", [](const std::string& name) { return std::string(find_isa(name).name); }, "name"_a,
+        "The instruction set of that name, or the fastest one; ValueError if this machine does not have it.");
     m.def("huge_pages", huge_pages, "Whether the system gives huge pages to a program that asks for them.");
     bind_matrix(m);
     bind_layer(m);

@@ -20,8 +20,8 @@ namespace {
 
 using Series = std::vector<double>;
 
-std::pair<Series, Series> products(Timing& timing, const std::vector<std::shared_ptr<Held>>& held, int tokens, bool read,
-                                   double seconds) {
+std::pair<Series, Series> products(Timing& timing, const std::vector<std::shared_ptr<Held>>& held, int tokens,
+                                   bool read, double seconds) {
     std::vector<const CodedMatrix*> matrices;
     for (const auto& one : held) {
         const auto* matrix = std::get_if<CodedMatrix>(&one->matrix);

@@ -61,7 +61,8 @@ void activate(const Model& model, float* x, const float* by, int size) {
 }
 
 std::vector<float> repeated(const float* x, int rows, int cols, int copies) {
-    std::vector<float> out(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols) * static_cast<std::size_t>(copies));
+    std::vector<float> out(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols) *
+                           static_cast<std::size_t>(copies));
     float* to = out.data();
     for (int row = 0; row < rows; ++row, x += cols)
         for (int i = 0; i < copies; ++i, to += cols) std::copy_n(x, cols, to);

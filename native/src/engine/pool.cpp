@@ -9,7 +9,8 @@
 namespace pentanet {
 namespace {
 
-constexpr int patience = 2000;  // looks before a thread goes to sleep: some ten microseconds, the gap between two layers
+// Looks before a thread goes to sleep: some ten microseconds, the gap between two layers.
+constexpr int patience = 2000;
 
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)

@@ -12,7 +12,8 @@
 namespace pentanet {
 namespace {
 
-constexpr std::size_t chunk_tokens = 128;  // bounds the memory of a long prompt; enough for the weights to be unpacked seldom
+// Bounds the memory of a long prompt; large enough that weights are rarely unpacked.
+constexpr std::size_t chunk_tokens = 128;
 
 std::size_t product(int a, int b) { return static_cast<std::size_t>(a) * static_cast<std::size_t>(b); }
 
@@ -35,7 +36,8 @@ public:
 private:
     Activations round(int planes) const {
         if (planes == 1) return Activations::quantize(x_, tokens_, cols_, rounding_, isa_, pool_);
-        return Activations::quantize(repeated(x_, tokens_, cols_, planes).data(), tokens_, planes * cols_, rounding_, isa_, pool_);
+        return Activations::quantize(repeated(x_, tokens_, cols_, planes).data(), tokens_, planes * cols_, rounding_,
+                                     isa_, pool_);
     }
 
     const float* x_;
@@ -50,7 +52,8 @@ private:
 
 Session::Session(std::shared_ptr<const Model> model, int sequences, int threads, CacheType cache, Rounding rounding,
                  bool pin)
-    : model_(std::move(model)), pool_(std::max(threads, 1), pin), lengths_(static_cast<std::size_t>(std::max(sequences, 0))),
+    : model_(std::move(model)), pool_(std::max(threads, 1), pin),
+      lengths_(static_cast<std::size_t>(std::max(sequences, 0))),
       cache_(cache, static_cast<int>(model_->layers.size()), this->sequences(), model_->kv_heads, model_->head_width,
              model_->context),
       rounding_(rounding) {
@@ -98,8 +101,9 @@ void Session::forward(std::span<const Part> parts, bool all, float* logits) {
     for (std::size_t done = 0; done < rows.size(); done += chunk_tokens) {
         const auto now = std::span(rows).subspan(done, std::min(chunk_tokens, rows.size() - done));
         chunk(now, logits);
-        logits += product(static_cast<int>(std::count_if(now.begin(), now.end(), [](const Row& row) { return row.wanted; })),
-                          model_->vocab());
+        logits +=
+            product(static_cast<int>(std::count_if(now.begin(), now.end(), [](const Row& row) { return row.wanted; })),
+                    model_->vocab());
     }
 }
 
@@ -116,19 +120,23 @@ void Session::chunk(std::span<const Row> rows, float* logits) {
     for (std::size_t row = 0; row < rows.size(); ++row) {
         lengths_[static_cast<std::size_t>(rows[row].sequence)] = rows[row].position + 1;
         if (rows[row].wanted)
-            std::copy_n(x_.data() + row * static_cast<std::size_t>(m.width), m.width, x_.data() + product(wanted++, m.width));
+            std::copy_n(x_.data() + row * static_cast<std::size_t>(m.width), m.width,
+                        x_.data() + product(wanted++, m.width));
     }
     if (wanted == 0) return;
     norm(m.final_norm, x_, wanted, normed_);
     Input(normed_, wanted, m.width, rounding_, *m.isa, pool_).apply(*m.head, logits);
 }
 
-// Cuts the queries of the chunk into jobs: head after head, so that what a head reads stays in a cache of the processor.
+// Cuts the queries of the chunk into jobs: head after head, so that what a head reads stays in a cache of the
+// processor.
 void Session::plan_attention() {
     const int count = static_cast<int>(rows_.size()), share = model_->heads / model_->kv_heads;
     jobs_.clear();
     for (int first = 0, end = 0; first < count; first = end) {
-        while (end < count && rows_[static_cast<std::size_t>(end)].sequence == rows_[static_cast<std::size_t>(first)].sequence) ++end;
+        while (end < count &&
+               rows_[static_cast<std::size_t>(end)].sequence == rows_[static_cast<std::size_t>(first)].sequence)
+            ++end;
         const int queries = (end - first) * share;
         for (int head = 0; head < model_->kv_heads; ++head)
             for (int begin = 0; begin < queries; begin += attend_queries)
@@ -220,15 +228,24 @@ void Session::attend(int index) {
             const Job& job = jobs_[i];
             std::array<Query, attend_queries> queries{};
             for (int j = 0; j < job.count; ++j) {
-                const int row = job.first_row + (job.begin + j) / share, head = job.head * share + (job.begin + j) % share;
+                const int row = job.first_row + (job.begin + j) / share,
+                          head = job.head * share + (job.begin + j) % share;
                 const std::size_t at = product(row, m.query_width()) + product(head, m.head_width);
                 const int seen = rows_[static_cast<std::size_t>(row)].position + 1;
                 queries[static_cast<std::size_t>(j)] = {qkv_.data() + at, mixed_.data() + at,
                                                         m.window > 0 ? std::max(seen - m.window, 0) : 0, seen};
             }
-            const std::size_t room = attend_scratch(m.head_width, queries[static_cast<std::size_t>(job.count - 1)].seen);
+            const std::size_t room =
+                attend_scratch(m.head_width, queries[static_cast<std::size_t>(job.count - 1)].seen);
             if (scratch.size() < room) scratch.resize(room);
-            attend({cache_of(job), cache_of(jobs_[std::min(i + 1, end - 1)]), m.head_width, queries.data(), job.count, scratch.data()});
+            attend({
+                .cache = cache_of(job),
+                .next = cache_of(jobs_[std::min(i + 1, end - 1)]),
+                .width = m.head_width,
+                .queries = queries.data(),
+                .count = job.count,
+                .scratch = scratch.data(),
+            });
         }
     });
 }

@@ -86,7 +86,8 @@ Timing::Timing(const Isa& isa, int threads, std::size_t bytes)
     : isa_(&isa), pool_(std::max(threads, 1)), buffer_((bytes + probe_block - 1) / probe_block * probe_block) {
     std::fill_n(buffer_.data(), buffer_.size(), std::uint8_t{1});  // a page that was never written is not in memory
     const auto probe = [&] { return seconds_of([&] { isa.probes.multiply(probe_rounds_); }); };
-    while (std::min({probe(), probe(), probe()}) < probe_seconds) probe_rounds_ *= 2;  // the least: others may interrupt
+    while (std::min({probe(), probe(), probe()}) < probe_seconds)
+        probe_rounds_ *= 2;  // the least: others may interrupt
 }
 
 double Timing::read() {
@@ -123,7 +124,9 @@ Timing::Products Timing::products(std::span<const CodedMatrix* const> matrices, 
         record.limit.push_back(against_read ? read() : multiply());
         record.seconds.push_back(seconds_of([&] {
             for (const CodedMatrix* matrix : matrices)
-                linear(*matrix, Activations::quantize(x.data(), tokens, matrix->cols(), Rounding::int8, matrix->isa(), pool_), y.data(), pool_);
+                linear(*matrix,
+                       Activations::quantize(x.data(), tokens, matrix->cols(), Rounding::int8, matrix->isa(), pool_),
+                       y.data(), pool_);
         }));
     });
 }
@@ -138,22 +141,27 @@ Timing::Decoding Timing::decode(Session& session, int past, int tokens, double s
         return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
     };
     const std::int32_t first = choose();
-    const std::vector<float> x = ramp(static_cast<std::size_t>(std::max({model.width, model.hidden(), model.query_width()})));
-    const int widest = std::max({model.vocab(), model.width, model.hidden(), model.query_width() + 2 * model.kv_width()});
+    const std::vector<float> x =
+        ramp(static_cast<std::size_t>(std::max({model.width, model.hidden(), model.query_width()})));
+    const int widest =
+        std::max({model.vocab(), model.width, model.hidden(), model.query_width() + 2 * model.kv_width()});
     std::vector<float> y(static_cast<std::size_t>(widest));
     return repeat<Decoding>(seconds, [&](Decoding& record) {
         record.read.push_back(read());
         session.truncate(0, past);
         record.seconds.push_back(seconds_of([&] {
-            std::int32_t next = first;
-            for (int token = 0; token < tokens; ++token) {
-                append(session, {&next, 1}, logits);
-                next = choose();
-            }
-        }) / tokens);
+                                     std::int32_t next = first;
+                                     for (int token = 0; token < tokens; ++token) {
+                                         append(session, {&next, 1}, logits);
+                                         next = choose();
+                                     }
+                                 }) /
+                                 tokens);
         record.linears.push_back(seconds_of([&] {
-            for (int token = 0; token < tokens; ++token) all_linears(model, x.data(), y.data(), pool_);
-        }) / tokens);
+                                     for (int token = 0; token < tokens; ++token)
+                                         all_linears(model, x.data(), y.data(), pool_);
+                                 }) /
+                                 tokens);
     });
 }
 

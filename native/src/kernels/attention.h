@@ -1,6 +1,6 @@
-// Attention over the cache, compiled once for each instruction set. What is computed, and in which order, stands in
-// attention.h. Lanes are tokens while scores are made and places of the width while values are mixed, so that no sum runs
-// across lanes, and vectors can be as wide as the machine has them. Internal linkage, as in float_ops.h.
+// Attention over the cache, compiled once for each instruction set. pentanet/attention.h says what is computed, and in
+// which order. Lanes are tokens while scores are computed and indices of the head width while values are mixed, so that
+// no sum runs across lanes, and vectors can be as wide as the machine has them. Internal linkage, as in float_ops.h.
 #pragma once
 
 #include <bit>
@@ -12,8 +12,8 @@
 
 #include "kernels/exponential.h"
 #include "kernels/half_floats.h"
-#include "pentanet/attention.h"
 #include "kernels/unroll.h"
+#include "pentanet/attention.h"
 
 namespace pentanet {
 namespace {
@@ -53,8 +53,8 @@ struct Float32 {
 };
 
 inline Words words(const std::uint16_t* p) {
-    using Halves = std::uint16_t __attribute__((vector_size(2 * wide)));
-    return __builtin_convertvector(get<Halves>(p), Words);
+    using HalfFloats = std::uint16_t __attribute__((vector_size(2 * wide)));
+    return __builtin_convertvector(get<HalfFloats>(p), Words);
 }
 
 struct Float16 {
@@ -65,7 +65,7 @@ struct Float16 {
 #elif defined(__AVX2__)
         return reinterpret_cast<Reals>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 #else
-        return halves::from_float16<Reals, Words>(words(p));
+        return half_floats::from_float16<Reals, Words>(words(p));
 #endif
     }
 };
@@ -102,8 +102,9 @@ inline Words add_pairs(const Words& sums, const Shorts& a, const std::int16_t* b
 #endif
 }
 
-// Asks for the line of 64 bytes at an offset of a block that is read later, when the offset begins one. Into the second cache,
-// since the first waits for few lines at a time. One query alone reads so fast that the processor fetches better by itself.
+// Asks for the line of 64 bytes at an offset of a block that is read later, when the offset begins one. Into the second
+// cache, since the first waits for few lines at a time. One query alone reads so fast that the processor fetches better
+// by itself.
 template <int Rows>
 inline void fetch(const std::uint8_t* block, std::ptrdiff_t offset) {
     if (Rows > 1 && offset % 64 == 0) __builtin_prefetch(block + offset, 0, 2);
@@ -150,11 +151,12 @@ private:
     int first_, count_, ahead_;
 };
 
-// Calls f(first block, count) for all blocks of a span. One at a time reads memory in order; several queries, which find
-// most of it in a cache, take as many at once as give enough independent sums.
+// Calls f(first block, count) for all blocks of a span. One at a time reads memory in order; several queries, which
+// find most of it in a cache, take as many at once as give enough independent sums.
 template <int Rows, class F>
 inline void for_blocks(Span span, F&& f) {
-    constexpr int wanted = Rows == 1 ? 1 : score_vectors / in_block / (Rows > 2 ? 2 : 1), most = wanted > 0 ? wanted : 1;
+    constexpr int wanted = Rows == 1 ? 1 : score_vectors / in_block / (Rows > 2 ? 2 : 1),
+                  most = wanted > 0 ? wanted : 1;
     int block = span.base / block_tokens;
     const int end = span.end / block_tokens;
     for (; block + most <= end; block += most) f(block, std::integral_constant<int, most>{});
@@ -170,21 +172,22 @@ void score(const Attend& a, Span span, float factor, float* scores) {
         constexpr int vectors = blocks * in_block;
         const Stored* keys[blocks];
         const std::uint8_t* later[blocks];
-        repeat<blocks>(PENTANET_EACH(b) {
+        unroll<blocks>(PENTANET_EACH(b) {
             keys[b] = reinterpret_cast<const Stored*>(a.cache.key_block(block + b));
             later[b] = reading.while_keys(block + b);
         });
         Reals sums[Rows][vectors] = {};
         for (std::ptrdiff_t d = 0; d < a.width; ++d)
-            repeat<vectors>(PENTANET_EACH(v) {
+            unroll<vectors>(PENTANET_EACH(v) {
                 const std::ptrdiff_t at = d * block_tokens + v % in_block * wide;
                 fetch<Rows>(later[v / in_block], at * std::ptrdiff_t{sizeof(Stored)});
                 const Reals key = Type::load(keys[v / in_block] + at);
-                repeat<Rows>(PENTANET_EACH(r) { sums[r][v] += key * a.queries[r].q[d]; });
+                unroll<Rows>(PENTANET_EACH(r) { sums[r][v] += key * a.queries[r].q[d]; });
             });
         float* out = scores + block * block_tokens - span.base;
-        repeat<Rows>(PENTANET_EACH(r) {
-            repeat<vectors>(PENTANET_EACH(v) { put(out + r * std::ptrdiff_t{span.tokens()} + v * wide, sums[r][v] * factor); });
+        unroll<Rows>(PENTANET_EACH(r) {
+            unroll<vectors>(
+                PENTANET_EACH(v) { put(out + r * std::ptrdiff_t{span.tokens()} + v * wide, sums[r][v] * factor); });
         });
     });
 }
@@ -243,14 +246,14 @@ void mix(const Attend& a, Span span, int seen, const float* weights, float* out)
             const float* weight = weights + (base - span.base);
             const int count = smaller(block_tokens, seen - base);
             for (int t = 0; t < count; ++t, values += padded, ++weight)
-                repeat<vectors>(PENTANET_EACH(v) {
+                unroll<vectors>(PENTANET_EACH(v) {
                     fetch<Rows>(later, (t * padded + place + v * wide) * std::ptrdiff_t{sizeof(Stored)});
                     const Reals value = Type::load(values + v * wide);
-                    repeat<Rows>(PENTANET_EACH(r) { sums[r][v] += value * weight[r * tokens]; });
+                    unroll<Rows>(PENTANET_EACH(r) { sums[r][v] += value * weight[r * tokens]; });
                 });
         }
-        repeat<Rows>(PENTANET_EACH(r) {
-            repeat<vectors>(PENTANET_EACH(v) { put(out + r * padded + place + v * wide, sums[r][v]); });
+        unroll<Rows>(PENTANET_EACH(r) {
+            unroll<vectors>(PENTANET_EACH(v) { put(out + r * padded + place + v * wide, sums[r][v]); });
         });
     });
 }

@@ -1,6 +1,6 @@
-// Attention over a cache of int8; included by attention_ops.h. Queries and the weights of a softmax are rounded to 16 bits,
-// each row by its largest magnitude, so that next to nothing is lost beyond the rounding of keys and values themselves, and
-// both products are exact sums of integers.
+// Attention over a cache of int8; included by attention.h. Queries and the weights of a softmax are rounded to 16
+// bits, each row by its largest magnitude, so that next to nothing is lost beyond the rounding of keys and values
+// themselves, and both products are exact sums of integers.
 #pragma once
 
 namespace pentanet {
@@ -11,7 +11,7 @@ constexpr int exact_tokens = 256;  // whose sum of 32767 * 127 each fits 32 bits
 constexpr int most_weight = 32767;
 static_assert(std::int64_t{exact_tokens} * most_weight * 127 < INT32_MAX);
 
-// Rounds `count` numbers to -limit .. limit, and returns what one of these steps is worth. Zeros stand behind, up to `room`.
+// Rounds `count` numbers to -limit .. limit, and returns what one of these steps is worth. Zeros follow, up to `room`.
 inline float to_shorts(const float* x, int count, int room, int limit, std::int16_t* out) {
     constexpr float round = 12582912.0f;  // adding 1.5 * 2^23 rounds to the nearest integer, ties to even
     const auto most = static_cast<float>(limit);
@@ -44,28 +44,29 @@ inline float to_shorts(const float* x, int count, int room, int limit, std::int1
     return top / most;
 }
 
-// Scores, and the scales of the values on the way: read later, one line of each block, they would take as long as the softmax.
+// Computes scores and gathers value scales in the same pass: each scale is on its own cache line, and loading them
+// later costs as much as the softmax.
 template <int Rows>
-void score_int8(const Attend& a, Span span, const std::int16_t* q, std::ptrdiff_t q_stride, const float* factors, float* scores,
-                float* value_scales) {
+void score_int8(const Attend& a, Span span, const std::int16_t* q, std::ptrdiff_t q_stride, const float* factors,
+                float* scores, float* value_scales) {
     const Reading reading(a, span);
     for_blocks<Rows>(span, [&](int block, auto blocks) {
         constexpr int vectors = blocks * in_block;
         const std::int8_t* keys[blocks];
         const std::uint8_t* later[blocks];
-        repeat<blocks>(PENTANET_EACH(b) {
+        unroll<blocks>(PENTANET_EACH(b) {
             keys[b] = reinterpret_cast<const std::int8_t*>(a.cache.key_block(block + b));
             later[b] = reading.while_keys(block + b);
             fetch<Rows>(later[b] + a.cache.key_bytes, -2 * HeadCache::scale_bytes);
             fetch<Rows>(later[b] + a.cache.key_bytes, -HeadCache::scale_bytes);
         });
         Words sums[Rows][vectors] = {}, others[Rows][vectors] = {};  // that do not wait for each other
-        const auto multiply = [&](std::ptrdiff_t d, Words (&to)[Rows][vectors]) __attribute__((always_inline)) {
-            repeat<vectors>(PENTANET_EACH(v) {
+        const auto multiply = [&](std::ptrdiff_t d, Words(&to)[Rows][vectors]) __attribute__((always_inline)) {
+            unroll<vectors>(PENTANET_EACH(v) {
                 const std::ptrdiff_t at = d * block_tokens + v % in_block * (2 * wide);
                 fetch<Rows>(later[v / in_block], at);
                 const Shorts key = load_pairs(keys[v / in_block] + at);
-                repeat<Rows>(PENTANET_EACH(r) { to[r][v] = add_pairs(to[r][v], key, q + r * q_stride + d); });
+                unroll<Rows>(PENTANET_EACH(r) { to[r][v] = add_pairs(to[r][v], key, q + r * q_stride + d); });
             });
         };
         std::ptrdiff_t d = 0;
@@ -75,12 +76,12 @@ void score_int8(const Attend& a, Span span, const std::int16_t* q, std::ptrdiff_
         }
         if (d < a.width) multiply(d, sums);
         float* out = scores + block * block_tokens - span.base;
-        repeat<vectors>(PENTANET_EACH(v) {
+        unroll<vectors>(PENTANET_EACH(v) {
             const int of = block + v / in_block;
             const std::size_t at = v % in_block * sizeof(Reals);
             const Reals scale = get<Reals>(a.cache.key_scale(of) + at);
             put(value_scales + block * block_tokens - span.base + v * wide, get<Reals>(a.cache.value_scale(of) + at));
-            repeat<Rows>(PENTANET_EACH(r) {
+            unroll<Rows>(PENTANET_EACH(r) {
                 put(out + r * std::ptrdiff_t{span.tokens()} + v * wide,
                     __builtin_convertvector(sums[r][v] + others[r][v], Reals) * scale * factors[r]);
             });
@@ -93,7 +94,8 @@ inline void scale_weights(const float* value_scales, int tokens, float* weights)
     for (int t = 0; t < tokens; t += wide) put(weights + t, get<Reals>(weights + t) * get<Reals>(value_scales + t));
 }
 
-// out[row, place] = sum over tokens of weights[row, token] * values: exact within 256 tokens, these sums then in float32.
+// out[row, place] = sum over tokens of weights[row, token] * values: exact within 256 tokens, these sums then in
+// float32.
 template <int Rows>
 void mix_int8(const Attend& a, Span span, const std::int16_t* weights, float* out) {
     const std::ptrdiff_t padded = padded_width(a.width), tokens = span.tokens();
@@ -109,18 +111,19 @@ void mix_int8(const Attend& a, Span span, const std::int16_t* weights, float* ou
                 const std::uint8_t* later = reading.while_values(base / block_tokens);
                 const std::int16_t* weight = weights + (base - span.base);
                 for (int t = 0; t < block_tokens; t += 2, values += 2 * padded, weight += 2)
-                    repeat<vectors>(PENTANET_EACH(v) {
+                    unroll<vectors>(PENTANET_EACH(v) {
                         fetch<Rows>(later, t * padded + 2 * (place + v * wide));
                         const Shorts value = load_pairs(values + v * (2 * wide));
-                        repeat<Rows>(PENTANET_EACH(r) { sums[r][v] = add_pairs(sums[r][v], value, weight + r * tokens); });
+                        unroll<Rows>(
+                            PENTANET_EACH(r) { sums[r][v] = add_pairs(sums[r][v], value, weight + r * tokens); });
                     });
             }
-            repeat<Rows>(PENTANET_EACH(r) {
-                repeat<vectors>(PENTANET_EACH(v) { totals[r][v] += __builtin_convertvector(sums[r][v], Reals); });
+            unroll<Rows>(PENTANET_EACH(r) {
+                unroll<vectors>(PENTANET_EACH(v) { totals[r][v] += __builtin_convertvector(sums[r][v], Reals); });
             });
         }
-        repeat<Rows>(PENTANET_EACH(r) {
-            repeat<vectors>(PENTANET_EACH(v) { put(out + r * padded + place + v * wide, totals[r][v]); });
+        unroll<Rows>(PENTANET_EACH(r) {
+            unroll<vectors>(PENTANET_EACH(v) { put(out + r * padded + place + v * wide, totals[r][v]); });
         });
     });
 }

@@ -6,8 +6,8 @@
 namespace pentanet {
 namespace {
 
-// To within 2 units in the last place: 2^k times a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes, expf). Below -87.3, where
-// float32 would lose digits, it gives 0.
+// To within 2 units in the last place: 2^k times a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes, expf). Below -87.3,
+// where float32 would lose digits, it gives 0.
 template <class Floats, class Ints>
 [[gnu::always_inline]] inline Floats exponential(const Floats& x) {
     constexpr float round = 12582912.0f;  // 1.5 * 2^23: adding it leaves an integer

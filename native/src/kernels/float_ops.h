@@ -29,9 +29,9 @@ inline Floats load(const float* p) {
 }
 
 inline Floats load_bfloat16(const std::uint16_t* p) {
-    using Halves = std::uint16_t __attribute__((vector_size(2 * width)));
+    using HalfFloats = std::uint16_t __attribute__((vector_size(2 * width)));
     using Words = std::uint32_t __attribute__((vector_size(4 * width)));
-    Halves half;
+    HalfFloats half;
     std::memcpy(&half, p, sizeof half);
     return std::bit_cast<Floats>(__builtin_convertvector(half, Words) << 16);
 }
@@ -113,11 +113,12 @@ inline Floats polynomial(const float (&c)[N], const Floats& x) {
     return sum;
 }
 
-// erf(x), to 1e-7: below 1 x times a polynomial of x^2, above 1 - e^-p with p a polynomial of |x| - 2.5. Both were fitted to
-// erf in double precision; from 4 on erf is 1 in float32.
+// erf(x), to 1e-7: below 1 x times a polynomial of x^2, above 1 - e^-p with p a polynomial of |x| - 2.5. Both were
+// fitted to erf in double precision; from 4 on erf is 1 in float32.
 inline Floats error_function(const Floats& x) {
-    constexpr float near[] = {1.128379166f, -0.3761262585f, 0.1128358536f, -0.02685381907f, 0.005188339407f, -0.0008010286227f, 7.854143033e-05f};
-    constexpr float far[] = {7.806815304f,     5.352680614f,   0.9438918399f,    0.0108534998f,
+    constexpr float near[] = {1.128379166f,    -0.3761262585f,    0.1128358536f,   -0.02685381907f,
+                              0.005188339407f, -0.0008010286227f, 7.854143033e-05f};
+    constexpr float far[] = {7.806815304f,    5.352680614f,    0.9438918399f,     0.0108534998f,
                              -0.00216652129f, 0.000430916765f, -6.181574089e-05f, 2.168699743e-05f};
     const Floats size = x < 0.0f ? -x : x, end = size < 4.0f ? size : Floats{} + 4.0f;
     const Floats small = x * polynomial(near, x * x);
@@ -139,11 +140,12 @@ void gelu_tanh(float* x, const float* by, std::ptrdiff_t n) {
 
 // Rounds eight numbers at a time to the 16 bits that `round` makes of each.
 template <class Round>
-inline void to_halves(const float* x, std::uint16_t* out, std::ptrdiff_t n, Round round) {
-    using Halves = std::uint16_t __attribute__((vector_size(2 * width)));
+inline void to_half_floats(const float* x, std::uint16_t* out, std::ptrdiff_t n, Round round) {
+    using HalfFloats = std::uint16_t __attribute__((vector_size(2 * width)));
     for (std::ptrdiff_t i = 0; i < n; i += width) {
         const std::ptrdiff_t now = n - i < width ? n - i : std::ptrdiff_t{width};
-        const Halves half = __builtin_convertvector(round(now < width ? load_tail(x + i, now, load) : load(x + i)), Halves);
+        const HalfFloats half =
+            __builtin_convertvector(round(now < width ? load_tail(x + i, now, load) : load(x + i)), HalfFloats);
         std::memcpy(out + i, &half, static_cast<std::size_t>(now) * sizeof(std::uint16_t));
     }
 }
@@ -183,7 +185,8 @@ float quantize(const float* x, std::int8_t* q, std::ptrdiff_t n) {
     return scale;
 }
 
-void rest(const float* __restrict x, const std::int8_t* __restrict q, float scale, float* __restrict out, std::ptrdiff_t n) {
+void rest(const float* __restrict x, const std::int8_t* __restrict q, float scale, float* __restrict out,
+          std::ptrdiff_t n) {
     for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = x[i] - static_cast<float>(q[i]) * scale;
 }
 
@@ -194,17 +197,29 @@ std::int64_t sum_of_sizes(const std::int8_t* q, std::ptrdiff_t n) {
 }
 
 void to_float16(const float* x, std::uint16_t* out, std::ptrdiff_t n) {
-    to_halves(x, out, n, [](const Floats& v) { return halves::float16<Floats, Ints>(v); });
+    to_half_floats(x, out, n, [](const Floats& v) { return half_floats::float16<Floats, Ints>(v); });
 }
 
 void to_bfloat16(const float* x, std::uint16_t* out, std::ptrdiff_t n) {
-    to_halves(x, out, n, [](const Floats& v) { return halves::bfloat16<Floats, Ints>(v); });
+    to_half_floats(x, out, n, [](const Floats& v) { return half_floats::bfloat16<Floats, Ints>(v); });
 }
 
-constexpr FloatOps all{dot,  dot_bfloat16, total,      silu,        relu2,
-                       gelu, gelu_tanh,    quantize,   rest,        sum_of_sizes,
-                       to_float16,         to_bfloat16, {attention::attend<attention::Float32>, attention::attend<attention::Float16>,
-                                                                     attention::attend<attention::BFloat16>, attention::attend_int8}};
+constexpr FloatOps all{
+    .dot = dot,
+    .dot_bfloat16 = dot_bfloat16,
+    .total = total,
+    .silu = silu,
+    .relu2 = relu2,
+    .gelu = gelu,
+    .gelu_tanh = gelu_tanh,
+    .quantize = quantize,
+    .rest = rest,
+    .sum_of_sizes = sum_of_sizes,
+    .to_float16 = to_float16,
+    .to_bfloat16 = to_bfloat16,
+    .attend = {attention::attend<attention::Float32>, attention::attend<attention::Float16>,
+               attention::attend<attention::BFloat16>, attention::attend_int8},
+};
 
 }  // namespace floats
 

@@ -5,7 +5,7 @@
 
 namespace pentanet {
 namespace {
-namespace halves {
+namespace half_floats {
 
 constexpr int magnitude = 0x7fffffff, sign = static_cast<int>(0x80000000), infinity = 0x7f800000;
 
@@ -13,7 +13,8 @@ constexpr int magnitude = 0x7fffffff, sign = static_cast<int>(0x80000000), infin
 template <class Floats, class Ints>
 [[gnu::always_inline]] inline Ints float16(const Floats& x) {
     const Ints bits = std::bit_cast<Ints>(x), size = bits & magnitude;
-    const Ints whole = (size + 0xfff + (size >> 13 & 1) - (112 << 23)) >> 13;  // the exponent's bias goes from 127 to 15
+    const Ints whole =
+        (size + 0xfff + (size >> 13 & 1) - (112 << 23)) >> 13;  // the exponent's bias goes from 127 to 15
     // Below 2^-14 an addition of 0.5 leaves the wanted bits at the lower end.
     const Ints small = std::bit_cast<Ints>(std::bit_cast<Floats>(size) + 0.5f) - 0x3f000000;
     Ints half = size < 0x38800000 ? small : whole;
@@ -37,6 +38,6 @@ template <class Floats, class Ints>
     return ((bits & magnitude) > infinity ? Ints{} + 0x7fc0 : rounded) & 0xffff;
 }
 
-}  // namespace halves
+}  // namespace half_floats
 }  // namespace
 }  // namespace pentanet

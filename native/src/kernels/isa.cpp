@@ -19,7 +19,9 @@ std::span<const Isa* const> known_isas() {
     static const std::array known{
         &scalar_isa,
 #if defined(PENTANET_X86)
-        &avx2_isa, &avx_vnni_isa, &avx512_isa,
+        &avx2_isa,
+        &avx_vnni_isa,
+        &avx512_isa,
 #endif
 #if defined(PENTANET_NEON)
         &neon_isa,
@@ -53,7 +55,8 @@ const Isa& find_isa(std::string_view name) {
         names += isa->name;
         if (!isa->supported()) names += " (not on this machine)";
     }
-    throw std::invalid_argument("unknown or unsupported instruction set '" + std::string(name) + "'. Known: " + names + ".");
+    throw std::invalid_argument("unknown or unsupported instruction set '" + std::string(name) + "'. Known: " + names +
+                                ".");
 }
 
 }  // namespace pentanet

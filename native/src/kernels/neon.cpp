@@ -14,10 +14,10 @@
 #endif
 
 #include "kernels/float_ops.h"
+#include "kernels/scaling.h"
+#include "kernels/unroll.h"
 #include "pentanet/isa.h"
 #include "product/repack.h"
-#include "kernels/unroll.h"
-#include "kernels/scaling.h"
 
 namespace pentanet {
 namespace {
@@ -42,10 +42,10 @@ template <int Words>
 template <int First, int Words, int Count, int Vectors, int Digits>
 [[gnu::always_inline]] inline void multiply(Sums (&sum)[Count][Vectors], const Bytes (&digit)[Vectors][Digits],
                                             const std::int8_t* x, std::ptrdiff_t stride) {
-    repeat<Count>(PENTANET_EACH(t) {
+    unroll<Count>(PENTANET_EACH(t) {
         const int8x8_t words = load_words<Words>(x + t * stride);
-        repeat<Words>(PENTANET_EACH(w) {
-            repeat<Vectors>(PENTANET_EACH(v) {
+        unroll<Words>(PENTANET_EACH(w) {
+            unroll<Vectors>(PENTANET_EACH(v) {
                 constexpr int word = decltype(w)::value;
                 sum[t][v] = vdotq_lane_s32(sum[t][v], vreinterpretq_s8_u8(digit[v][First + w]), words, word);
             });
@@ -66,7 +66,7 @@ template <Layout L>
     } else {
         constexpr int digits = geometry(L).digits, bits = 8 / digits;
         constexpr auto mask = static_cast<std::uint8_t>((1 << bits) - 1);
-        repeat<digits>(PENTANET_EACH(d) {
+        unroll<digits>(PENTANET_EACH(d) {
             const Bytes shifted = v >> (d * bits);
             digit[d] = d + 1 == digits ? shifted : shifted & mask;
         });
@@ -87,14 +87,14 @@ void dot_rows(const std::uint8_t* p, int groups, Tokens tokens, std::int32_t* su
     Sums sum[Count][Vectors] = {};
     for (int group = 0; group < groups; ++group, p += lanes, x += quad * digits) {
         Bytes digit[Vectors][digits];
-        repeat<Vectors>(PENTANET_EACH(v) { decode<L>(vld1q_u8(p + v * vector_bytes), digit[v]); });
-        repeat<digits / 2>(PENTANET_EACH(pair) {
+        unroll<Vectors>(PENTANET_EACH(v) { decode<L>(vld1q_u8(p + v * vector_bytes), digit[v]); });
+        unroll<digits / 2>(PENTANET_EACH(pair) {
             multiply<2 * decltype(pair)::value, 2>(sum, digit, x + 2 * pair * quad, tokens.stride);
         });
         if constexpr (digits % 2 == 1) multiply<digits - 1, 1>(sum, digit, x + (digits - 1) * quad, tokens.stride);
     }
-    repeat<Count>(PENTANET_EACH(t) {
-        repeat<Vectors>(PENTANET_EACH(v) { vst1q_s32(sums + t * tile_rows + v * vector_rows, sum[t][v]); });
+    unroll<Count>(PENTANET_EACH(t) {
+        unroll<Vectors>(PENTANET_EACH(v) { vst1q_s32(sums + t * tile_rows + v * vector_rows, sum[t][v]); });
     });
 }
 
@@ -118,18 +118,18 @@ void unpack(const std::uint8_t* tile, int groups, std::uint8_t* panel) {
         for (int v = 0; v < lanes; v += vector_bytes) {
             Bytes digit[digits];
             decode<L>(vld1q_u8(tile + v), digit);
-            repeat<digits>(PENTANET_EACH(d) { vst1q_u8(panel + d * lanes + v, digit[d]); });
+            unroll<digits>(PENTANET_EACH(d) { vst1q_u8(panel + d * lanes + v, digit[d]); });
         }
     }
 }
 
 // Loads some quads of a tile of a panel and multiplies them.
 template <int Quads, int Count>
-[[gnu::always_inline]] inline void panel_step(Sums (&sum)[Count][tile_vectors], const std::uint8_t* p, const std::int8_t* x,
-                                              std::ptrdiff_t stride) {
+[[gnu::always_inline]] inline void panel_step(Sums (&sum)[Count][tile_vectors], const std::uint8_t* p,
+                                              const std::int8_t* x, std::ptrdiff_t stride) {
     Bytes digit[tile_vectors][Quads];
-    repeat<tile_vectors>(PENTANET_EACH(v) {
-        repeat<Quads>(PENTANET_EACH(q) { digit[v][q] = vld1q_u8(p + q * lanes + v * vector_bytes); });
+    unroll<tile_vectors>(PENTANET_EACH(v) {
+        unroll<Quads>(PENTANET_EACH(q) { digit[v][q] = vld1q_u8(p + q * lanes + v * vector_bytes); });
     });
     multiply<0, Quads>(sum, digit, x, stride);
 }
@@ -139,16 +139,16 @@ void panel_block(const Panel& panel, Tokens tokens, std::int32_t* sums) {
     const int stride = panel.tiles * tile_rows;
     for (int tile = 0; tile < panel.tiles; ++tile, sums += tile_rows) {
         Sums sum[Count][tile_vectors];
-        repeat<Count>(PENTANET_EACH(t) {
-            repeat<tile_vectors>(PENTANET_EACH(v) { sum[t][v] = vld1q_s32(sums + t * stride + v * vector_rows); });
+        unroll<Count>(PENTANET_EACH(t) {
+            unroll<tile_vectors>(PENTANET_EACH(v) { sum[t][v] = vld1q_s32(sums + t * stride + v * vector_rows); });
         });
         const std::uint8_t* p = panel.tile(tile);
         const std::int8_t* x = tokens.values;
         int left = panel.quads;
         for (; left >= 2; left -= 2, p += 2 * lanes, x += 2 * quad) panel_step<2>(sum, p, x, tokens.stride);
         if (left == 1) panel_step<1>(sum, p, x, tokens.stride);
-        repeat<Count>(PENTANET_EACH(t) {
-            repeat<tile_vectors>(PENTANET_EACH(v) { vst1q_s32(sums + t * stride + v * vector_rows, sum[t][v]); });
+        unroll<Count>(PENTANET_EACH(t) {
+            unroll<tile_vectors>(PENTANET_EACH(v) { vst1q_s32(sums + t * stride + v * vector_rows, sum[t][v]); });
         });
     }
 }
@@ -166,7 +166,13 @@ void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
 
 template <Layout L>
 constexpr Kernels reads(Repack repack = nullptr) {
-    return {L, dot<L>, multiply_tiles<dot<L>>, unpack<L>, repack};
+    return {
+        .in_memory = L,
+        .dot = dot<L>,
+        .multiply = multiply_tiles<dot<L>>,
+        .unpack = unpack<L>,
+        .repack = repack,
+    };
 }
 
 // As for AVX2: base-5 digits in 7 bits and base-3 fractions cost more to take apart than reading a few more bytes.
@@ -190,7 +196,7 @@ std::uint64_t read(const std::uint8_t* bytes, std::size_t size) {
     for (std::size_t i = 0; i < size; i += sums * vector_bytes) {
         __builtin_prefetch(bytes + i + prefetch_ahead);
         __builtin_prefetch(bytes + i + prefetch_ahead + lanes);
-        repeat<sums>(PENTANET_EACH(s) { sum[s] = veorq_u8(sum[s], vld1q_u8(bytes + i + s * vector_bytes)); });
+        unroll<sums>(PENTANET_EACH(s) { sum[s] = veorq_u8(sum[s], vld1q_u8(bytes + i + s * vector_bytes)); });
     }
     for (int s = 1; s < sums; ++s) sum[0] = veorq_u8(sum[0], sum[s]);
     const uint64x2_t words = vreinterpretq_u64_u8(sum[0]);
@@ -202,7 +208,7 @@ std::int64_t multiply(std::int64_t rounds) {
     Sums sum[sums] = {};
     int8x16_t digits = vdupq_n_s8(2), x = vdupq_n_s8(3);
     for (std::int64_t round = 0; round < rounds; ++round)
-        repeat<sums>(PENTANET_EACH(s) {
+        unroll<sums>(PENTANET_EACH(s) {
             asm volatile("" : "+w"(digits), "+w"(x));  // new values, for all that the compiler knows
             sum[s] = vdotq_s32(sum[s], digits, x);
             asm volatile("" : "+w"(sum[s]));
@@ -225,6 +231,15 @@ bool supported() {
 }  // namespace
 
 extern const Isa neon_isa;
-const Isa neon_isa{"neon", supported, kernels, 1, panel_dot, scale_sums, floats::all, {read, multiply}};
+const Isa neon_isa{
+    .name = "neon",
+    .supported = supported,
+    .kernels = kernels,
+    .panel_tiles = 1,
+    .panel_dot = panel_dot,
+    .scale_sums = scale_sums,
+    .ops = floats::all,
+    .probes = {.read = read, .multiply = multiply},
+};
 
 }  // namespace pentanet

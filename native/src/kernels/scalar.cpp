@@ -4,9 +4,9 @@
 #include <cstring>
 
 #include "kernels/float_ops.h"
-#include "pentanet/isa.h"
-#include "pentanet/decode.h"
 #include "kernels/scaling.h"
+#include "pentanet/decode.h"
+#include "pentanet/isa.h"
 
 namespace pentanet {
 namespace {
@@ -45,7 +45,10 @@ void dot(const std::uint8_t* tile, int groups, Tokens tokens, std::int32_t* sums
 }
 
 Kernels kernels(Layout layout, int, int) {
-    return with_layout(layout, []<Layout L>() { return Kernels{L, dot<L>, multiply_tiles<dot<L>>, unpack<L>, nullptr}; });
+    return with_layout(layout, []<Layout L>() {
+        return Kernels{
+            .in_memory = L, .dot = dot<L>, .multiply = multiply_tiles<dot<L>>, .unpack = unpack<L>, .repack = nullptr};
+    });
 }
 
 std::uint64_t read(const std::uint8_t* bytes, std::size_t size) {
@@ -75,6 +78,15 @@ bool supported() { return true; }
 }  // namespace
 
 extern const Isa scalar_isa;
-const Isa scalar_isa{"scalar", supported, kernels, 1, panel_dot, scale_sums, floats::all, {read, multiply}};
+const Isa scalar_isa{
+    .name = "scalar",
+    .supported = supported,
+    .kernels = kernels,
+    .panel_tiles = 1,
+    .panel_dot = panel_dot,
+    .scale_sums = scale_sums,
+    .ops = floats::all,
+    .probes = {.read = read, .multiply = multiply},
+};
 
 }  // namespace pentanet

@@ -1,5 +1,5 @@
-// From integer sums to outputs, compiled once for each instruction set. Every output has its own products and sums of two
-// float32, so all sets give the same bits. Internal linkage, as in float_ops.h.
+// From integer sums to outputs, compiled once for each instruction set. Every output has its own products and sums of
+// two float32, so all sets give the same bits. Internal linkage, as in float_ops.h.
 #pragma once
 
 #include "pentanet/isa.h"
@@ -22,8 +22,8 @@ void scale_sums(const std::int32_t* sums, Scaling s, std::ptrdiff_t rows, float*
         scale_some<false>(sums, s, rows, out);
 }
 
-// The sums of a tile are scaled while the products of the next one run: done at once, they would have to wait for the last of
-// their own, and memory would wait with them.
+// The sums of a tile are scaled while the products of the next one run: done at once, they would have to wait for the
+// last of their own, and memory would wait with them.
 template <FusedDot Dot>
 void multiply_tiles(const Products& p) {
     alignas(lanes) std::int32_t sums[2][fused_tokens * tile_rows];
@@ -33,7 +33,13 @@ void multiply_tiles(const Products& p) {
         const Factor& f = p.factors[factor];
         const float* scales = p.scales + row / tile_rows * p.scale_step + std::ptrdiff_t{factor} * tile_rows;
         for (int t = 0; t < tokens; ++t, of += tile_rows) {
-            const Scaling s{p.spacing, f.bases[t], scales, factor == 0, factor + 1 == factors ? p.last[t] : 1.0f};
+            const Scaling s{
+                .spacing = p.spacing,
+                .base = f.bases[t],
+                .scales = scales,
+                .first = factor == 0,
+                .last = factor + 1 == factors ? p.last[t] : 1.0f,
+            };
             if (s.first && p.rows - row >= tile_rows)  // nearly always: without a loop
                 scale_some<true>(of, s, tile_rows, p.y[t] + row);
             else

@@ -5,8 +5,8 @@
 namespace pentanet {
 
 Activations::Activations(int tokens, int most_rows, int cols)
-    : tokens_(tokens), cols_(cols), stride_(padded_inputs(cols)), values_(static_cast<std::size_t>(most_rows * stride_)),
-      scales_(static_cast<std::size_t>(most_rows), 1.0f) {
+    : tokens_(tokens), cols_(cols), stride_(padded_inputs(cols)),
+      values_(static_cast<std::size_t>(most_rows * stride_)), scales_(static_cast<std::size_t>(most_rows), 1.0f) {
     for (int row = 0; row < most_rows; ++row)
         std::memset(values_.data() + row * stride_ + cols, 0, static_cast<std::size_t>(stride_ - cols));
 }
@@ -25,7 +25,8 @@ Activations Activations::quantize(const float* x, int tokens, int cols, Rounding
     Activations result(tokens, rounding == Rounding::int8 ? tokens : 2 * tokens, cols);
     const auto values = [&](int token) { return x + std::ptrdiff_t{token} * cols; };
     pool.run(static_cast<std::size_t>(tokens), [&](std::size_t begin, std::size_t end) {
-        for (int token = static_cast<int>(begin); token < static_cast<int>(end); ++token) result.round(token, values(token), isa);
+        for (int token = static_cast<int>(begin); token < static_cast<int>(end); ++token)
+            result.round(token, values(token), isa);
     });
     if (rounding == Rounding::int8) return result;
     for (int token = 0; token < tokens; ++token)
@@ -41,7 +42,8 @@ Activations Activations::quantize(const float* x, int tokens, int cols, Rounding
 Activations Activations::exactly(const std::int8_t* x, int tokens, int cols) {
     Activations result(tokens, tokens, cols);
     for (int t = 0; t < tokens; ++t)
-        std::memcpy(result.values_.data() + t * result.stride_, x + std::ptrdiff_t{t} * cols, static_cast<std::size_t>(cols));
+        std::memcpy(result.values_.data() + t * result.stride_, x + std::ptrdiff_t{t} * cols,
+                    static_cast<std::size_t>(cols));
     return result;
 }
 

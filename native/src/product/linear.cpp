@@ -3,25 +3,29 @@
 #include <algorithm>
 #include <array>
 
-#include "product/operands.h"
 #include "pentanet/decode.h"
 #include "product/input_strips.h"
+#include "product/operands.h"
 
 namespace pentanet {
 namespace {
 
 // Computes the integer sums of a few neighbouring tiles, slice after slice. Few tokens: decoding is fused with the
-// product. Many: the digits of some inputs are unpacked into a panel that stays in the second cache, and all tokens pass it.
+// product. Many: the digits of some inputs are unpacked into a panel that stays in the second cache, and all tokens
+// pass it.
 class TileSums {
 public:
     TileSums(const CodedMatrix& matrix, const Operands& operands, int tokens)
         : matrix_(matrix), operands_(operands), shape_(geometry(matrix.layout())), looks_up_(looks_up(matrix, tokens)),
           fused_(tokens <= fused_tokens),
-          panel_(fused_ || looks_up_ ? 0 : static_cast<std::size_t>(groups_at_once() * matrix.isa().panel_tiles * shape_.digits) * lanes),
+          panel_(fused_ || looks_up_
+                     ? 0
+                     : static_cast<std::size_t>(groups_at_once() * matrix.isa().panel_tiles * shape_.digits) * lanes),
           sums_(static_cast<std::size_t>(tokens) * at_once(matrix, tokens) * tile_rows), tokens_(tokens) {}
 
     static std::size_t at_once(const CodedMatrix& matrix, int tokens) {
-        return tokens <= fused_tokens && !looks_up(matrix, tokens) ? 1 : static_cast<std::size_t>(matrix.isa().panel_tiles);
+        return tokens <= fused_tokens && !looks_up(matrix, tokens) ? 1
+                                                                   : static_cast<std::size_t>(matrix.isa().panel_tiles);
     }
 
     void start(std::size_t first_tile, std::size_t tiles) {
@@ -37,7 +41,8 @@ public:
             std::fill_n(sums_.data(), tokens_ * tiles_ * tile_rows, 0);
             look_up(first_tile_, tiles_, slice.first_group, slice.groups, operand.tokens, sums_.data());
         } else if (fused_) {
-            matrix_.kernels().dot(matrix_.group(first_tile_, slice.first_group), slice.groups, operand.tokens, sums_.data());
+            matrix_.kernels().dot(matrix_.group(first_tile_, slice.first_group), slice.groups, operand.tokens,
+                                  sums_.data());
         } else {
             through_panel(slice, operand.tokens);
         }
@@ -97,13 +102,14 @@ struct Pass {
     std::size_t first, count;
 };
 
-// Scales of the rows of a few tiles for one slice; of one tile, where they lie.
+// Scales of the rows of a few tiles for one slice; those of one tile are not copied.
 class TileScales {
 public:
     TileScales(const CodedMatrix& matrix, std::size_t first, std::size_t tiles, std::size_t slice)
         : scales_(matrix.scales(first, slice)) {
         if (tiles == 1) return;
-        for (std::size_t i = 0; i < tiles; ++i) std::copy_n(matrix.scales(first + i, slice), tile_rows, copy_.data() + i * tile_rows);
+        for (std::size_t i = 0; i < tiles; ++i)
+            std::copy_n(matrix.scales(first + i, slice), tile_rows, copy_.data() + i * tile_rows);
         scales_ = copy_.data();
     }
     TileScales(const TileScales&) = delete;
@@ -122,12 +128,14 @@ void fetch(const float* out, std::size_t count) {
     for (std::size_t i = 0; i < count; i += line) __builtin_prefetch(out + i, 1);
 }
 
-// Where the products of some rows of a matrix go: those of tokens to y; those of second rows aside, until they are added.
+// Where the products of some rows of a matrix go: those of tokens to y; those of second rows aside, until they are
+// added.
 class Outputs {
 public:
     Outputs(const CodedMatrix& matrix, const Activations& x, Pass pass, float* y, std::size_t top, std::size_t rows)
-        : bias_(matrix.bias()), x_(x), pass_(pass), y_(y + top), stride_(static_cast<std::size_t>(matrix.rows())), top_(top), rows_(rows),
-          firsts_(std::min(pass.count, tokens() - std::min(tokens(), pass.first))), second_((pass.count - firsts_) * rows) {}
+        : bias_(matrix.bias()), x_(x), pass_(pass), y_(y + top), stride_(static_cast<std::size_t>(matrix.rows())),
+          top_(top), rows_(rows), firsts_(std::min(pass.count, tokens() - std::min(tokens(), pass.first))),
+          second_((pass.count - firsts_) * rows) {}
 
     float* operator[](std::size_t i) {
         return i < firsts_ ? y_ + (pass_.first + i) * stride_ : second_.data() + (i - firsts_) * rows_;
@@ -156,8 +164,8 @@ private:
     std::vector<float> second_;
 };
 
-// Calls body(sums, pass, first row, rows) for all tokens and all rows of a matrix, a few tiles at a time, on the threads of
-// the pool.
+// Calls body(sums, pass, first row, rows) for all tokens and all rows of a matrix, a few tiles at a time, on the
+// threads of the pool.
 template <class Body>
 void for_rows(const CodedMatrix& matrix, const Activations& x, Pool& pool, Body body) {
     const int most = looks_up(matrix, x.rows()) ? fused_tokens : x.rows();  // tables are larger than activations
@@ -184,16 +192,31 @@ void multiply_few(const CodedMatrix& matrix, const Activations& x, float* y, Poo
     std::vector<Factor> factors;
     for (std::size_t i = 0; i < matrix.slices().size(); ++i) {
         const Slice& slice = matrix.slices()[i];
-        factors.push_back({std::ptrdiff_t{slice.first_group} * geometry(matrix.layout()).group_bytes, slice.groups, operands[i].tokens,
-                           operands[i].bases.data()});
+        factors.push_back({
+            .offset = std::ptrdiff_t{slice.first_group} * geometry(matrix.layout()).group_bytes,
+            .groups = slice.groups,
+            .tokens = operands[i].tokens,
+            .bases = operands[i].bases.data(),
+        });
     }
     pool.run(matrix.tiles(), [&](std::size_t begin, std::size_t end) {
-        const std::size_t top = begin * tile_rows, rows = std::min(end * tile_rows, static_cast<std::size_t>(matrix.rows())) - top;
+        const std::size_t top = begin * tile_rows,
+                          rows = std::min(end * tile_rows, static_cast<std::size_t>(matrix.rows())) - top;
         Outputs outputs(matrix, x, all, y, top, rows);
         std::array<float*, fused_tokens> out;
         for (std::size_t i = 0; i < all.count; ++i) out[i] = outputs[i];
-        matrix.kernels().multiply({matrix.group(begin, 0), matrix.tile_step(), factors.data(), static_cast<int>(factors.size()), matrix.levels().spacing,
-                                   matrix.scales(begin, 0), matrix.scale_step(), x.scales(), out.data(), static_cast<std::ptrdiff_t>(rows)});
+        matrix.kernels().multiply({
+            .first = matrix.group(begin, 0),
+            .tile_bytes = matrix.tile_step(),
+            .factors = factors.data(),
+            .factor_count = static_cast<int>(factors.size()),
+            .spacing = matrix.levels().spacing,
+            .scales = matrix.scales(begin, 0),
+            .scale_step = matrix.scale_step(),
+            .last = x.scales(),
+            .y = out.data(),
+            .rows = static_cast<std::ptrdiff_t>(rows),
+        });
         outputs.finish();
     });
 }
@@ -203,27 +226,36 @@ template <class Body>
 void for_strips(const CodedMatrix& matrix, const Activations& x, Pool& pool, Body body) {
     const Tokens tokens{x.row(0), x.stride(), x.rows()};
     const Operands operands(matrix, tokens, pool);
-    pool.run((matrix.tiles() + words_together - 1) / words_together, [&](std::size_t begin, std::size_t end) {
-        const std::size_t first = begin * words_together, tiles = std::min(end * words_together, matrix.tiles()) - first;
+    pool.run((matrix.tiles() + strip_tiles - 1) / strip_tiles, [&](std::size_t begin, std::size_t end) {
+        const std::size_t first = begin * strip_tiles, tiles = std::min(end * strip_tiles, matrix.tiles()) - first;
         Scratch<std::int32_t> sums(static_cast<std::size_t>(x.rows()) * tiles * tile_rows);
-        strip_sums(matrix, tokens, first, tiles, sums.data());
+        input_strip_sums(matrix, tokens, first, tiles, sums.data());
         body(sums.data(), operands[0], first * tile_rows, tiles * tile_rows);
     });
 }
 
-bool in_strips(const CodedMatrix& matrix, const Activations& x) { return looks_up(matrix, x.rows()) && matrix.kernels().strip != 0; }
+bool in_strips(const CodedMatrix& matrix, const Activations& x) {
+    return looks_up(matrix, x.rows()) && matrix.kernels().strip != 0;
+}
 
 void multiply_strips(const CodedMatrix& matrix, const Activations& x, float* y, Pool& pool) {
     const Pass all{0, static_cast<std::size_t>(x.rows())};
-    for_strips(matrix, x, pool, [&](const std::int32_t* sums, const Operand& operand, std::size_t top, std::size_t rows) {
-        const std::size_t real = std::min(rows, static_cast<std::size_t>(matrix.rows()) - top);
-        Outputs outputs(matrix, x, all, y, top, real);
-        for (std::size_t i = 0; i < all.count; ++i) {
-            const Scaling scaling{matrix.levels().spacing, operand.bases[i], matrix.scales(top / tile_rows, 0), true, x.scales()[i]};
-            matrix.isa().scale_sums(sums + i * rows, scaling, static_cast<std::ptrdiff_t>(real), outputs[i]);
-        }
-        outputs.finish();
-    });
+    for_strips(matrix, x, pool,
+               [&](const std::int32_t* sums, const Operand& operand, std::size_t top, std::size_t rows) {
+                   const std::size_t real = std::min(rows, static_cast<std::size_t>(matrix.rows()) - top);
+                   Outputs outputs(matrix, x, all, y, top, real);
+                   for (std::size_t i = 0; i < all.count; ++i) {
+                       const Scaling scaling{
+                           .spacing = matrix.levels().spacing,
+                           .base = operand.bases[i],
+                           .scales = matrix.scales(top / tile_rows, 0),
+                           .first = true,
+                           .last = x.scales()[i],
+                       };
+                       matrix.isa().scale_sums(sums + i * rows, scaling, static_cast<std::ptrdiff_t>(real), outputs[i]);
+                   }
+                   outputs.finish();
+               });
 }
 
 }  // namespace
@@ -232,15 +264,21 @@ void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& poo
     if (in_strips(matrix, x)) return multiply_strips(matrix, x, y, pool);
     if (x.rows() <= fused_tokens && !looks_up(matrix, x.rows())) return multiply_few(matrix, x, y, pool);
     for_rows(matrix, x, pool, [&](TileSums& sums, Pass pass, std::size_t top, std::size_t rows) {
-        const std::size_t real = std::min(rows, static_cast<std::size_t>(matrix.rows()) - top), slices = matrix.slices().size();
+        const std::size_t real = std::min(rows, static_cast<std::size_t>(matrix.rows()) - top),
+                          slices = matrix.slices().size();
         Outputs outputs(matrix, x, pass, y, top, real);
         for (std::size_t slice = 0; slice < slices; ++slice) {
             const std::int32_t* sum = sums.slice(slice);
             const TileScales scales(matrix, top / tile_rows, rows / tile_rows, slice);
             for (std::size_t i = 0; i < pass.count; ++i) {
                 fetch(outputs[std::min(i + 4, pass.count - 1)], real);
-                const float last = slice + 1 == slices ? x.scale(static_cast<int>(pass.first + i)) : 1.0f;
-                const Scaling scaling{matrix.levels().spacing, sums.base(slice, i), scales.data(), slice == 0, last};
+                const Scaling scaling{
+                    .spacing = matrix.levels().spacing,
+                    .base = sums.base(slice, i),
+                    .scales = scales.data(),
+                    .first = slice == 0,
+                    .last = slice + 1 == slices ? x.scale(static_cast<int>(pass.first + i)) : 1.0f,
+                };
                 matrix.isa().scale_sums(sum + i * rows, scaling, static_cast<std::ptrdiff_t>(real), outputs[i]);
             }
         }
@@ -250,18 +288,22 @@ void linear(const CodedMatrix& matrix, const Activations& x, float* y, Pool& poo
 
 void integer_sums(const CodedMatrix& matrix, const Activations& x, std::int32_t* out, Pool& pool) {
     const auto tokens = static_cast<std::size_t>(x.tokens()), all_rows = static_cast<std::size_t>(matrix.rows());
-    const auto put = [&](const std::int32_t* sums, std::int32_t base, std::size_t token, std::size_t top, std::size_t rows) {
+    const auto put = [&](const std::int32_t* sums, std::int32_t base, std::size_t token, std::size_t top,
+                         std::size_t rows) {
         std::transform(sums, sums + std::min(rows, all_rows - top), out + token * all_rows + top,
                        [&](std::int32_t s) { return matrix.levels().spacing * s + base; });
     };
     if (in_strips(matrix, x))
-        return for_strips(matrix, x, pool, [&](const std::int32_t* sums, const Operand& operand, std::size_t top, std::size_t rows) {
-            for (std::size_t t = 0; t < tokens; ++t) put(sums + t * rows, operand.bases[t], t, top, rows);
-        });
+        return for_strips(matrix, x, pool,
+                          [&](const std::int32_t* sums, const Operand& operand, std::size_t top, std::size_t rows) {
+                              for (std::size_t t = 0; t < tokens; ++t)
+                                  put(sums + t * rows, operand.bases[t], t, top, rows);
+                          });
     for_rows(matrix, x, pool, [&](TileSums& sums, Pass pass, std::size_t top, std::size_t rows) {
         for (std::size_t slice = 0; slice < matrix.slices().size(); ++slice) {
             const std::int32_t* sum = sums.slice(slice);
-            for (std::size_t t = 0; t < pass.count; ++t) put(sum + t * rows, sums.base(slice, t), slice * tokens + pass.first + t, top, rows);
+            for (std::size_t t = 0; t < pass.count; ++t)
+                put(sum + t * rows, sums.base(slice, t), slice * tokens + pass.first + t, top, rows);
         }
     });
 }

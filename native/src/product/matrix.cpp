@@ -35,13 +35,17 @@ std::pair<int, int> grid_sizes(Layout layout) {
 void check(const Codes& codes) {
     require(codes.rows > 0 && codes.cols > 0, "a matrix has at least one row and one column");
     require(codes.cols <= max_cols, "more than 65536 inputs: their sum may not fit 32 bits");
-    require(codes.bytes.size() == packed_size(codes.layout, codes.rows, codes.cols), "codes of another size than the shape");
-    require(codes.scale_rows == 1 || codes.scale_rows == codes.rows, "scales have one row, or one for each of the matrix");
+    require(codes.bytes.size() == packed_size(codes.layout, codes.rows, codes.cols),
+            "codes of another size than the shape");
+    require(codes.scale_rows == 1 || codes.scale_rows == codes.rows,
+            "scales have one row, or one for each of the matrix");
     require(codes.scale_groups > 0 && codes.cols % codes.scale_groups == 0, "scale groups do not divide the inputs");
     require(codes.scale_rows == codes.rows || codes.scale_groups == 1, "scales of groups come by row");
-    require(codes.scales.size() == static_cast<std::size_t>(codes.scale_rows) * static_cast<std::size_t>(codes.scale_groups),
+    require(codes.scales.size() ==
+                static_cast<std::size_t>(codes.scale_rows) * static_cast<std::size_t>(codes.scale_groups),
             "scales of another size than their shape");
-    require(codes.bias.empty() || codes.bias.size() == static_cast<std::size_t>(codes.rows), "a bias has one value for each row");
+    require(codes.bias.empty() || codes.bias.size() == static_cast<std::size_t>(codes.rows),
+            "a bias has one value for each row");
     const auto [lowest, spacing, size] = codes.grid;
     require(spacing >= 1 && spacing <= 2 && size >= 2 && size <= 256 && lowest >= -128 && lowest <= 127 &&
                 lowest + spacing * (size - 1) <= 127,
@@ -63,8 +67,8 @@ std::vector<Slice> slices_of(const Codes& codes) {
 
 }  // namespace
 
-CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool, std::shared_ptr<Arena> memory)
-    : codes_(codes), levels_{0, 1}, isa_(&isa), memory_(std::move(memory)) {
+CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool, std::shared_ptr<Arena> arena)
+    : codes_(codes), levels_{0, 1}, isa_(&isa), arena_(std::move(arena)) {
     check(codes);
     kernels_ = isa.kernels(codes.layout, codes.cols, codes.scale_groups);
     if (!geometry(codes.layout).is_signed()) levels_ = {codes.grid.lowest, codes.grid.spacing};
@@ -75,18 +79,19 @@ CodedMatrix::CodedMatrix(const Codes& codes, const Isa& isa, Pool& pool, std::sh
 void CodedMatrix::validate_and_store(Pool& pool) {
     const std::size_t from = tile_bytes(codes_.layout, codes_.cols), to = tile_bytes(kernels_.in_memory, codes_.cols);
     const auto groups = static_cast<std::size_t>(codes_.scale_groups);
-    const bool in_strips = kernels_.strip != 0, moves = memory_ || kernels_.repack != nullptr;
+    const bool in_strips = kernels_.strip != 0, moves = arena_ || kernels_.repack != nullptr;
     const bool shared = codes_.scale_rows == 1 && !in_strips, behind = moves && !shared && !in_strips;
     scale_step_ = shared ? 0 : groups * tile_rows;
     tile_step_ = to;
     tiles_ = codes_.bytes.data();
     std::uint8_t* stored = nullptr;
     if (moves) {
-        if (behind) scale_step_ = (tile_step_ += scale_step_ * sizeof(float)) / sizeof(float);  // groups have whole words
-        const std::size_t held = in_strips ? (tiles() + words_together - 1) / words_together * words_together : tiles();
+        if (behind)
+            scale_step_ = (tile_step_ += scale_step_ * sizeof(float)) / sizeof(float);  // groups have whole words
+        const std::size_t held = in_strips ? (tiles() + strip_tiles - 1) / strip_tiles * strip_tiles : tiles();
         const std::size_t size = held * tile_step_ + lanes;  // vectors may be read across the end
-        if (!memory_) memory_ = std::make_shared<Arena>(size);
-        tiles_ = stored = memory_->take(size);
+        if (!arena_) arena_ = std::make_shared<Arena>(size);
+        tiles_ = stored = arena_->take(size);
     }
     if (!behind) own_scales_.resize(std::max(tiles() * scale_step_, std::size_t{tile_rows}));
     const std::size_t scales_at = tile_step_ - groups * tile_rows * sizeof(float);
@@ -104,7 +109,8 @@ void CodedMatrix::validate_and_store(Pool& pool) {
             else if (moves)
                 std::memcpy(out, source, from);
             if (!shared)
-                copy_scales(tile, behind ? reinterpret_cast<float*>(out + scales_at) : own_scales_.data() + tile * scale_step_);
+                copy_scales(
+                    tile, behind ? reinterpret_cast<float*>(out + scales_at) : own_scales_.data() + tile * scale_step_);
         }
     });
     if (!valid)
@@ -118,10 +124,13 @@ void CodedMatrix::validate_and_store(Pool& pool) {
 std::size_t CodedMatrix::place(std::size_t tile, int group) const {
     const Geometry g = geometry(kernels_.in_memory);
     if (kernels_.strip == 0) return tile * tile_step_ + static_cast<std::size_t>(group * g.group_bytes);
-    const int first = group / kernels_.strip * kernels_.strip, here = std::min(g.groups(codes_.cols) - first, kernels_.strip);
-    const std::size_t blocks = (tiles() + words_together - 1) / words_together;
-    return (blocks * static_cast<std::size_t>(first) + tile / words_together * static_cast<std::size_t>(here) +
-            static_cast<std::size_t>(group - first)) * word_group_bytes + tile % words_together * (word_bytes / words_together);
+    const int first = group / kernels_.strip * kernels_.strip,
+              here = std::min(g.groups(codes_.cols) - first, kernels_.strip);
+    const std::size_t blocks = (tiles() + strip_tiles - 1) / strip_tiles;
+    return (blocks * static_cast<std::size_t>(first) + tile / strip_tiles * static_cast<std::size_t>(here) +
+            static_cast<std::size_t>(group - first)) *
+               word_group_bytes +
+           tile % strip_tiles * (word_bytes / strip_tiles);
 }
 
 const std::uint8_t* CodedMatrix::group(std::size_t tile, int index) const { return tiles_ + place(tile, index); }
@@ -129,7 +138,8 @@ const std::uint8_t* CodedMatrix::group(std::size_t tile, int index) const { retu
 void CodedMatrix::store_strips(const std::uint8_t* source, std::size_t tile, std::uint8_t* stored) const {
     const int inputs = kernels_.strip * geometry(kernels_.in_memory).inputs();
     for (int done = 0; done < codes_.cols; done += inputs, source += tile_bytes(codes_.layout, inputs))
-        kernels_.repack(source, std::min(codes_.cols - done, inputs), stored + place(tile, done / inputs * kernels_.strip));
+        kernels_.repack(source, std::min(codes_.cols - done, inputs),
+                        stored + place(tile, done / inputs * kernels_.strip));
 }
 
 // Scales [slices, 16 rows] of a tile; 0 for rows that are padding.
@@ -156,8 +166,8 @@ void CodedMatrix::row(int index, float* out) const {
             for (int col = input; col < std::min(input + g.inputs(), codes_.cols); ++col) {
                 const std::size_t in_group = static_cast<std::size_t>(col - input);
                 const std::uint8_t value = digits[in_group / quad * lanes + place(in_group % quad)];
-                const int level = g.is_signed() ? static_cast<std::int8_t>(value)
-                                                : levels_.lowest + levels_.spacing * value;
+                const int level =
+                    g.is_signed() ? static_cast<std::int8_t>(value) : levels_.lowest + levels_.spacing * value;
                 out[col] = static_cast<float>(level) * scale[col / size * tile_rows];
             }
         }
@@ -175,8 +185,9 @@ std::size_t PlainMatrix::nbytes() const {
 
 float PlainMatrix::dot(int row, const float* x) const {
     const auto start = static_cast<std::ptrdiff_t>(row) * cols_;
-    return type_ == Type::float32 ? isa_->ops.dot(static_cast<const float*>(values_) + start, x, cols_)
-                                  : isa_->ops.dot_bfloat16(static_cast<const std::uint16_t*>(values_) + start, x, cols_);
+    return type_ == Type::float32
+               ? isa_->ops.dot(static_cast<const float*>(values_) + start, x, cols_)
+               : isa_->ops.dot_bfloat16(static_cast<const std::uint16_t*>(values_) + start, x, cols_);
 }
 
 void PlainMatrix::row(int index, float* out) const {
@@ -185,8 +196,8 @@ void PlainMatrix::row(int index, float* out) const {
         std::memcpy(out, static_cast<const float*>(values_) + start, static_cast<std::size_t>(cols_) * sizeof(float));
         return;
     }
-    const auto* halves = static_cast<const std::uint16_t*>(values_) + start;
-    for (int i = 0; i < cols_; ++i) out[i] = std::bit_cast<float>(std::uint32_t{halves[i]} << 16);
+    const auto* half_floats = static_cast<const std::uint16_t*>(values_) + start;
+    for (int i = 0; i < cols_; ++i) out[i] = std::bit_cast<float>(std::uint32_t{half_floats[i]} << 16);
 }
 
 }  // namespace pentanet

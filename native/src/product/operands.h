@@ -12,11 +12,11 @@
 
 namespace pentanet {
 
-// What one slice multiplies by: its activations in groups of the layout, zero outside of the slice, and for each token what a
-// sum of digits lacks to one of levels.
+// The activations of one slice, in groups of the layout and zero outside of the slice, and the constant per token that
+// turns a sum of digits into a sum of levels.
 struct Operand {
-    Tokens tokens;  // or the tables made of them, for sets that look sums up
-    std::vector<std::int32_t> bases;
+    Tokens tokens;                    // or the tables built from them, for sets that look sums up
+    std::vector<std::int32_t> bases;  // sum of level * x = spacing * (sum of digit * x) + base
 };
 
 // Whether so many tokens look sums up.
@@ -36,11 +36,13 @@ public:
             std::vector<std::int32_t> bases(static_cast<std::size_t>(x.count));
             for (int t = 0; t < x.count; ++t) {
                 const std::int8_t* values = x.values + t * x.stride;
-                bases[static_cast<std::size_t>(t)] = of_one * std::accumulate(values + slice.begin, values + slice.end, 0);
+                bases[static_cast<std::size_t>(t)] =
+                    of_one * std::accumulate(values + slice.begin, values + slice.end, 0);
             }
             operands_.push_back({tokens, std::move(bases)});
         }
-        if (looks_up(matrix, x.count) && matrix.kernels().strip == 0) make_tables(*matrix.kernels().lookups, matrix.slices(), inputs, pool);
+        if (looks_up(matrix, x.count) && matrix.kernels().strip == 0)
+            make_tables(*matrix.kernels().lookups, matrix.slices(), inputs, pool);
     }
 
     const Operand& operator[](std::size_t slice) const { return operands_[slice]; }

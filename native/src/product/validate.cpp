@@ -1,5 +1,5 @@
-// Reads all weights when a model is opened, so the loops over lanes take 8 to 16 bytes at a time. That is fast enough without
-// code of its own for each instruction set.
+// Reads all weights when a model is opened, so the loops over lanes take 8 to 16 bytes at a time. That is fast enough
+// without code of its own for each instruction set.
 
 #include "product/validate.h"
 
@@ -23,25 +23,28 @@ T load(const std::uint8_t* p) {
 
 constexpr Word in_each_byte(unsigned value) { return Word{0x0101010101010101} * value; }
 
-bool any(const Bytes& mask) { return (load<Word>(reinterpret_cast<const std::uint8_t*>(&mask)) |
-                                      load<Word>(reinterpret_cast<const std::uint8_t*>(&mask) + 8)) != 0; }
+bool any(const Bytes& mask) {
+    return (load<Word>(reinterpret_cast<const std::uint8_t*>(&mask)) |
+            load<Word>(reinterpret_cast<const std::uint8_t*>(&mask) + 8)) != 0;
+}
 
 // Codes of 7 bits below 125: adding 3 carries into the bit above from 125 on. Every second code of eight at a time.
 bool seven_bits(const std::uint8_t* p, std::size_t size) {
     constexpr Word every_second = 1 | Word{1} << 14 | Word{1} << 28 | Word{1} << 42;
     Word bad = 0;
     const auto look = [&bad](Word eight) {
-        bad |= ((eight & 127 * every_second) + 3 * every_second) | ((eight >> 7 & 127 * every_second) + 3 * every_second);
+        bad |=
+            ((eight & 127 * every_second) + 3 * every_second) | ((eight >> 7 & 127 * every_second) + 3 * every_second);
     };
     for (const std::uint8_t* const end = p + size; p != end; p += 56) {
         for (int i = 0; i < 49; i += 7) look(load<Word>(p + i));
-        look(load<Word>(p + 48) >> 8);  // nothing may lie behind the last group
+        look(load<Word>(p + 48) >> 8);  // bytes after the last group must not be read
     }
     return (bad & 128 * every_second) == 0;
 }
 
-// Fractions of five trits. What remains of a byte ceil(256 v / 243) after its digits, 3^5 times it modulo 256, is below 243,
-// and of no other byte. That is -13 times it: so 13 times a code is 0, or at least 14.
+// Fractions of five trits. Valid codes are exactly ceil(256 v / 243), v = 0..242. Then 243 * code mod 256 < 243, and no
+// other byte has that property. 243 = -13 (mod 256), so equivalently 13 * code mod 256 is 0 or >= 14.
 bool fractions(const std::uint8_t* p, std::size_t size) {
     Bytes bad{};
     for (std::size_t i = 0; i < size; i += sizeof(Bytes)) {
@@ -96,7 +99,8 @@ bool valid_lanes(const std::uint8_t* p, std::size_t size, const Grid& grid) {
 template <Layout L>
 std::array<std::uint8_t, quad> padding(const Grid& grid) {
     if constexpr (L == Layout::sparse_ternary_5bit) return sparse_digits[0];
-    const bool has_zero = grid.lowest <= 0 && -grid.lowest % grid.spacing == 0 && -grid.lowest / grid.spacing < grid.size;
+    const bool has_zero =
+        grid.lowest <= 0 && -grid.lowest % grid.spacing == 0 && -grid.lowest / grid.spacing < grid.size;
     const int digit = has_zero ? -grid.lowest / grid.spacing : 0;
     const auto value = static_cast<std::uint8_t>(geometry(L).is_signed() ? grid.lowest + grid.spacing * digit : digit);
     return {value, value, value, value};

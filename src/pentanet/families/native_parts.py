@@ -26,7 +26,7 @@ class NativeParts:
         from pentanet import _native
 
         self.packed, self.isa, self.threads = packed, isa, threads
-        self.memory = _native.Memory() if _native.huge_pages() else None
+        self.arena = _native.Arena() if _native.huge_pages() else None
 
     def vector(self, name: str, kind: str = "weight") -> NDArray[np.float32]:
         """A plain tensor of a module."""
@@ -59,7 +59,7 @@ class NativeParts:
                 cols=spec.inputs,  # of planes side by side, which the engine gives the inputs as often
                 isa=self.isa,
                 threads=self.threads,
-                memory=self.memory if whole else None,
+                arena=self.arena if whole else None,
             )
         except ValueError as error:
             raise CodeError(f"{self.packed.path}: tensor '{name}': {error}") from None

@@ -40,11 +40,11 @@ def matrices(layout: Layout, rows: int, cols: int, nbytes: int, isa: str) -> lis
         one[full * used : (full + 1) * used] = layout.encode(drawn[:rest], grid)[:used]
     scales = np.full((rows, 1), 1 / cols, np.float32)
 
-    memory = _native.Memory() if _native.huge_pages() else None  # as the engine
+    arena = _native.Arena() if _native.huge_pages() else None  # as the engine
 
     def make() -> Matrix:
         return _native.Matrix.coded(
-            one if memory else one.copy(),
+            one if arena else one.copy(),
             scales,
             layout=layout.name,
             lowest=grid.lowest,
@@ -53,7 +53,7 @@ def matrices(layout: Layout, rows: int, cols: int, nbytes: int, isa: str) -> lis
             rows=rows,
             cols=cols,
             isa=isa,
-            memory=memory,
+            arena=arena,
         )
 
     first = make()

@@ -23,13 +23,20 @@ struct Narrow {
     }
 };
 
-bool supported() {
-    return has_avx2_and_f16c();
-}
+bool supported() { return has_avx2_and_f16c(); }
 
 }  // namespace
 
 extern const Isa avx2_isa;
-const Isa avx2_isa{"avx2", supported, kernels<Narrow>, 1, panel_dot<Narrow>, scale_sums, floats::all, {read, multiply<Narrow>}};
+const Isa avx2_isa{
+    .name = "avx2",
+    .supported = supported,
+    .kernels = kernels<Narrow>,
+    .panel_tiles = 1,
+    .panel_dot = panel_dot<Narrow>,
+    .scale_sums = scale_sums,
+    .ops = floats::all,
+    .probes = {.read = read, .multiply = multiply<Narrow>},
+};
 
 }  // namespace pentanet

@@ -1,11 +1,11 @@
-// Kernels in vectors of 256 bits, 8 rows x 4 inputs: products of unsigned digits and signed activations. Shared by the sets
-// avx2 and avx-vnni, which differ in how they multiply. Internal linkage, as in float_ops.h.
+// Kernels in vectors of 256 bits, 8 rows x 4 inputs: products of unsigned digits and signed activations. Shared by the
+// sets avx2 and avx-vnni, which differ in how they multiply. Internal linkage, as in float_ops.h.
 //
 // A `Dot` is such a way to multiply:
 //   add(sums, digits, activations)  adds products to sums that may be narrow
-//   room(largest)                   how many times, before a sum of products with digits up to `largest` must be widened
+//   room(largest)                   how many sums of products with digits up to `largest` fit before widening
 //   widen(sums)                     eight sums of 32 bits
-//   signed_levels                   whether multiply(levels, activations) gives eight sums for signed bytes too; where not,
+//   signed_levels                   whether multiply(levels, activations) gives eight sums for signed bytes too; if not,
 //                                   levels are moved up by 128, see Kernels::offset
 #pragma once
 
@@ -14,24 +14,24 @@
 #include "kernels/avx2/repack.h"
 #include "kernels/float_ops.h"
 #include "kernels/intrinsics.h"
+#include "kernels/scaling.h"
+#include "kernels/unroll.h"
 #include "pentanet/isa.h"
 #include "product/repack.h"
-#include "kernels/unroll.h"
-#include "kernels/scaling.h"
 
 namespace pentanet {
 namespace {
 
 using Vector = __m256i;
 
-// Conversions of float16, which every processor with AVX2 has had so far. __builtin_cpu_supports knows "f16c" only in the
-// newest compilers; for AVX2 it asks the operating system too.
+// Conversions of float16, which every processor with AVX2 has had so far. __builtin_cpu_supports knows "f16c" only in
+// the newest compilers; for AVX2 it asks the operating system too.
 inline bool has_avx2_and_f16c() {
     unsigned eax, ebx, ecx = 0, edx;
     return __builtin_cpu_supports("avx2") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx >> 29 & 1) != 0;
 }
 
-constexpr int half = 32;             // bytes of a vector: half a group
+constexpr int half = 32;              // bytes of a vector: half a group
 constexpr int prefetch_ahead = 4096;  // bytes
 constexpr int probe_ahead = 8192;     // for a loop that does nothing else
 
@@ -59,7 +59,8 @@ inline Vector field(Vector v, int shift) {
 
 inline Vector table(char a0, char a1, char a2, char a3, char a4, char a5, char a6, char a7, char a8, char a9, char a10,
                     char a11, char a12, char a13, char a14) {
-    return _mm256_broadcastsi128_si256(_mm_setr_epi8(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, 0));
+    return _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, 0));
 }
 
 // The digits of 32 lanes.
@@ -76,7 +77,7 @@ inline void decode(Vector v, Vector* digit) {
         digit[0] = Dot::signed_levels ? v : _mm256_xor_si256(v, _mm256_set1_epi8(-128));
     } else {
         constexpr int digits = geometry(L).digits, bits = 8 / digits;
-        repeat<digits>(PENTANET_EACH(d) { digit[d] = field<bits>(v, d * bits); });
+        unroll<digits>(PENTANET_EACH(d) { digit[d] = field<bits>(v, d * bits); });
     }
 }
 
@@ -93,25 +94,24 @@ inline void dot_digits(const std::uint8_t* p, int groups, Tokens tokens, std::in
         Vector narrow[Count][Halves] = {};
         for (int group = 0; group < now; ++group, p += lanes, x += quad * digits) {
             _mm_prefetch(reinterpret_cast<const char*>(p) + prefetch_ahead, _MM_HINT_T0);
-            repeat<Halves>(PENTANET_EACH(h) {
+            unroll<Halves>(PENTANET_EACH(h) {
                 Vector digit[digits];
                 decode<Dot, L>(load(p + h * half), digit);
-                repeat<Count>(PENTANET_EACH(t) {
-                    repeat<digits>(PENTANET_EACH(d) {
+                unroll<Count>(PENTANET_EACH(t) {
+                    unroll<digits>(PENTANET_EACH(d) {
                         const Vector four = broadcast(x + t * tokens.stride + d * quad);
                         accumulate<Dot>(narrow[t][h], digit[d], four);
                     });
                 });
             });
         }
-        repeat<Count>(PENTANET_EACH(t) {
-            repeat<Halves>(PENTANET_EACH(h) { wide[t][h] = _mm256_add_epi32(wide[t][h], Dot::widen(narrow[t][h])); });
+        unroll<Count>(PENTANET_EACH(t) {
+            unroll<Halves>(PENTANET_EACH(h) { wide[t][h] = _mm256_add_epi32(wide[t][h], Dot::widen(narrow[t][h])); });
         });
         groups -= now;
     }
-    repeat<Count>(PENTANET_EACH(t) {
-        repeat<Halves>(PENTANET_EACH(h) { store(sums + t * tile_rows + h * 8, wide[t][h]); });
-    });
+    unroll<Count>(
+        PENTANET_EACH(t) { unroll<Halves>(PENTANET_EACH(h) { store(sums + t * tile_rows + h * 8, wide[t][h]); }); });
 }
 
 template <class Dot, int Count, int Halves>
@@ -119,18 +119,17 @@ inline void dot_levels(const std::uint8_t* p, int quads, Tokens tokens, std::int
     Vector wide[Count][Halves] = {};
     for (int q = 0; q < quads; ++q, p += lanes) {
         _mm_prefetch(reinterpret_cast<const char*>(p) + prefetch_ahead, _MM_HINT_T0);
-        repeat<Halves>(PENTANET_EACH(h) {
+        unroll<Halves>(PENTANET_EACH(h) {
             const Vector level = load(p + h * half);
-            repeat<Count>(PENTANET_EACH(t) {
+            unroll<Count>(PENTANET_EACH(t) {
                 const Vector four = broadcast(tokens.values + t * tokens.stride + q * quad);
                 wide[t][h] = _mm256_add_epi32(wide[t][h], Dot::multiply(level, four));
                 PENTANET_KEEP(wide[t][h]);  // as in accumulate
             });
         });
     }
-    repeat<Count>(PENTANET_EACH(t) {
-        repeat<Halves>(PENTANET_EACH(h) { store(sums + t * tile_rows + h * 8, wide[t][h]); });
-    });
+    unroll<Count>(
+        PENTANET_EACH(t) { unroll<Halves>(PENTANET_EACH(h) { store(sums + t * tile_rows + h * 8, wide[t][h]); }); });
 }
 
 // Many tokens need all registers for one half of the rows; the second pass finds the tile in the cache.
@@ -167,7 +166,7 @@ template <class Dot, int Count>
 void panel_digits(const std::uint8_t* panel, int quads, int at_once, Tokens tokens, std::int32_t* sums, int stride) {
     const std::int8_t* x = tokens.values;
     Vector wide[Count][2];
-    repeat<Count>(PENTANET_EACH(t) {
+    unroll<Count>(PENTANET_EACH(t) {
         wide[t][0] = load(sums + t * stride);
         wide[t][1] = load(sums + t * stride + 8);
     });
@@ -176,19 +175,19 @@ void panel_digits(const std::uint8_t* panel, int quads, int at_once, Tokens toke
         Vector narrow[Count][2] = {};
         for (int q = 0; q < now; ++q, panel += lanes, x += quad) {
             const Vector first = load(panel), second = load(panel + half);
-            repeat<Count>(PENTANET_EACH(t) {
+            unroll<Count>(PENTANET_EACH(t) {
                 const Vector four = broadcast(x + t * tokens.stride);
                 accumulate<Dot>(narrow[t][0], first, four);
                 accumulate<Dot>(narrow[t][1], second, four);
             });
         }
-        repeat<Count>(PENTANET_EACH(t) {
+        unroll<Count>(PENTANET_EACH(t) {
             wide[t][0] = _mm256_add_epi32(wide[t][0], Dot::widen(narrow[t][0]));
             wide[t][1] = _mm256_add_epi32(wide[t][1], Dot::widen(narrow[t][1]));
         });
         quads -= now;
     }
-    repeat<Count>(PENTANET_EACH(t) {
+    unroll<Count>(PENTANET_EACH(t) {
         store(sums + t * stride, wide[t][0]);
         store(sums + t * stride + 8, wide[t][1]);
     });
@@ -230,7 +229,14 @@ void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
 
 template <class Dot, Layout L>
 constexpr Kernels reads(Repack repack = nullptr) {
-    return {L, dot<Dot, L>, multiply_tiles<dot<Dot, L>>, unpack<Dot, L>, repack, geometry(L).is_signed() && !Dot::signed_levels ? 128 : 0};
+    return {
+        .in_memory = L,
+        .dot = dot<Dot, L>,
+        .multiply = multiply_tiles<dot<Dot, L>>,
+        .unpack = unpack<Dot, L>,
+        .repack = repack,
+        .offset = geometry(L).is_signed() && !Dot::signed_levels ? 128 : 0,
+    };
 }
 
 // Base-5 digits in 7 bits and base-3 fractions cost more to take apart than reading a seventh or a quarter more bytes.
@@ -253,7 +259,7 @@ std::uint64_t read(const std::uint8_t* bytes, std::size_t size) {
     constexpr int sums = 8;
     Vector sum[sums] = {};
     for (std::size_t i = 0; i < size; i += sums * half)
-        repeat<sums>(PENTANET_EACH(s) {
+        unroll<sums>(PENTANET_EACH(s) {
             const std::uint8_t* p = bytes + i + s * half;
             if constexpr (s % 2 == 0) _mm_prefetch(reinterpret_cast<const char*>(p) + probe_ahead, _MM_HINT_T0);
             sum[s] = _mm256_xor_si256(sum[s], load(p));
@@ -270,7 +276,7 @@ std::int64_t multiply(std::int64_t rounds) {
     constexpr int sums = 12;  // hides the latency, and leaves registers for the operands
     Vector sum[sums] = {}, digits = _mm256_set1_epi8(2), x = _mm256_set1_epi8(3);
     for (std::int64_t round = 0; round < rounds; ++round)
-        repeat<sums>(PENTANET_EACH(s) {
+        unroll<sums>(PENTANET_EACH(s) {
             PENTANET_KEEP(digits);  // new values, for all that the compiler knows
             PENTANET_KEEP(x);
             accumulate<Dot>(sum[s], digits, x);

@@ -64,7 +64,7 @@ void avx2_repack_pentanary(const std::uint8_t* tile, int cols, std::uint8_t* out
         store(out, pentanary_half(tile));
         store(out + half, pentanary_half(tile + bytes / 2));
     }
-    std::uint8_t last[bytes + 2] = {};  // nothing may lie behind the last group
+    std::uint8_t last[bytes + 2] = {};  // bytes after the last group must not be read
     std::memcpy(last, tile, bytes);
     store(out, pentanary_half(last));
     store(out + half, pentanary_half(last + bytes / 2));

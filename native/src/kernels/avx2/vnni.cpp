@@ -1,6 +1,6 @@
 // AVX-VNNI, the vpdpbusd of machines without AVX-512: it adds four products to a sum of 32 bits, so nothing is widened.
-// Five trits to a byte could be read in place as avx512.cpp does, but in half as wide vectors that costs more than the 2-bit
-// fields that they are repacked to.
+// Five trits to a byte could be read in place as avx512 does, but in half as wide vectors that costs more than the
+// 2-bit fields that they are repacked to.
 //
 // With PENTANET_VNNI_EVEX, for tests, the instruction has the encoding that AVX-512 gives it.
 
@@ -38,6 +38,15 @@ bool supported() {
 }  // namespace
 
 extern const Isa avx_vnni_isa;
-const Isa avx_vnni_isa{"avx-vnni", supported, kernels<Wide>, 1, panel_dot<Wide>, scale_sums, floats::all, {read, multiply<Wide>}};
+const Isa avx_vnni_isa{
+    .name = "avx-vnni",
+    .supported = supported,
+    .kernels = kernels<Wide>,
+    .panel_tiles = 1,
+    .panel_dot = panel_dot<Wide>,
+    .scale_sums = scale_sums,
+    .ops = floats::all,
+    .probes = {.read = read, .multiply = multiply<Wide>},
+};
 
 }  // namespace pentanet

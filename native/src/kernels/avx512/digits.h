@@ -62,11 +62,11 @@ inline void decode(Vector v, Vector* digit) {
     constexpr int digits = geometry(L).digits;
     if constexpr (L == Layout::pentanary_7bit) {
         const Vector code = codes(v);
-        repeat<digits>(PENTANET_EACH(d) {
+        unroll<digits>(PENTANET_EACH(d) {
             digit[d] = _mm512_permutex2var_epi8(load(spread.digit[d]), code, load(spread.digit[d] + lanes));
         });
     } else if constexpr (L == Layout::ternary_5in8) {
-        repeat<digits>(PENTANET_EACH(d) {  // 3 v / 256 rounded down; what remains is 3 v modulo 256
+        unroll<digits>(PENTANET_EACH(d) {  // 3 v / 256 rounded down; what remains is 3 v modulo 256
             const auto one = _mm512_cmpgt_epu8_mask(v, bytes(255 / 3));
             const auto two = _mm512_cmpgt_epu8_mask(v, bytes(511 / 3));
             digit[d] = _mm512_mask_mov_epi8(_mm512_maskz_mov_epi8(one, bytes(1)), two, bytes(2));
@@ -75,7 +75,7 @@ inline void decode(Vector v, Vector* digit) {
     } else if constexpr (geometry(L).is_signed()) {
         digit[0] = _mm512_xor_si512(v, bytes(128));
     } else {
-        repeat<digits>(PENTANET_EACH(d) { digit[d] = field<bits<L>>(v, d * bits<L>, bits<L>); });
+        unroll<digits>(PENTANET_EACH(d) { digit[d] = field<bits<L>>(v, d * bits<L>, bits<L>); });
     }
 }
 

@@ -1,22 +1,23 @@
 // Kernels for AVX-512 with VNNI and VBMI. A group is one vector, 16 rows x 4 inputs; vpdpbusd multiplies it by four
 // broadcast activations and adds the products to sums of 32 bits, one for each row.
 
+#include "pentanet/isa.h"
 #include "kernels/avx512/digits.h"
 #include "kernels/avx512/eight_codes.h"
 #include "kernels/avx512/sparse.h"
 #include "kernels/avx512/sparse_words.h"
 #include "kernels/avx512/vectors.h"
 #include "kernels/float_ops.h"
-#include "pentanet/isa.h"
-#include "pentanet/decode.h"
-#include "kernels/unroll.h"
 #include "kernels/scaling.h"
+#include "kernels/unroll.h"
+#include "pentanet/decode.h"
 
 namespace pentanet {
 namespace {
 
-// A form says how a group is multiplied: products() gives each vector of unsigned bytes, the index of the quad of inputs
-// that it multiplies, and the index of the sums that it goes to. total() makes of `sums` vectors of sums the one wanted.
+// A form says how a group is multiplied: products() gives each vector of unsigned bytes, the index of the quad of
+// inputs that it multiplies, and the index of the sums that it goes to. total() makes of `sums` vectors of sums the one
+// wanted.
 
 // Digits, taken out one by one.
 template <Layout L, int Count>
@@ -28,45 +29,47 @@ struct Digits {
     [[gnu::always_inline]] static void products(Vector v, Add add) {
         Vector digit[digits];
         decode<L>(v, digit);
-        repeat<digits>(PENTANET_EACH(d) { add(digit[d], d, std::integral_constant<int, d % sums>{}); });
+        unroll<digits>(PENTANET_EACH(d) { add(digit[d], d, std::integral_constant<int, d % sums>{}); });
     }
 
     static Vector total(const Vector* sum) {
         Vector all = sum[0];
-        repeat<sums - 1>(PENTANET_EACH(i) { all = _mm512_add_epi32(all, sum[i + 1]); });
+        unroll<sums - 1>(PENTANET_EACH(i) { all = _mm512_add_epi32(all, sum[i + 1]); });
         return all;
     }
 };
 
-// Bit fields, multiplied where they stand: the sums of fields that begin at bit b are 2^b too large. They still fit
-// 32 bits, with 1/2 of all inputs in nibbles times 240, the worst case. Where there are not enough registers for the sums
-// of all fields, the upper ones move down to the places of the lower ones.
+// Bit fields, multiplied in place: the sums of fields that begin at bit b are 2^b too large. They still fit
+// 32 bits, with 1/2 of all inputs in nibbles times 240, the worst case. Where there are not enough registers for the
+// sums of all fields, the upper ones move down to the places of the lower ones.
 template <Layout L, int Count>
 struct Fields {
     static constexpr int digits = geometry(L).digits;
-    static constexpr int sums = Count * digits <= most_sums ? digits : Count * digits / 2 <= most_sums ? digits / 2 : digits / 4;
+    static constexpr int sums = Count * digits <= most_sums       ? digits
+                                : Count * digits / 2 <= most_sums ? digits / 2
+                                                                  : digits / 4;
     static_assert(std::int64_t{max_cols} / 2 * 240 * 127 < INT32_MAX && sums > 0);
 
     template <class Add>
     [[gnu::always_inline]] static void products(Vector v, Add add) {
-        repeat<digits>(PENTANET_EACH(d) {
+        unroll<digits>(PENTANET_EACH(d) {
             add(field<bits<L>>(v, d * bits<L>, sums * bits<L>), d, std::integral_constant<int, d % sums>{});
         });
     }
 
     static Vector total(const Vector* sum) {
         Vector all = sum[0];
-        repeat<sums - 1>(PENTANET_EACH(i) {
+        unroll<sums - 1>(PENTANET_EACH(i) {
             all = _mm512_add_epi32(all, _mm512_srai_epi32(sum[i + 1], static_cast<unsigned>((i + 1) * bits<L>)));
         });
         return all;
     }
 };
 
-// Base-5 digits, each where it stands in the code c = d0 + 5 d1 + 25 d2. One look-up gives h = 5 d1 + 25 d2, and one of h
-// gives 25 d2, since h modulo 64 is different for each h; differences leave d0 and 5 d1. Sums of digits that are 5 or 25
-// times too large are divided at the end. Taking out each digit would be three look-ups of two registers, which compete
-// with products for the same units; here it is one such, one of one register, and two subtractions.
+// Base-5 digits, each in its place in the code c = d0 + 5 d1 + 25 d2. One look-up gives h = 5 d1 + 25 d2, and one of h
+// gives 25 d2, since h modulo 64 is different for each h; differences leave d0 and 5 d1. Sums of digits that are 5 or
+// 25 times too large are divided at the end. Taking out each digit would be three look-ups of two registers, which
+// compete with products for the same units; here it is one such, one of one register, and two subtractions.
 struct Remainders {
     static constexpr int sums = 3;
     static_assert(std::int64_t{max_cols} / 3 * 125 * 127 < INT32_MAX);
@@ -100,7 +103,7 @@ struct Fractions {
 
     template <class Add>
     [[gnu::always_inline]] static void products(Vector q, Add add) {
-        repeat<geometry(Layout::ternary_5in8).digits>(PENTANET_EACH(d) {
+        unroll<geometry(Layout::ternary_5in8).digits>(PENTANET_EACH(d) {
             add(q, d, std::integral_constant<int, 0>{});
             q = times_three(q);
             add(q, d, std::integral_constant<int, 1>{});
@@ -122,7 +125,7 @@ void dot_form(const std::uint8_t* p, int groups, Tokens tokens, std::int32_t* su
     Vector sum[at_once][Count][Form::sums] = {};
     const auto multiply = [&](Vector v, auto part) __attribute__((always_inline)) {
         Form::products(v, [&](Vector digits, auto d, auto kind) __attribute__((always_inline)) {
-            repeat<Count>(PENTANET_EACH(t) {
+            unroll<Count>(PENTANET_EACH(t) {
                 const Vector four = broadcast(x + t * tokens.stride + d * quad);
                 Vector more = _mm512_dpbusd_epi32(sum[part][t][kind], digits, four);
                 PENTANET_KEEP(more);  // or gcc would load all activations first, and run out of registers
@@ -133,7 +136,7 @@ void dot_form(const std::uint8_t* p, int groups, Tokens tokens, std::int32_t* su
         x += geometry(L).inputs();
     };
     for (; groups > at_once; groups -= at_once) {
-        repeat<at_once>(PENTANET_EACH(part) {
+        unroll<at_once>(PENTANET_EACH(part) {
             prefetch(p);
             multiply(load(p), part);
         });
@@ -143,9 +146,9 @@ void dot_form(const std::uint8_t* p, int groups, Tokens tokens, std::int32_t* su
         multiply(load_last<L>(p), std::integral_constant<int, 0>{});
     }
     if constexpr (L == Layout::byte) prefetch(p);
-    repeat<Count>(PENTANET_EACH(t) {
+    unroll<Count>(PENTANET_EACH(t) {
         Vector all = Form::total(sum[0][t]);
-        repeat<at_once - 1>(PENTANET_EACH(part) { all = _mm512_add_epi32(all, Form::total(sum[part + 1][t])); });
+        unroll<at_once - 1>(PENTANET_EACH(part) { all = _mm512_add_epi32(all, Form::total(sum[part + 1][t])); });
         store(sums + t * tile_rows, all);
     });
 }
@@ -171,7 +174,7 @@ void unpack(const std::uint8_t* tile, int groups, std::uint8_t* panel) {
         _mm_prefetch(reinterpret_cast<const char*>(tile) + unpack_ahead, _MM_HINT_T0);
         Vector digit[digits];
         decode<L>(load_last<L>(tile), digit);
-        repeat<digits>(PENTANET_EACH(d) { store(panel + d * lanes, digit[d]); });
+        unroll<digits>(PENTANET_EACH(d) { store(panel + d * lanes, digit[d]); });
     }
 }
 
@@ -182,19 +185,19 @@ void panel_block(const Panel& panel, Tokens tokens, std::int32_t* sums) {
     const std::uint8_t* p = panel.digits;
     const std::int8_t* x = tokens.values;
     Vector sum[Count][Tiles];
-    repeat<Count>(PENTANET_EACH(t) {
-        repeat<Tiles>(PENTANET_EACH(i) { sum[t][i] = load(sums + (t * Tiles + i) * tile_rows); });
+    unroll<Count>(PENTANET_EACH(t) {
+        unroll<Tiles>(PENTANET_EACH(i) { sum[t][i] = load(sums + (t * Tiles + i) * tile_rows); });
     });
     for (int q = 0; q < panel.quads; ++q, p += lanes, x += quad) {
         Vector digits[Tiles];
-        repeat<Tiles>(PENTANET_EACH(i) { digits[i] = load(p + i * std::ptrdiff_t{panel.quads} * lanes); });
-        repeat<Count>(PENTANET_EACH(t) {
+        unroll<Tiles>(PENTANET_EACH(i) { digits[i] = load(p + i * std::ptrdiff_t{panel.quads} * lanes); });
+        unroll<Count>(PENTANET_EACH(t) {
             const Vector four = broadcast(x + t * tokens.stride);
-            repeat<Tiles>(PENTANET_EACH(i) { sum[t][i] = _mm512_dpbusd_epi32(sum[t][i], digits[i], four); });
+            unroll<Tiles>(PENTANET_EACH(i) { sum[t][i] = _mm512_dpbusd_epi32(sum[t][i], digits[i], four); });
         });
     }
-    repeat<Count>(PENTANET_EACH(t) {
-        repeat<Tiles>(PENTANET_EACH(i) { store(sums + (t * Tiles + i) * tile_rows, sum[t][i]); });
+    unroll<Count>(PENTANET_EACH(t) {
+        unroll<Tiles>(PENTANET_EACH(i) { store(sums + (t * Tiles + i) * tile_rows, sum[t][i]); });
     });
 }
 
@@ -212,7 +215,14 @@ void panel_dot(const Panel& panel, Tokens tokens, std::int32_t* sums) {
 
 template <Layout L>
 constexpr Kernels reads() {
-    return {L, dot<L>, multiply_tiles<dot<L>>, unpack<L>, nullptr, geometry(L).is_signed() ? 128 : 0};
+    return {
+        .in_memory = L,
+        .dot = dot<L>,
+        .multiply = multiply_tiles<dot<L>>,
+        .unpack = unpack<L>,
+        .repack = nullptr,
+        .offset = geometry(L).is_signed() ? 128 : 0,
+    };
 }
 
 // Groups of eight codes are read fastest, but scales that hold for few inputs cut them: then layouts are read in place.
@@ -220,15 +230,15 @@ Kernels kernels(Layout layout, int cols, int scale_groups) {
     constexpr int inputs = geometry(Layout::pentanary_planes).inputs();
     const int run = cols / scale_groups;
     if (run % inputs == 0 || run >= 10 * inputs) {
-        if (layout == Layout::pentanary_7bit) return reads_eights<PentanaryEights>(repack_planes);
-        if (layout == Layout::ternary_5in8) return reads_eights<TernaryEights>(repack_3in5);
+        if (layout == Layout::pentanary_7bit) return reads_eight_codes<PentanaryEightCodes>(repack_planes);
+        if (layout == Layout::ternary_5in8) return reads_eight_codes<TernaryEightCodes>(repack_3in5);
     }
-    if (layout == Layout::sparse_ternary_5bit && scale_groups == 1) return reads_words();
+    if (layout == Layout::sparse_ternary_5bit && scale_groups == 1) return reads_sparse_words();
     switch (layout) {
         case Layout::pentanary_7bit: return reads<Layout::pentanary_7bit>();
         case Layout::ternary_5in8: return reads<Layout::ternary_5in8>();
         case Layout::ternary_2bit: return reads<Layout::ternary_2bit>();
-        case Layout::sparse_ternary_5bit: return {layout, dot_sparse, multiply_tiles<dot_sparse>, unpack_sparse, nullptr};
+        case Layout::sparse_ternary_5bit: return reads_sparse();
         case Layout::binary_1bit: return reads<Layout::binary_1bit>();
         case Layout::nibble: return reads<Layout::nibble>();
         default: return reads<Layout::byte>();
@@ -239,7 +249,7 @@ std::uint64_t read(const std::uint8_t* data, std::size_t size) {
     constexpr int sums = 8;
     Vector sum[sums] = {};
     for (std::size_t i = 0; i < size; i += sums * lanes)
-        repeat<sums>(PENTANET_EACH(s) {
+        unroll<sums>(PENTANET_EACH(s) {
             const std::uint8_t* p = data + i + s * lanes;
             _mm_prefetch(reinterpret_cast<const char*>(p) + probe_ahead, _MM_HINT_T0);
             sum[s] = _mm512_xor_si512(sum[s], load(p));
@@ -254,7 +264,7 @@ std::uint64_t read(const std::uint8_t* data, std::size_t size) {
 std::int64_t multiply(std::int64_t rounds) {
     Vector sum[enough_sums] = {}, digits = bytes(2), x = bytes(3);
     for (std::int64_t round = 0; round < rounds; ++round)
-        repeat<enough_sums>(PENTANET_EACH(s) {
+        unroll<enough_sums>(PENTANET_EACH(s) {
             sum[s] = _mm512_dpbusd_epi32(sum[s], digits, x);
             PENTANET_KEEP(sum[s]);
         });
@@ -262,14 +272,24 @@ std::int64_t multiply(std::int64_t rounds) {
 }
 
 bool supported() {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("gfni") &&
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni") &&
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("gfni") &&
            __builtin_cpu_supports("avx512vbmi2");
 }
 
 }  // namespace
 
 extern const Isa avx512_isa;
-const Isa avx512_isa{"avx512", supported, kernels, panel_tiles, panel_dot, scale_sums, floats::all, {read, multiply}};
+const Isa avx512_isa{
+    .name = "avx512",
+    .supported = supported,
+    .kernels = kernels,
+    .panel_tiles = panel_tiles,
+    .panel_dot = panel_dot,
+    .scale_sums = scale_sums,
+    .ops = floats::all,
+    .probes = {.read = read, .multiply = multiply},
+};
 
 }  // namespace pentanet

@@ -5,9 +5,9 @@
 #include <cstring>
 
 #include "kernels/intrinsics.h"
-#include "pentanet/isa.h"
-#include "pentanet/decode.h"
 #include "kernels/unroll.h"
+#include "pentanet/decode.h"
+#include "pentanet/isa.h"
 
 namespace pentanet {
 namespace {
@@ -24,9 +24,11 @@ inline Vector load(const void* p) { return _mm512_loadu_si512(p); }
 inline void store(void* p, Vector v) { _mm512_storeu_si512(p, v); }
 inline Vector bytes(int value) { return _mm512_set1_epi8(static_cast<char>(value)); }
 
-// Asks for the line that comes `prefetch_ahead` bytes later. Products whose arithmetic is far faster than memory (bytes, nibbles)
-// must not leave out those of the last groups of a tile; others are no faster with them.
-inline void prefetch(const std::uint8_t* p) { _mm_prefetch(reinterpret_cast<const char*>(p) + prefetch_ahead, _MM_HINT_T0); }
+// Asks for the line that comes `prefetch_ahead` bytes later. Products whose arithmetic is far faster than memory
+// (bytes, nibbles) must not leave out those of the last groups of a tile; others are no faster with them.
+inline void prefetch(const std::uint8_t* p) {
+    _mm_prefetch(reinterpret_cast<const char*>(p) + prefetch_ahead, _MM_HINT_T0);
+}
 
 inline Vector broadcast(const std::int8_t* four) {
     std::int32_t word;

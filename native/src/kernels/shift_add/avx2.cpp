@@ -1,5 +1,5 @@
-// Sums by look-up in AVX2: vpshufb looks up 32 entries, of two inputs and 16 rows, in a table for each half of the vector.
-// Four tiles share each table that is read: with fewer, reading tables takes longer than everything else.
+// Sums by look-up in AVX2: vpshufb looks up 32 entries, of two inputs and 16 rows, in a table for each half of the
+// vector. Four tiles share each table that is read: with fewer, reading tables takes longer than everything else.
 
 #include "kernels/intrinsics.h"
 #include "kernels/shift_add/isa.h"
@@ -50,10 +50,11 @@ template <int Tiles, bool Apart, int Groups>
 [[gnu::always_inline]] inline void add_block(const std::uint8_t* const (&tile)[Tiles], const std::uint8_t* tables,
                                              Words (&words)[Tiles][2]) {
     constexpr int vectors = 2 * Groups;
-    const auto entries_of = [&](auto nib, auto v, Vector(&low)[Tiles], Vector(&high)[Tiles]) __attribute__((always_inline)) {
+    const auto entries_of = [&](auto nib, auto v, Vector(&low)[Tiles],
+                                Vector(&high)[Tiles]) __attribute__((always_inline)) {
         const std::uint8_t* table = tables + v / 2 * group_bytes + nib * nibble_bytes + v % 2 * half;
         const Vector low_table = load(table), high_table = load(table + part_bytes);
-        repeat<Tiles>(PENTANET_EACH(i) {
+        unroll<Tiles>(PENTANET_EACH(i) {
             const Vector entry = nibble<nib>(load(tile[i] + v * half));
             low[i] = _mm256_add_epi8(low[i], _mm256_shuffle_epi8(low_table, entry));
             high[i] = _mm256_add_epi8(high[i], _mm256_shuffle_epi8(high_table, entry));
@@ -62,24 +63,23 @@ template <int Tiles, bool Apart, int Groups>
         });
     };
     if constexpr (Apart) {
-        repeat<2>(PENTANET_EACH(nib) {
+        unroll<2>(PENTANET_EACH(nib) {
             Vector low[Tiles] = {}, high[Tiles] = {};
-            repeat<vectors>(PENTANET_EACH(v) { entries_of(nib, v, low, high); });
-            repeat<Tiles>(PENTANET_EACH(i) { words[i][nib].add(low[i], high[i]); });
+            unroll<vectors>(PENTANET_EACH(v) { entries_of(nib, v, low, high); });
+            unroll<Tiles>(PENTANET_EACH(i) { words[i][nib].add(low[i], high[i]); });
         });
     } else {
         Vector low[Tiles] = {}, high[Tiles] = {};
-        repeat<vectors>(PENTANET_EACH(v) {
-            repeat<2>(PENTANET_EACH(nib) { entries_of(nib, v, low, high); });
-        });
-        repeat<Tiles>(PENTANET_EACH(i) { words[i][0].add(low[i], high[i]); });
+        unroll<vectors>(PENTANET_EACH(v) { unroll<2>(PENTANET_EACH(nib) { entries_of(nib, v, low, high); }); });
+        unroll<Tiles>(PENTANET_EACH(i) { words[i][0].add(low[i], high[i]); });
     }
 }
 
-// Adds what the first tiles look up for one token to found[nibble][tile, row]; where nibbles are not apart, the lower one has
-// all. Goes on behind these tiles: were their number known here, gcc would multiply to find the place.
+// Adds what the first tiles look up for one token to found[nibble][tile, row]; where nibbles are not apart, the lower
+// one has all. Goes on behind these tiles: were their number known here, gcc would multiply to find the place.
 template <int Tiles, bool Apart>
-[[gnu::noinline]] void look_up(TileGroups& tiles, const std::uint8_t* tables, std::int32_t (&found)[2][Tiles * tile_rows]) {
+[[gnu::noinline]] void look_up(TileGroups& tiles, const std::uint8_t* tables,
+                               std::int32_t (&found)[2][Tiles * tile_rows]) {
     const std::uint8_t* tile[Tiles];
     tile[0] = tiles.first;
     for (int i = 1; i < Tiles; ++i) tile[i] = tile[i - 1] + tiles.tile_bytes;
@@ -89,7 +89,7 @@ template <int Tiles, bool Apart>
         Words words[Tiles][2] = {};
         int blocks = 0;
         for (; left >= block && blocks < blocks_at_most; left -= block, ++blocks) {
-            repeat<Tiles>(PENTANET_EACH(i) {
+            unroll<Tiles>(PENTANET_EACH(i) {
                 for (int line = 0; line < block; ++line)
                     _mm_prefetch(reinterpret_cast<const char*>(tile[i]) + line * lanes + prefetch_ahead, _MM_HINT_T0);
             });
@@ -130,7 +130,7 @@ void dot(const TileGroups& tiles, Tokens tokens, std::int32_t* sums) {
 }
 
 template <Layout L>
-constexpr Lookups lookups{group_bytes, offset<L>, build<L>, dot<L>};
+constexpr Lookups lookups{.group_bytes = group_bytes, .offset = offset<L>, .build = build<L>, .dot = dot<L>};
 
 }  // namespace
 

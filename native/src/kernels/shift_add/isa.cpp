@@ -1,8 +1,8 @@
 #include <cstring>
 
+#include "kernels/shift_add/isa.h"
 #include "pentanet/decode.h"
 #include "product/repack.h"
-#include "kernels/shift_add/isa.h"
 
 #if defined(PENTANET_X86)
 #include "kernels/avx2/repack.h"
@@ -20,8 +20,8 @@ namespace {
 
 constexpr int panel_tiles = 4;  // share the tables that are read
 
-// Lanes of every group from [16 rows, 4 inputs] to [4 inputs, 16 rows]: a look-up in a vector then needs one table for 16
-// neighbouring bytes.
+// Lanes of every group from [16 rows, 4 inputs] to [4 inputs, 16 rows]: a look-up in a vector then needs one table for
+// 16 neighbouring bytes.
 void by_input(const std::uint8_t* tile, int groups, std::uint8_t* out) {
     for (; groups > 0; --groups, tile += lanes, out += lanes) {
         std::uint8_t lane[lanes];  // out may be tile
@@ -45,7 +45,15 @@ void rewrite_and_rearrange(const std::uint8_t* tile, int cols, std::uint8_t* out
 
 template <Layout L>
 Kernels reads(const Lookups& lookups, Repack repack = rearrange<L>) {
-    return {L, nullptr, nullptr, nullptr, repack, 0, &lookups, 0, true};
+    return {
+        .in_memory = L,
+        .dot = nullptr,
+        .multiply = nullptr,
+        .unpack = nullptr,
+        .repack = repack,
+        .lookups = &lookups,
+        .by_input = true,
+    };
 }
 
 template <const Lookups& (*lookups)(Layout), Repack pentanary, Repack ternary>
@@ -55,7 +63,8 @@ Kernels kernels(Layout layout, int, int) {
         case Layout::pentanary_7bit: return reads<nibbles>(lookups(nibbles), rewrite_and_rearrange<nibbles, pentanary>);
         case Layout::pentanary_nibbles: return reads<nibbles>(lookups(layout));
         case Layout::ternary_5in8: return reads<trits>(lookups(trits), rewrite_and_rearrange<trits, ternary>);
-        case Layout::sparse_ternary_5bit: return reads<trits>(lookups(trits), rewrite_and_rearrange<trits, repack_sparse>);
+        case Layout::sparse_ternary_5bit:
+            return reads<trits>(lookups(trits), rewrite_and_rearrange<trits, repack_sparse>);
         case Layout::ternary_2bit: return reads<trits>(lookups(layout));
         case Layout::binary_1bit: return reads<Layout::binary_1bit>(lookups(layout));
         case Layout::nibble: return reads<Layout::nibble>(lookups(layout));
@@ -84,7 +93,8 @@ const Isa& scalar() {
 
 #if defined(PENTANET_X86)
 const Isa& avx2() {
-    static const Isa isa = like(avx2_isa, "shift-add-avx2", kernels<avx2_lookups, avx2_repack_pentanary, avx2_repack_ternary>);
+    static const Isa isa =
+        like(avx2_isa, "shift-add-avx2", kernels<avx2_lookups, avx2_repack_pentanary, avx2_repack_ternary>);
     return isa;
 }
 #endif

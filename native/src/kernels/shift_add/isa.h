@@ -1,6 +1,6 @@
 // Two instruction sets without multiplication: the integer sums of a product come from additions, subtractions, shifts,
-// masks and table look-ups alone. They are chosen by name only. What is rounded to int8 before, and scaled to float32 after,
-// is multiplied as on every other set; see docs/engine.md.
+// masks and table look-ups alone. They are chosen by name only. What is rounded to int8 before, and scaled to float32
+// after, is multiplied as on every other set; see docs/engine.md.
 #pragma once
 
 #include "pentanet/isa.h"

@@ -35,7 +35,7 @@ void dot(const TileGroups& tiles, Tokens tokens, std::int32_t* sums) {
 }
 
 template <Layout L>
-constexpr Lookups lookups{group_bytes, offset<L>, build<L>, dot<L>};
+constexpr Lookups lookups{.group_bytes = group_bytes, .offset = offset<L>, .build = build<L>, .dot = dot<L>};
 
 }  // namespace
 

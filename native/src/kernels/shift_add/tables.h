@@ -1,8 +1,9 @@
 // The tables that the sets without multiplication look their sums up in. Internal linkage, as in float_ops.h.
 //
-// In every layout in memory a lane is two nibbles, and each nibble alone says what a few inputs add to the sum of a row. So
-// for each input of a quad and each nibble there is a table of 16 sums of activations, built by shifts and additions. A sum is
-// stored as two bytes, its lowest 5 bits and the rest: then some of them can be added before a byte overflows.
+// In every layout in memory a lane is two nibbles, and each nibble alone says what a few inputs add to the sum of a
+// row. So for each input of a quad and each nibble there is a table of 16 sums of activations, built by shifts and
+// additions. A sum is stored as two bytes, its lowest 5 bits and the rest: then some of them can be added before a byte
+// overflows.
 #pragma once
 
 #include <array>
@@ -10,8 +11,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/unroll.h"
 #include "kernels/shift_add/isa.h"
+#include "kernels/unroll.h"
 
 namespace pentanet::shift_add {
 namespace {
@@ -22,8 +23,8 @@ constexpr int low_bits = 5;
 // A group has for each of two nibbles the low parts of four inputs and the high parts of four inputs, 16 bytes each.
 constexpr int part_bytes = quad * entries, nibble_bytes = 2 * part_bytes, group_bytes = 2 * nibble_bytes;
 
-// How often digit `input` of a lane, moved by offset<L>, counts in entry n of a nibble. In `byte`, the upper nibble counts 16
-// times more than the table says.
+// The factor of digit `input` of a lane, moved by offset<L>, in entry n of a nibble's table: an entry is the sum over
+// inputs of coefficient * activation. In `byte`, the upper nibble is worth 16 times its entry; `total` shifts it.
 template <Layout L>
 constexpr int coefficient(int nibble, int input, int n) {
     if constexpr (L == Layout::pentanary_nibbles)
@@ -38,15 +39,17 @@ constexpr int coefficient(int nibble, int input, int n) {
         return nibble == 0 ? n - 8 : (n ^ 8) - 8;
 }
 
-// Wherever one nibble has one digit alone, sums are up to 8 * 127; elsewhere up to 4 * 127. They are moved up to be positive.
+// Wherever one nibble has one digit alone, sums are up to 8 * 127; elsewhere up to 4 * 127. They are moved up to be
+// positive.
 template <Layout L>
 constexpr bool apart = L == Layout::nibble || L == Layout::byte;
 template <Layout L>
 constexpr int moved_up = apart<L> ? 1024 : 512;
 
-// By how much the sums of a group are too large then: of one nibble where they stand apart, else of both together.
+// By how much the sums of a group are too large then: of each nibble where they are summed apart, else of both.
 constexpr int bias_bits = 12;
-static_assert(quad * moved_up<Layout::byte> == 1 << bias_bits && 2 * quad * moved_up<Layout::ternary_2bit> == 1 << bias_bits);
+static_assert(quad * moved_up<Layout::byte> == 1 << bias_bits &&
+              2 * quad * moved_up<Layout::ternary_2bit> == 1 << bias_bits);
 
 // The sum of a row from those of its lower and upper nibbles.
 template <Layout L>
@@ -88,7 +91,8 @@ template <Layout L, int Nibble, int Input, int Bit>
 constexpr Mask has_bit = [] {
     Mask mask{};
     for (int n = 0; n < entries; ++n)
-        if ((coefficient<L>(Nibble, Input, n) - least<L, Nibble, Input>) >> Bit & 1) mask[static_cast<std::size_t>(n)] = 0xFFFF;
+        if ((coefficient<L>(Nibble, Input, n) - least<L, Nibble, Input>) >> Bit & 1)
+            mask[static_cast<std::size_t>(n)] = 0xFFFF;
     return mask;
 }();
 
@@ -101,7 +105,7 @@ template <Layout L, int Nibble, int Input>
         static_assert(std::has_single_bit(static_cast<unsigned>(below)));
         sums -= x << std::countr_zero(static_cast<unsigned>(below));
     }
-    repeat<4>(PENTANET_EACH(bit) {
+    unroll<4>(PENTANET_EACH(bit) {
         constexpr Mask mask = has_bit<L, Nibble, Input, bit>;
         if constexpr (mask != Mask{}) sums += x << bit.value & std::bit_cast<Entries>(mask);
     });
@@ -110,7 +114,7 @@ template <Layout L, int Nibble, int Input>
 template <Layout L, int Nibble>
 [[gnu::always_inline]] inline void build_nibble(const std::int8_t* x, std::uint8_t* tables) {
     Entries sums = Entries{} + static_cast<std::uint16_t>(moved_up<L>);
-    repeat<geometry(L).digits>(PENTANET_EACH(input) { add_input<L, Nibble, input>(sums, x[input * quad]); });
+    unroll<geometry(L).digits>(PENTANET_EACH(input) { add_input<L, Nibble, input>(sums, x[input * quad]); });
     constexpr std::uint16_t low_part = (1 << low_bits) - 1;
     const Bytes low = __builtin_convertvector(sums & low_part, Bytes);
     const Bytes high = __builtin_convertvector(sums >> low_bits, Bytes);
@@ -121,7 +125,8 @@ template <Layout L, int Nibble>
 template <Layout L>
 void build(const std::int8_t* x, int groups, std::uint8_t* tables) {
     static_assert(sums_fit<L>());
-    const std::uint8_t* end = tables + std::ptrdiff_t{groups} * group_bytes;  // a power of two, so it is found by a shift
+    const std::uint8_t* end =
+        tables + std::ptrdiff_t{groups} * group_bytes;  // a power of two, so it is found by a shift
     for (; tables != end; x += geometry(L).inputs(), tables += group_bytes)
         for (int input = 0; input < quad; ++input) {
             build_nibble<L, 0>(x + input, tables + input * entries);
