@@ -176,6 +176,10 @@ class UnpackableError(PentaNetError):
     """A model that cannot be written in the requested layout."""
 
 
+class SmallShareError(PentaNetError):
+    """A model of which only a small share of the weights would be quantized."""
+
+
 class ExportError(PentaNetError):
     """A model that the program it is exported for does not have, or would read otherwise."""
 

@@ -217,6 +217,11 @@ def _quantization(config: Mapping[str, Any], where: Path) -> tuple[str, dict[str
     if not isinstance(section, dict) or cast("dict[str, object]", section).get("quant_method") != QUANT_METHOD:
         raise ModelConfigError(f"{where}: not a model packed by pentanet (quantization_config.quant_method)")
     fields = cast("dict[str, object]", section)
+    if fields.get("trainable") is True and fields.get("tensors") is None:
+        raise ModelConfigError(
+            f"{where}: latent weights, for training to go on with. Pack them: open the directory with "
+            "AutoModelForCausalLM.from_pretrained, and save_pretrained to another one."
+        )
     version = fields.get("format_version")
     if type(version) is not int or version != FORMAT_VERSION:
         raise VersionError(

@@ -30,9 +30,14 @@ class _Quantized(nn.Module):
         self.quantizer = quantizer
         self.progress = 0.0
 
+    @property
+    def latent(self) -> Tensor:
+        """The latent weight [rows, cols], also where a network keeps it turned."""
+        return self.weight
+
     def used_weight(self) -> Tensor:
         """The weight [rows, cols] that the forward pass multiplies by."""
-        return self.quantizer.fake(self.weight, self.progress)
+        return self.quantizer.fake(self.latent, self.progress)
 
     @torch.no_grad()
     def draw(self, std: float, generator: torch.Generator) -> None:
@@ -74,13 +79,13 @@ class QuantLinear(_Quantized):
         """Args: `x` [..., cols], and what `inputs` made of it, if that is known already."""
         used = self.used_weight()
         read = rounded if rounded is not None else x if self.inputs is None else self.inputs(x)
-        y = F.linear(read, used, self.quantizer.bias(self.weight, used))
+        y = F.linear(read, used, self.quantizer.bias(self.latent, used))
         y = y if self.bias is None else y + self.bias
         return y if self.low_rank is None else y + self.low_rank(x, self.progress)
 
     def export(self) -> Codes | NDArray[np.float32]:
         """What the file stores, as `Quantizer.export`; codes have the bias too."""
-        made = self.quantizer.export(self.weight.detach().float())
+        made = self.quantizer.export(self.latent.detach().float())
         if self.bias is None or not isinstance(made, Codes):
             return made
         return made.plus_bias(self.bias.detach().float().cpu().numpy())

@@ -13,7 +13,7 @@ from pentanet.linear_options import Activations, LowRank
 from pentanet.quant import method as find_method
 
 _WRITTEN = ("quant_method", "format_version")  # which config.json has too
-_SETTINGS = ("method", "trainable", "activations", "low_rank", "modules_to_not_convert")
+_SETTINGS = ("method", "trainable", "activations", "low_rank", "modules_to_not_convert", "min_share")
 
 
 class PentaNetConfig(QuantizationConfigMixin):
@@ -27,6 +27,8 @@ class PentaNetConfig(QuantizationConfigMixin):
             `save_pretrained` then packs what the training made of them.
         activations: "int8" to round the inputs of these linears as the native engine does; "none" to leave them.
         modules_to_not_convert: names of linears to leave alone; the head by default.
+        min_share: smallest share of the weights in the layers, 0 to 1, that must be quantized: the experts of most
+            networks with a mixture of them are no linears, and would stay.  What stays is logged.
         tensors: how each tensor is stored; only in the config.json of a packed model.
 
     Raises:
@@ -42,6 +44,7 @@ class PentaNetConfig(QuantizationConfigMixin):
         activations: Activations = "none",
         low_rank: LowRank = "none",
         modules_to_not_convert: list[str] | None = None,
+        min_share: float = 0.5,
         tensors: dict[str, dict[str, Any]] | None = None,
         **others: Any,
     ) -> None:
@@ -53,6 +56,7 @@ class PentaNetConfig(QuantizationConfigMixin):
         self.activations: Activations = activations
         self.low_rank: LowRank = low_rank
         self.modules_to_not_convert = modules_to_not_convert
+        self.min_share = min_share
         if tensors is None:
             self._check()
 
@@ -81,3 +85,5 @@ class PentaNetConfig(QuantizationConfigMixin):
             )
         if self.activations not in ("none", "int8"):
             raise ConfigError(f"activations '{self.activations}': must be none or int8")
+        if not 0 <= self.min_share <= 1:
+            raise ConfigError(f"min_share {self.min_share}: must be a share, 0 to 1")

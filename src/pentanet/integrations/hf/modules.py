@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from pentanet.codes import Codes
+from pentanet.errors import CheckpointError
 from pentanet.format import layouts
 from pentanet.format.tensors import CodedSpec, check_bias, check_scales
 from pentanet.linear_options import Activations, LowRank
@@ -51,6 +55,16 @@ class PackedWeight(nn.Module):
             check_bias(codes.bias, name)
         levels = torch.from_numpy(codes.levels.reshape(codes.shape[0], codes.scales.shape[1], -1))
         self.register_buffer("levels", levels.to(self.weight.device), persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move to another device, but never to another type: scales of 8 bits of precision are other scales."""
+        exact = {"weight_scale": self.weight_scale, "weight_bias": self.weight_bias}
+        super()._apply(fn, recurse)
+        for name, before in exact.items():
+            after = getattr(self, name)
+            if before is not None and after.dtype != before.dtype:
+                setattr(self, name, before.to(after.device))
+        return self
 
     def codes(self, name: str) -> Codes:
         """The matrix.  Raises CodeError for bytes that no encoder writes."""
@@ -137,17 +151,35 @@ class TiedHead(nn.Module):
 
 
 class LatentLinear(QuantLinear):
-    """A linear that trains through its quantizer; its `weight` is loaded where nn.Linear has its own."""
+    """A linear that trains through its quantizer; its `weight` is loaded where the network has its own.
 
-    def __init__(self, linear: nn.Linear, quantizer: Quantizer, activations: Activations) -> None:
-        rows, cols = self.out_features, self.in_features = linear.out_features, linear.in_features
+    Conv1D of transformers is a linear whose weight is turned, [inputs, outputs]; it stays so in a checkpoint.
+    """
+
+    def __init__(self, linear: nn.Linear | Conv1D, quantizer: Quantizer, activations: Activations) -> None:
+        self.turned = isinstance(linear, Conv1D)
+        cols, rows = linear.weight.shape if self.turned else reversed(linear.weight.shape)
         super().__init__(rows, cols, quantizer, input_quantizer(activations))
         self.out_features, self.in_features = rows, cols
         self.weight = linear.weight
         self.bias = linear.bias
+
+    @property
+    def latent(self) -> Tensor:
+        """The latent weight [rows, cols]."""
+        return self.weight.T if self.turned else self.weight
 
     def codes(self) -> Codes:
         """What the file stores."""
         made = self.export()
         assert isinstance(made, Codes)  # methods without a grid are refused
         return made
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *others: Any, **more: Any) -> None:
+        weight = state_dict.get(f"{prefix}weight")
+        if weight is not None and not weight.is_floating_point():
+            raise CheckpointError(
+                f"{prefix}weight: packed, so the latent weight that training goes on with is not in this file. "
+                "Resume from a directory that Trainer named checkpoint-N, or from save_pretrained(..., latent=True)"
+            )
+        super()._load_from_state_dict(state_dict, prefix, *others, **more)

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 from transformers.quantizers.base import HfQuantizer
-from transformers.quantizers.quantizers_utils import should_convert_module
 
 from pentanet.errors import ModelConfigError
 from pentanet.format import layouts
 from pentanet.format.tensors import Coded, CodedSpec, spec_from_json
+from pentanet.integrations.hf.choose import choose
 from pentanet.integrations.hf.config import PentaNetConfig
 from pentanet.integrations.hf.modules import LatentLinear, PackedEmbedding, PackedLinear, PackedWeight, TiedHead
 from pentanet.integrations.hf.save import save_pretrained
@@ -28,7 +28,7 @@ class PentaNetQuantizer(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: Any, **kwargs: Any) -> None:
         config = self.quantization_config
-        if not self.pre_quantized:
+        if config.tensors is None:  # a float model, or one of latent weights that was saved to go on with
             skip: Any = self.get_modules_to_not_convert(
                 model, config.modules_to_not_convert, model._keep_in_fp32_modules
             )
@@ -42,7 +42,7 @@ class PentaNetQuantizer(HfQuantizer):
 
     def _process_model_after_weight_loading(self, model: Any, **kwargs: Any) -> Any:
         set_progress(model, 1.0)
-        if not self.pre_quantized and not self.quantization_config.trainable:
+        if self.quantization_config.tensors is None and not self.quantization_config.trainable:
             pack_latent(model)
         for name, module in model.named_modules():
             if isinstance(module, PackedWeight):
@@ -80,11 +80,9 @@ def place_packed(model: Any, config: PentaNetConfig) -> None:
         spec = spec_from_json(name, described, "config.json")
         if not isinstance(spec, CodedSpec):
             continue
-        path = name.removesuffix(".weight")
-        try:
-            old = model.get_submodule(path)
-        except AttributeError:
-            old = None
+        path, old = _place(model, name.removesuffix(".weight"))
+        if old is None and model.get_output_embeddings() is None and not path.startswith(model.base_model_prefix):
+            continue  # the head, of which a trunk, or a network with another one, has no use
         if isinstance(old, nn.Linear | Conv1D):
             inner = old is not model.get_output_embeddings()
             activations = config.activations if inner or config.activations == "int8" else "none"
@@ -95,6 +93,16 @@ def place_packed(model: Any, config: PentaNetConfig) -> None:
             raise ModelConfigError(f"config.json: tensor '{name}' has no place in {type(model).__name__}")
         model.set_submodule(path, new.to(device="meta"))
     _tie(model, config)
+
+
+def _place(model: Any, path: str) -> tuple[str, nn.Module | None]:
+    """Where a network has a module of a file; a trunk by itself lacks the first part of every name."""
+    for name in (path, path.removeprefix(f"{model.base_model_prefix}.")):
+        try:
+            return name, model.get_submodule(name)
+        except AttributeError:
+            continue
+    return path, None
 
 
 def _tie(model: Any, config: PentaNetConfig) -> None:
@@ -110,16 +118,11 @@ def place_latent(model: Any, config: PentaNetConfig, skip: list[str]) -> None:
     """A quantizer behind each linear, whose weight keeps its name.
 
     Raises:
-        ModelConfigError: no linear is left to quantize.
+        ModelConfigError, SmallShareError: see `choose`.
     """
-    found = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and should_convert_module(name, skip)
-    }
-    if not found:
-        raise ModelConfigError(f"{type(model).__name__}: has no nn.Linear outside of {', '.join(skip)}")
-    for name, module in found.items():
+    asked = config.modules_to_not_convert or []
+    choice = choose(model, skip, asked=asked, min_share=config.min_share)
+    for name, module in choice.linears.items():
         model.set_submodule(name, LatentLinear(module, quantizer(config.method), config.activations))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from pentanet.errors import ModelConfigError
 from pentanet.format import layouts
@@ -14,13 +16,28 @@ from pentanet.format.tensors import Coded, Plain, Tensor
 from pentanet.integrations.hf.config import PentaNetConfig
 from pentanet.integrations.hf.modules import LatentLinear, PackedWeight
 
-_GENERATION = "generation_config.json"
+_CHECKPOINT = re.compile(rf"{PREFIX_CHECKPOINT_DIR}-\d+")
 
 
-def save_pretrained(model: Any, save_directory: str | Path, is_main_process: bool = True, **ignored: Any) -> None:
+def save_pretrained(
+    model: Any,
+    save_directory: str | Path,
+    is_main_process: bool = True,
+    *,
+    latent: bool | None = None,
+    **ignored: Any,
+) -> None:
     """Write config.json and model.safetensors, and generation_config.json where the model has one.
 
     A latent weight is packed.  Shards, and the other options of transformers, are ignored: the format is one file.
+
+    Args:
+        model: the model.
+        save_directory: where to.
+        is_main_process: write at all.
+        latent: keep latent weights, for training to go on with, as transformers saves any model; None for what Trainer
+            names checkpoint-N, which it resumes from.  `pentanet` reads packed models only.
+        ignored: other options of transformers; with `latent` they are obeyed.
 
     Raises:
         ModelConfigError: `push_to_hub`, which is not done here.
@@ -28,9 +45,15 @@ def save_pretrained(model: Any, save_directory: str | Path, is_main_process: boo
     """
     if ignored.get("push_to_hub"):
         raise ModelConfigError("push_to_hub: save to a directory, then upload it with huggingface_hub.upload_folder")
+    quantization: PentaNetConfig = model.config.quantization_config
+    trainable = any(isinstance(module, LatentLinear) for module in model.modules())
+    if latent is None:
+        latent = _CHECKPOINT.fullmatch(Path(save_directory).name) is not None
+    if latent and trainable:
+        type(model).save_pretrained(model, save_directory, is_main_process=is_main_process, **ignored)
+        return
     if not is_main_process:
         return
-    quantization: PentaNetConfig = model.config.quantization_config
     config = model.config.to_dict()
     config.pop("quantization_config", None)
     config["architectures"] = [type(model).__name__]
