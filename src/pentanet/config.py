@@ -111,25 +111,30 @@ def convert(hint: Any, value: Any, where: str) -> Any:
         return _convert_union(typing.get_args(hint), value, where)
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: expected a table, got {value!r}")
+            raise ConfigError(f"{where}: expected a table, got {value!r:.200}")
         return from_tree(cast("type[Any]", hint), cast("Mapping[str, Any]", value), where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"{where}: a number of {len(str(value))} digits is too large") from None
     if type(value) is not hint:
-        raise ConfigError(f"{where}: expected {hint.__name__}, got {value!r}")
+        raise ConfigError(f"{where}: expected {hint.__name__}, got {value!r:.200}")
     return value
 
 
 def _choice(choices: tuple[Any, ...], value: Any, where: str) -> Any:
     if value not in choices:
-        raise ConfigError(f"{where}: {value!r} is not one of its values.{did_you_mean(str(value), map(str, choices))}")
+        raise ConfigError(
+            f"{where}: {value!r:.200} is not one of its values.{did_you_mean(str(value)[:200], map(str, choices))}"
+        )
     return value
 
 
 def _convert_union(members: tuple[Any, ...], value: Any, where: str) -> Any:
     """Pick the member of a union of dataclasses that `value` names by its first field."""
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{where}: expected a table, got {value!r}")
+        raise ConfigError(f"{where}: expected a table, got {value!r:.200}")
     table = cast("Mapping[str, Any]", value)
     by_name = {typing.get_args(typing.get_type_hints(m)[dataclasses.fields(m)[0].name])[0]: m for m in members}
     key = dataclasses.fields(members[0])[0].name

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from pentanet.errors import (
     HeaderError,
@@ -64,6 +64,56 @@ def test_rotary_base_where_transformers_5_writes_it(make, configs):
     config["rope_parameters"] = {"rope_type": "default", "rope_theta": 123456.0}
     (folder / "config.json").write_text(json.dumps(config))
     assert open_source(folder).config.rope_theta == 123456.0
+
+
+def add(folder, **tensors):
+    file = folder / "model.safetensors"
+    save_file({**load_file(file), **tensors}, file)
+
+
+def test_a_tied_network_with_two_matrices_is_not_tied(make, configs, weights_of):
+    folder, embedding = make("llama"), weights_of(configs["llama"])["model.embed_tokens.weight"]
+    add(folder, **{"lm_head.weight": embedding.clone()})
+    assert open_source(folder).config.tie
+    add(folder, **{"lm_head.weight": torch.cat([embedding[:-1], embedding[:1]])})
+    source = open_source(folder)
+    assert not source.config.tie
+    assert source.hub_config["tie_word_embeddings"] is False
+    assert torch.equal(source.tensor("lm_head.weight")[-1], embedding[0])
+
+
+def test_one_file_beside_an_index_is_what_is_read(make, configs, weights_of):
+    """As transformers does; the shards may be of a model that was there before, or gone."""
+    folder, weights = make("llama", shards=2), weights_of(configs["llama"])
+    save_file({name: 2 * values for name, values in weights.items()}, folder / "model.safetensors")
+    name = "model.layers.0.mlp.up_proj.weight"
+    assert torch.equal(open_source(folder).tensor(name), 2 * weights[name])
+    (folder / SHARD).unlink()
+    assert torch.equal(open_source(folder).tensor(name), 2 * weights[name])
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8])
+def test_masks_among_the_weights_of_an_old_gpt2_are_ignored(make, dtype):
+    folder = make("gpt2")
+    shapes = open_source(folder).shapes
+    add(folder, **{"transformer.h.0.attn.bias": torch.ones(1, 1, 16, 16, dtype=dtype).tril()})
+    assert open_source(folder).shapes.keys() - shapes.keys() == {"transformer.h.0.attn.bias"}
+
+
+def test_the_weights_of_linears_are_floats(make):
+    folder = make("gpt2")
+    add(folder, **{"transformer.h.0.attn.c_attn.bias": torch.ones(96, dtype=torch.uint8)})
+    with pytest.raises(HeaderError, match=r"c_attn\.bias' is U8, expected one of F64"):
+        open_source(folder)
+
+
+def test_config_json_is_written_so_that_every_program_reads_it_alike(make):
+    twice = {"rope_scaling": {"type": "linear", "factor": 4}, "rope_theta": 5e5, "layer_types": ["full_attention"] * 2}
+    found = open_source(make("qwen3", **twice, rope_parameters={"rope_theta": 9.0}, use_sliding_window=True)).hub_config
+    assert found["rope_theta"] == 5e5
+    assert found["rope_scaling"] == {"rope_type": "linear", "factor": 4.0}
+    assert (found["use_sliding_window"], found["sliding_window"]) == (False, None)
+    assert found.keys().isdisjoint({"rope_parameters", "layer_types"})
 
 
 def test_missing_shard(make):

@@ -3,6 +3,7 @@
 Importing this package does not import torch.
 """
 
+from pentanet.families.canonical import canonical_config
 from pentanet.families.family import Family, ModelConfig, TrainedConfig
 from pentanet.families.gpt2.config import GPT2Config, GPTConfig
 from pentanet.families.llama.config import LlamaConfig
@@ -16,6 +17,7 @@ __all__ = [
     "LlamaConfig",
     "ModelConfig",
     "TrainedConfig",
+    "canonical_config",
     "config_from_hub",
     "family_of",
 ]

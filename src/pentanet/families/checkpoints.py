@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Checkpoints:
+class Checkpoints(Generic[C]):
     """Pretrained models of a family, to be quantized.
 
     Attributes:
         model_types: those of the family that are read.
-        complete: a config.json with what transformers takes a missing key for.
+        keys: the sizes of a network as a config.json of this model type has them.
+        superseded: further keys of a config.json, whose meaning is in those of `keys` once they have been read.
         constants: matches tensors that older releases of transformers stored among the weights.
         transposed: matches matrices that are stored as [inputs, outputs]; None where none is.
         trunk: the first part of most names, which some files leave out; empty where none does.
     """
 
     model_types: tuple[str, ...]
-    complete: Callable[[Mapping[str, Any]], dict[str, Any]]
+    keys: Callable[[C, str], dict[str, Any]]
+    superseded: tuple[str, ...]
     constants: re.Pattern[str]
     transposed: re.Pattern[str] | None = None
     trunk: str = ""

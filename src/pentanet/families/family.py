@@ -90,7 +90,7 @@ class Family(Generic[C]):
     head: str
     network: Callable[[C, int, WeightFactory], Network]
     native: Callable[[NativeParts, C], Model] | None = None
-    checkpoints: Checkpoints | None = None
+    checkpoints: Checkpoints[C] | None = None
     gguf: GgufNames[C] | None = None
     blocks: Blocks[C] | None = None
     rotation: Rotation[C] | None = None

@@ -42,8 +42,10 @@ def config_from_hub(config: Mapping[str, Any]) -> ModelConfig:
         ConfigError: a model type that is not supported, or a key that is missing.
     """
     kind = config.get("model_type")
+    if not isinstance(kind, str):
+        raise ConfigError(f"config.json: model_type {kind!r:.80} is no name")
     family = family_of_type(kind)
     if family is not None:
         return family.config.from_hub_config(config)
     known = ", ".join(kind for family in FAMILIES.values() for kind in family.model_types)
-    raise ConfigError(f"config.json: model_type {kind!r} is not supported; known: {known}")
+    raise ConfigError(f"config.json: model_type {kind!r:.80} is not supported; known: {known}")

@@ -10,7 +10,7 @@ import torch
 from pentanet import __version__
 from pentanet.codes import Codes
 from pentanet.errors import ConfigError, ShapeError
-from pentanet.families import ModelConfig, config_from_hub, family_of
+from pentanet.families import ModelConfig, canonical_config, config_from_hub, family_of
 from pentanet.families.build import build
 from pentanet.families.network import Network
 from pentanet.families.tensor_table import bias_of, hub_shapes, linear_names
@@ -89,7 +89,7 @@ def write_student(network: Network, packed: PackedModel, out: Path, overwrite: b
             tensors[name] = Coded(packed.codes(name), spec.layout)
         else:
             tensors[name] = Plain(parameters[name].detach().numpy(), spec.dtype)
-    config = {key: value for key, value in packed.config.items() if key != "quantization_config"}
+    config = canonical_config({k: value for k, value in packed.config.items() if k != "quantization_config"})
     skipped = (CONFIG, TENSORS, TOKENIZER, CARD)
     beside = {p.name: p.read_bytes() for p in sorted(packed.path.iterdir()) if p.is_file() and p.name not in skipped}
     tokenizer = packed.tokenizer_path

@@ -161,8 +161,13 @@ def strict_json(raw: bytes, path: Path) -> dict[str, Any]:
     def constant(text: str) -> NoReturn:
         _fail(path, f"{text} is not JSON")
 
+    def finite(text: str) -> float:
+        if math.isinf(found := float(text)):
+            _fail(path, f"{text:.40} is too large a number")
+        return found
+
     try:
-        tree = json.loads(raw.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant)
+        tree = json.loads(raw.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant, parse_float=finite)
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, numbers of thousands of digits, deep nesting
         _fail(path, f"not JSON ({error})")
     if not isinstance(tree, dict):

@@ -25,7 +25,7 @@ from pentanet.errors import (
     ModelConfigError,
     ShapeError,
 )
-from pentanet.families import config_from_hub, family_of
+from pentanet.families import canonical_config, config_from_hub, family_of
 from pentanet.families.tensor_table import hub_shapes, linear_names
 from pentanet.format import layouts
 from pentanet.format.inspect import Inspection, inspect
@@ -133,6 +133,7 @@ def _from_bitnet(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes |
     divides = _divides(hub.pop("quantization_config", None), path)
     try:
         config, vocab = config_from_hub(hub), int(hub["vocab_size"])
+        hub = canonical_config(hub)
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise ModelConfigError(f"{path}/config.json: {error}") from None
     packed = set(linear_names(config, vocab))

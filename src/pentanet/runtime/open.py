@@ -23,8 +23,6 @@ from pentanet.format.model_dir import open_model
 from pentanet.format.packed_model import PackedModel
 from pentanet.format.tensors import CodedSpec, PlainSpec
 
-MAX_CONTEXT = 1 << 20
-
 
 def open_config(path: str | Path, *, verify: bool = True) -> tuple[PackedModel, ModelConfig, int]:
     """Open a model directory; the sizes of its network, which its tensors are known to fit, and of its vocabulary.
@@ -42,9 +40,6 @@ def open_config(path: str | Path, *, verify: bool = True) -> tuple[PackedModel, 
         config = config_from_hub(packed.config)
     except ConfigError as error:
         raise ModelConfigError(f"{path}: {error}") from error
-    if config.layers > len(packed.names) or config.context > MAX_CONTEXT:
-        found = f"{config.layers} layers and a context of {config.context}"
-        raise ModelConfigError(f"{path}/config.json: {found} are more than its tensors, or any network here, can have")
     _check(
         packed, tensor_table(config, vocab, packed.activations, packed.low_rank)
     )  # before memory is taken for anything

@@ -1,4 +1,4 @@
-"""Which pretrained networks are read, and what their files leave unsaid: each family knows its own."""
+"""Which pretrained networks are read, and how their files differ from the network: each family knows its own."""
 
 from __future__ import annotations
 
@@ -15,15 +15,10 @@ def supported() -> list[str]:
     return [kind for family in FAMILIES.values() if family.checkpoints for kind in family.checkpoints.model_types]
 
 
-def complete(config: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A config.json with every key that its family has a default for, and without a quantization.
-
-    Raises:
-        UnsupportedArchitectureError: not one of `supported`, or quantized already.
-    """
+def require_supported(config: Mapping[str, Any], where: str) -> None:
+    """Raise UnsupportedArchitectureError unless the model type is one of `supported`, and the weights are floats."""
     kind = str(config.get("model_type"))
-    found = _find(kind)
-    if found is None:
+    if _find(kind) is None:
         raise UnsupportedArchitectureError(
             f"{where}: model_type '{kind:.40}' is not supported. Supported: {', '.join(supported())} "
             "(SmolLM2, Llama 1 to 3 and others have model_type llama, Qwen2.5 has qwen2)."
@@ -32,8 +27,6 @@ def complete(config: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise UnsupportedArchitectureError(
             f"{where}: it is quantized already (quantization_config in config.json). Start from the original weights."
         )
-    given = {key: value for key, value in config.items() if key not in ("quantization_config", "_name_or_path")}
-    return found[1].complete(given)
 
 
 def full_name(name: str, kind: str) -> str:
@@ -52,17 +45,25 @@ def transposed(name: str, kind: str) -> bool:
     return found is not None and found[1].transposed is not None and found[1].transposed.search(name) is not None
 
 
+def constant(name: str, kind: str) -> bool:
+    """Whether a tensor is one of those that older releases stored and that follow from the sizes."""
+    found = _find(kind)
+    return found is not None and found[1].constants.search(name) is not None
+
+
+def head_of(kind: str) -> str:
+    """Name of the matrix that makes logits, which a tied network does not need."""
+    found = _find(kind)
+    return f"{found[0].head}.weight" if found is not None else ""
+
+
 def harmless(name: str, config: Mapping[str, Any]) -> bool:
     """Whether a tensor that the network does not need may be there: constants, and a copy of a tied head."""
-    found = _find(str(config.get("model_type")))
-    if found is None:
-        return False
-    family, checkpoints = found
-    copy = name == f"{family.head}.weight" and bool(config.get("tie_word_embeddings"))
-    return copy or checkpoints.constants.search(name) is not None
+    kind = str(config.get("model_type"))
+    return constant(name, kind) or (name == head_of(kind) and bool(config.get("tie_word_embeddings")))
 
 
-def _find(kind: str) -> tuple[Family[Any], Checkpoints] | None:
+def _find(kind: str) -> tuple[Family[Any], Checkpoints[Any]] | None:
     for family in FAMILIES.values():
         if family.checkpoints is not None and kind in family.checkpoints.model_types:
             return family, family.checkpoints

@@ -15,9 +15,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pentanet.errors import HeaderError, MissingFileError, MissingTensorError, ModelConfigError, UnsafeFileError
+from pentanet.families.tensor_table import hub_shapes
 from pentanet.format.header import strict_json
 from pentanet.format.model_dir import read_config
-from pentanet.sources.defaults import complete, full_name, transposed
+from pentanet.sources.defaults import constant, full_name, head_of, require_supported, transposed
 from pentanet.sources.source import Source, to_float
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -30,6 +31,7 @@ BESIDE = (
     "chat_template.jinja",
 )
 """Files that are copied into the model directory."""
+_COMPARED = 1 << 22  # weights at a time
 _FLOATS = ("F64", "F32", "F16", "BF16")
 
 
@@ -45,9 +47,10 @@ class HubSource(Source):
     """
 
     def __init__(self, path: Path, *, allow_pickle: bool = False) -> None:
-        config = complete(read_config(path / "config.json"), str(path))  # names what is wrong before its tensors do
-        where, self._handles, found = _open_files(path, allow_pickle)
-        kind = str(config.get("model_type"))
+        config = read_config(path / "config.json")
+        require_supported(config, str(path))  # names what is wrong before its tensors do
+        kind = str(config["model_type"])
+        where, self._handles, found = _open_files(path, kind, allow_pickle)
         names = {full_name(name, kind): name for name in found}
         self._stored = {name: (where[stored], stored) for name, stored in names.items()}
         self._transposed = {
@@ -56,6 +59,20 @@ class HubSource(Source):
         shapes = {n: found[stored][::-1] if n in self._transposed else found[stored] for n, stored in names.items()}
         files = {name: (path / name).read_bytes() for name in BESIDE if (path / name).is_file()}
         super().__init__(path, config, files, shapes)
+        if self._has_other_head():  # transformers then leaves the two apart, whatever config.json says
+            super().__init__(path, {**config, "tie_word_embeddings": False}, files, shapes)
+
+    def _has_other_head(self) -> bool:
+        """Whether the network is tied, and the head in its files is another matrix than the embedding."""
+        head = head_of(str(self.hub_config["model_type"]))
+        embedding = next(iter(hub_shapes(self.config, self.vocab)))
+        if not self.hub_config["tie_word_embeddings"] or head not in self.shapes:
+            return False
+        if self.shapes[embedding] != self.shapes[head]:
+            return True
+        rows = max(1, _COMPARED // self.config.width)
+        pairs = zip(self.row_blocks(embedding, rows), self.row_blocks(head, rows), strict=True)
+        return not all(torch.equal(ours, theirs) for ours, theirs in pairs)
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:
         file, stored = self._stored[name]
@@ -72,15 +89,17 @@ class HubSource(Source):
         return sorted(self._handles)
 
 
-def _open_files(path: Path, allow_pickle: bool) -> tuple[dict[str, Path], dict[Path, Any], dict[str, tuple[int, ...]]]:
-    """The file of each tensor, the open files, and the shape of each tensor."""
-    if (path / INDEX).is_file():
+def _open_files(
+    path: Path, kind: str, allow_pickle: bool
+) -> tuple[dict[str, Path], dict[Path, Any], dict[str, tuple[int, ...]]]:
+    """The file of each tensor, the open files, and the shape of each tensor of a model of this type."""
+    if (path / SINGLE).is_file():  # transformers takes it too, whatever an index beside it says
+        handles = {path / SINGLE: _open(path / SINGLE)}
+        where = dict.fromkeys(sorted(handles[path / SINGLE].keys()), path / SINGLE)
+    elif (path / INDEX).is_file():
         where = _read_index(path / INDEX)
         handles = {file: _open(file) for file in sorted(set(where.values()))}
         _compare(path / INDEX, where, handles)
-    elif (path / SINGLE).is_file():
-        handles = {path / SINGLE: _open(path / SINGLE)}
-        where = dict.fromkeys(sorted(handles[path / SINGLE].keys()), path / SINGLE)
     elif any((path / name).is_file() for name in PICKLES):
         return _open_pickle(path, allow_pickle)
     else:
@@ -88,7 +107,7 @@ def _open_files(path: Path, allow_pickle: bool) -> tuple[dict[str, Path], dict[P
     shapes: dict[str, tuple[int, ...]] = {}
     for name, file in where.items():
         found = handles[file].get_slice(name)
-        if found.get_dtype() not in _FLOATS:
+        if found.get_dtype() not in _FLOATS and not constant(name, kind):  # a mask of GPT-2 may be of booleans
             raise HeaderError(f"{file}: tensor '{name}' is {found.get_dtype()}, expected one of {', '.join(_FLOATS)}")
         shapes[name] = tuple(found.get_shape())
     return where, handles, shapes

@@ -27,13 +27,12 @@ from pentanet.errors import (
     ShapeError,
     UnexpectedTensorError,
 )
-from pentanet.families import ModelConfig, config_from_hub
+from pentanet.families import ModelConfig, canonical_config, config_from_hub
 from pentanet.families.tensor_table import hub_shapes
 from pentanet.format.packed_model import TOKENIZER
-from pentanet.sources.defaults import complete, harmless
+from pentanet.sources.defaults import harmless, require_supported
 
-MAX_CONTEXT = 1 << 20
-MAX_LAYERS = 1 << 12
+_OF_THE_FILES = ("quantization_config", "_name_or_path")  # and not of what is made of them
 _APART = "Copy or download weights and config.json of one model."
 
 
@@ -42,7 +41,7 @@ class Source(ABC):
 
     Attributes:
         path: the directory or file.
-        hub_config: config.json with every key that its family has a default for.
+        hub_config: config.json in its canonical form: see `canonical_config`.
         config: the sizes of its network.
         vocab: number of tokens.
         files: what goes beside the weights into a model directory: tokenizer.json and others, by name.
@@ -57,12 +56,14 @@ class Source(ABC):
         shapes: Mapping[str, tuple[int, ...]],
     ) -> None:
         self.path, self.files, self.shapes = path, files, shapes
-        self.hub_config = complete(hub_config, str(path))
-        vocab = self.hub_config.get("vocab_size")
+        require_supported(hub_config, str(path))
+        given = {key: value for key, value in hub_config.items() if key not in _OF_THE_FILES}
+        vocab = given.get("vocab_size")
         if type(vocab) is not int or vocab < 1:
-            raise ModelConfigError(f"{path}: vocab_size is {vocab!r}, not a positive number")
+            raise ModelConfigError(f"{path}: vocab_size is {vocab!r:.80}, not a positive number")
         try:
-            self.config: ModelConfig = config_from_hub(self.hub_config)
+            self.config: ModelConfig = config_from_hub(given)
+            self.hub_config = canonical_config(given)
         except ConfigError as error:
             raise ModelConfigError(f"{path}: {error}") from error
         self.vocab = vocab
@@ -110,11 +111,6 @@ class Source(ABC):
 
     def _check(self) -> None:
         """Every tensor of the network is there, with its shape, and no other."""
-        if self.config.layers > min(len(self.shapes), MAX_LAYERS) or self.config.context > MAX_CONTEXT:
-            raise ModelConfigError(
-                f"{self.path}: config.json says {self.config.layers} layers and a context of {self.config.context}, "
-                "more than its tensors, or any network here, can have"
-            )
         expected = hub_shapes(self.config, self.vocab)
         for name, shape in expected.items():
             if name not in self.shapes:

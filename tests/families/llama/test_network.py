@@ -186,13 +186,17 @@ def hub_without_rope() -> dict[str, Any]:
     return hub
 
 
+YARN = YarnRope(factor=2.0, original_max_position_embeddings=CONFIG.context)  # as none is named
+
+
 @pytest.mark.parametrize(
     ("keys", "theta", "rope"),
     [
         ({"rope_theta": 5e5, "rope_scaling": None}, 5e5, PlainRope()),
         ({"rope_parameters": {"rope_theta": 5e5, "rope_type": "default"}}, 5e5, PlainRope()),
         ({"rope_theta": 2e4, "rope_scaling": {"type": "linear", "factor": 3}}, 2e4, LinearRope(factor=3.0)),
-        ({"rope_parameters": {"rope_theta": 9e3, "rope_type": "yarn", "factor": 2}}, 9e3, YarnRope(factor=2.0)),
+        ({"rope_parameters": {"rope_theta": 9e3, "rope_type": "yarn", "factor": 2}}, 9e3, YARN),
+        ({}, 10_000.0, PlainRope()),
     ],
     ids=str,
 )
@@ -205,17 +209,30 @@ def test_both_spellings_of_rotary_positions_are_read(keys: dict[str, Any], theta
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({}, r"config.json: 'rope_theta' is missing"),
+        ({"rope_theta": None}, r"config.json: rope_theta: expected float, got None"),
         ({"rope_theta": 1e4, "rope_scaling": 3}, r"config.json: rope_scaling: expected a table, got 3"),
-        ({"rope_parameters": {"rope_theta": "x"}}, r"config.json: rope_theta: expected float"),
+        ({"rope_parameters": {"rope_theta": "x"}}, r"config.json: rope_parameters: rope_theta: expected float"),
         ({"rope_theta": 1e4, "rope_scaling": {"rope_type": "yarm"}}, r"rope_scaling.rope_type: 'yarm'.*'yarn'"),
-        ({"rope_theta": 1e4, "rope_scaling": {"rope_type": "yarn", "mscale": 1.0}}, "unknown key 'mscale'"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 2, "finetuned": True}}, "unknown key 'finetuned'"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 2, "truncate": False}}, "rope_scaling: truncate: bounds"),
+        ({"rope_scaling": {"rope_type": "yarn"}}, "rope_scaling: yarn needs 'factor'"),
+        ({"rope_scaling": {"type": "linear"}}, "rope_scaling: linear needs 'factor'"),
+        ({"rope_scaling": {"type": "linear", "factor": 2, "partial_rotary_factor": 0.5}}, "a part of each head"),
+        ({"partial_rotary_factor": 0.5}, "config.json: partial_rotary_factor: rotating a part of each head"),
+        ({"is_causal": False}, "config.json: is_causal: attention to tokens that come later"),
+        ({"per_layer_config": {"0": {}}}, "config.json: per_layer_config: layers that differ"),
+        ({"rms_norm_eps": 10**400}, "config.json: rms_norm_eps: a number of 401 digits is too large"),
+        ({"rms_norm_eps": float("inf")}, "model.norm_eps = inf: must be positive and finite"),
+        ({"num_hidden_layers": 10**400}, "num_hidden_layers: more than 4096 layers"),
+        ({"max_position_embeddings": 1 << 21}, "max_position_embeddings: more than 1048576 tokens of context"),
+        ({"max_position_embeddings": 1 << 17, "head_dim": 4096}, "131072 with heads of 4096: their product is above"),
+        ({"model_type": ["llama"]}, r"config.json: model_type \['llama'\] is no name"),
         ({"rope_theta": 1e4, "rope_scaling": {"rope_type": "linear", "factor": 0}}, "model.rope.factor = 0.0"),
         ({"rope_theta": 1e4, "attention_bias": True}, "attention_bias: linears with biases are not supported"),
         ({"rope_theta": 1e4, "head_dim": 2.5}, "config.json: head_dim: expected int"),
         ({"rope_theta": 1e4, "head_dim": 7}, "model.head_dim = 7: must be even"),
         ({"rope_theta": 1e4, "model_type": "mistral", "sliding_window": "4"}, "sliding_window: expected int"),
-        ({"rope_theta": 1e4, "model_type": "mistral", "sliding_window": -4}, "model.window = -4"),
+        ({"rope_theta": 1e4, "model_type": "mistral", "sliding_window": -4}, "sliding_window -4: must be at"),
         (
             {
                 "rope_theta": 1e4,

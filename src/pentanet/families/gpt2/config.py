@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -11,7 +12,20 @@ from pentanet.families.hub_config import from_hub
 
 _ACTIVATIONS = ("gelu_new", "gelu_pytorch_tanh")  # two names of one function
 # Variants that transformers knows; a network without a key has the first value.
-_FIXED = {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "add_cross_attention": False}
+_FIXED = {
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "add_cross_attention": False,
+    "is_causal": True,
+}
+_DEFAULTS = {"n_inner": None, "n_positions": 1024, "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True}
+ALIASES = {
+    "hidden_size": "n_embd",
+    "max_position_embeddings": "n_positions",
+    "num_attention_heads": "n_head",
+    "num_hidden_layers": "n_layer",
+}
+"""Names that all families of transformers share; they win over GPT-2's own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,8 +51,8 @@ class GPT2Config:
                 raise ConfigError(f"config.json: {name} {getattr(self, name)}: must be at least 1")
         if self.width % self.heads:
             raise ConfigError(f"config.json: n_embd {self.width} must be a multiple of n_head {self.heads}")
-        if not self.norm_eps > 0:
-            raise ConfigError(f"config.json: layer_norm_epsilon {self.norm_eps}: must be positive")
+        if not 0 < self.norm_eps < math.inf:
+            raise ConfigError(f"config.json: layer_norm_epsilon {self.norm_eps}: must be positive and finite")
 
     @property
     def stores_head(self) -> bool:
@@ -57,10 +71,16 @@ class GPT2Config:
                 raise ConfigError(f"config.json: {key} {config[key]!r:.40}: only {value} is supported")
         if config.get("activation_function", _ACTIVATIONS[0]) not in _ACTIVATIONS:
             raise ConfigError(f"config.json: activation_function must be one of {', '.join(_ACTIVATIONS)}")
-        width, inner = config.get("n_embd"), config.get("n_inner")
-        if inner is None and isinstance(width, int):
-            inner = 4 * width
-        return from_hub(cls, {**config, "n_inner": inner}, _HUB_KEYS)
+        renamed = {key: config[alias] for alias, key in ALIASES.items() if alias in config}
+        keys: dict[str, Any] = {**_DEFAULTS, **config, **renamed}
+        width = keys.get("n_embd")
+        if keys["n_inner"] is None and isinstance(width, int):
+            keys["n_inner"] = 4 * width
+        return from_hub(cls, keys, _HUB_KEYS)
+
+    def hub_keys(self, kind: str) -> dict[str, Any]:
+        """The sizes as a config.json of the model type `kind` has them."""
+        return {key: getattr(self, field) for field, key in _HUB_KEYS.items()}
 
 
 _HUB_KEYS = {

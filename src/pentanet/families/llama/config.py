@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from pentanet.config import convert
 from pentanet.errors import ConfigError
-from pentanet.families.hub_config import from_hub
+from pentanet.families.hub_config import from_hub, require_table
+from pentanet.families.llama.hub import (
+    ARCHITECTURES,
+    head_dim_of,
+    require_known,
+    rope_of,
+    window_keys,
+    window_of,
+    with_defaults,
+)
 from pentanet.families.rope import PlainRope, Rope
-
-ARCHITECTURES = {
-    "llama": "LlamaForCausalLM",
-    "bitnet": "BitNetForCausalLM",
-    "qwen2": "Qwen2ForCausalLM",
-    "qwen3": "Qwen3ForCausalLM",
-    "mistral": "MistralForCausalLM",
-}
-"""Of transformers, by model type."""
+from pentanet.families.rope_keys import rope_keys
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +120,12 @@ class LlamaConfig:
             "model_type": self.model_type,
             "dtype": "float32",  # else transformers takes the type of the first tensor in the file
             "vocab_size": vocab,
+            **self.hub_keys(self.model_type),
+        }
+
+    def hub_keys(self, kind: str) -> dict[str, Any]:
+        """The sizes as a config.json of the model type `kind` has them."""
+        return {
             "hidden_size": self.width,
             "intermediate_size": self.hidden,
             "num_hidden_layers": self.layers,
@@ -130,96 +135,38 @@ class LlamaConfig:
             "max_position_embeddings": self.context,
             "hidden_act": self.activation,
             "rms_norm_eps": self.norm_eps,
-            "rope_theta": self.rope_theta,
-            **self._rope_keys(),
-            **self._window_keys(),
+            **rope_keys(self.rope_theta, self.rope),
+            **window_keys(kind, self.window, self.layers),
             "tie_word_embeddings": self.tie,
             "attention_bias": False,
             "initializer_range": self.init_std,
         }
 
-    def _rope_keys(self) -> dict[str, Any]:
-        """The keys of transformers 4, which version 5 and other programs read too."""
-        if isinstance(self.rope, PlainRope):
-            return {}
-        scaling = dataclasses.asdict(self.rope)
-        if scaling.get("attention_factor") == 0:
-            del scaling["attention_factor"]
-        return {"rope_scaling": scaling}
-
-    def _window_keys(self) -> dict[str, Any]:
-        match self.model_type:
-            case "mistral":
-                return {"sliding_window": self.window}
-            case "qwen2" | "qwen3":
-                first = 0 if self.window else self.layers
-                used = {"use_sliding_window": self.window > 0, "max_window_layers": first}
-                return {**used, "sliding_window": self.window or None}
-            case _:
-                return {}
-
     @classmethod
     def from_hub_config(cls, config: Mapping[str, Any]) -> LlamaConfig:
-        """The inverse of `hub_config`, which also reads what transformers 5 writes.
+        """Read a config.json as transformers does: the inverse of `hub_config`.
 
         Raises:
             ConfigError: a missing or wrong value, or something that this network does not have.
         """
-        kind = config.get("model_type")
-        for key in ("attention_bias", "mlp_bias"):
-            if config.get(key):
-                raise ConfigError(f"config.json: {key}: linears with biases are not supported")
-        theta, rope = _read_rope(config)
-        return from_hub(
+        require_known(config)
+        keys = with_defaults(config)
+        theta, rope = rope_of(keys)
+        kind = keys["model_type"]
+        found = from_hub(
             cls,
-            {"rope_theta": theta} | dict(config) if theta is not None else config,
+            keys,
             _HUB_KEYS,
+            rope_theta=theta,
             rope=rope,
             sub_norms=kind == "bitnet",
             qk_norm=kind == "qwen3",
             qkv_bias=kind == "qwen2",
-            window=_read_window(config),
-            head_dim=_read_head_dim(config),
+            window=window_of(keys),
+            head_dim=head_dim_of(keys),
         )
-
-
-def _read_rope(config: Mapping[str, Any]) -> tuple[object, Rope]:
-    """Base (or None, where it stands on its own) and stretching: `rope_parameters`, or `rope_scaling` before it."""
-    key = "rope_parameters" if config.get("rope_parameters") is not None else "rope_scaling"
-    found = config.get(key)
-    if found is None:
-        return None, PlainRope()
-    if not isinstance(found, Mapping):
-        raise ConfigError(f"config.json: {key}: expected a table, got {found!r}")
-    table = dict(cast("Mapping[str, Any]", found))
-    theta = table.pop("rope_theta", None)
-    if "type" in table:  # its first name
-        table.setdefault("rope_type", table.pop("type"))
-    return theta, convert(Rope, table, f"config.json: {key}")
-
-
-def _read_window(config: Mapping[str, Any]) -> int:
-    match config.get("model_type"):
-        case "mistral":
-            window = config.get("sliding_window")
-        case "qwen2" | "qwen3":
-            window = config.get("sliding_window") if config.get("use_sliding_window") else None
-            if window is not None and config.get("max_window_layers", 0) != 0:
-                raise ConfigError("config.json: max_window_layers: a window in some layers only is not supported")
-        case _:
-            return 0
-    return 0 if window is None else convert(int, window, "config.json: sliding_window")
-
-
-def _read_head_dim(config: Mapping[str, Any]) -> int:
-    """0 where heads divide the width, so that one network has one configuration."""
-    width, heads, head_dim = (config.get(key) for key in ("hidden_size", "num_attention_heads", "head_dim"))
-    if head_dim is None:
-        return 0
-    head_dim = convert(int, head_dim, "config.json: head_dim")
-    if isinstance(width, int) and isinstance(heads, int) and width == head_dim * heads:
-        return 0
-    return head_dim
+        require_table(found.context, found.head_width)
+        return found
 
 
 _HUB_KEYS = {
@@ -231,7 +178,6 @@ _HUB_KEYS = {
     "context": "max_position_embeddings",
     "activation": "hidden_act",
     "tie": "tie_word_embeddings",
-    "rope_theta": "rope_theta",
     "norm_eps": "rms_norm_eps",
     "init_std": "initializer_range",
 }

@@ -8,8 +8,9 @@ from pentanet.errors import ConfigError
 from pentanet.families.family import Family
 from pentanet.families.llama.blocks import BLOCKS
 from pentanet.families.llama.checkpoints import CHECKPOINTS
-from pentanet.families.llama.config import ARCHITECTURES, LlamaConfig
+from pentanet.families.llama.config import LlamaConfig
 from pentanet.families.llama.gguf import GGUF
+from pentanet.families.llama.hub import ARCHITECTURES
 from pentanet.families.llama.rotation import ROTATION
 from pentanet.families.llama.tensors import EMBEDDING, HEAD, tensors
 
