@@ -78,3 +78,14 @@ def test_imports_run_downwards() -> None:
 
 def test_an_import_upwards_is_seen() -> None:
     assert "codes.py imports grid" in _upward(["grid", *(name for name in ORDER if name != "grid")])
+
+
+def test_what_unix_alone_has_is_imported_where_it_is_used() -> None:
+    """On Windows a module that imports `resource` or `fcntl` at its top cannot be imported."""
+    found: list[str] = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [f"{path.relative_to(PACKAGE)}: {name}" for name in names if name in ("resource", "fcntl")]
+    assert found == []

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import errno
 from pathlib import Path
 
 import pytest
 
-from pentanet.errors import CheckpointError
+from pentanet.errors import CheckpointError, WriteError
 from pentanet.train.lock import lock
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
 
 
 def test_it_is_held_and_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,10 +22,19 @@ def test_it_is_held_and_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         pass
 
 
-def test_where_files_cannot_be_locked_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("refusal", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock")])
+def test_where_files_cannot_be_locked_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
     def refuse(*_: object) -> None:
-        raise OSError(37, "No locks available")
+        raise refusal
 
-    monkeypatch.setattr("fcntl.flock", refuse)
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     with lock(tmp_path / "run.lock"):
         pass
+
+
+def test_a_lock_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match="run.lock"), lock(tmp_path / "file" / "run.lock"):
+        pytest.fail("ran without its lock")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import resource
 import sys
 import time
 from collections import Counter
@@ -209,7 +208,11 @@ def _calibrated(
 
 
 def peak_rss() -> int:
-    """Most memory that the process held at any time, in bytes."""
+    """Most memory that the process held at any time, in bytes; 0 on Windows, which does not tell."""
+    if sys.platform == "win32":
+        return 0
+    import resource  # Unix alone has it
+
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 

@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-import sys
-import time
+import errno
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pentanet.errors import CheckpointError
+from filelock import FileLock, Timeout
+
+from pentanet.errors import CheckpointError, WriteError
 
 PATIENCE = 10.0  # seconds; what a worker needs to save and leave after its bench was killed
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
 def lock(path: Path) -> Generator[None]:
     """Hold the lock file `path` while the block runs; the system lets go of it when the process ends, however it ends.
 
+    On a file system that has no locks the block runs without one.
+
     Raises:
         CheckpointError: another process holds it, and still does after `PATIENCE`.
+        WriteError: the file cannot be made.
     """
-    if sys.platform == "win32":
+    file = FileLock(path, timeout=PATIENCE)
+    try:
+        file.acquire()
+    except Timeout:
+        raise CheckpointError(
+            f"{path.parent}: another process is training here; stop it, or choose another --out"
+        ) from None
+    except NotImplementedError:  # how an older filelock says that there are no locks
+        pass
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise WriteError(path, str(error)) from error
+    try:
         yield
-        return
-    import fcntl
-
-    limit = time.monotonic() + PATIENCE
-    with path.open("ab") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > limit:
-                    raise CheckpointError(
-                        f"{path.parent}: another process is training here; stop it, or choose another --out"
-                    ) from None
-                time.sleep(0.05)
-            except OSError:  # a file system without locks
-                break
-        yield
+    finally:
+        file.release()
