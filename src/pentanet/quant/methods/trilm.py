@@ -1,7 +1,9 @@
 """TriLM of the Spectra suite (2407.12327): ternary with one absmean scale per matrix, or per tensor-parallel shard.
 
 Spectra trained its larger models on several devices, each of which took the mean of the rows it had, so that a
-matrix has as many scales as there were devices.  Source: the paper and the README of NolanoOrg/SpectraSuite.
+matrix has as many scales as there were devices: 2, 2, 3 and 6 from 1.1B up.  `shards` follows that for matrices that
+were split by rows; o_proj and down_proj were split by inputs, which is not done here.  The registry's method has one
+scale per matrix.  Source: the paper and the README of NolanoOrg/SpectraSuite.
 """
 
 from torch import Tensor
