@@ -36,5 +36,5 @@ def test_where_files_cannot_be_locked_it_goes_on(
 
 def test_a_lock_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(WriteError, match="run.lock"), lock(tmp_path / "file" / "run.lock"):
+    with pytest.raises(WriteError, match=r"run\.lock"), lock(tmp_path / "file" / "run.lock"):
         pytest.fail("ran without its lock")
