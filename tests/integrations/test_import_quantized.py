@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from pentanet.errors import FormatError, MissingTensorError, ModelConfigError, ShapeError
-from pentanet.families import LlamaConfig
+from pentanet.families import LlamaConfig, config_from_hub
+from pentanet.families.rope import Llama3Rope
 from pentanet.families.tensor_table import hub_shapes, linear_names
 from pentanet.format.model_dir import open_model
 from pentanet.grid import TERNARY
@@ -46,6 +47,16 @@ def test_gguf_goes_out_and_comes_back(make, tmp_path, method, ternary):
         assert after.spec(name).layout == before.spec(name).layout
     ids = torch.tensor([[3, 5, 7]])
     torch.testing.assert_close(load(tmp_path / "back").network(ids), load(path).network(ids), rtol=0, atol=0)
+
+
+def test_gguf_keeps_the_stretching_of_rotary_positions(make, tmp_path):
+    pytest.importorskip("gguf")
+    from pentanet.integrations.gguf.export import export_gguf
+
+    rope = Llama3Rope(factor=8.0, original_max_position_embeddings=32)
+    export_gguf(make(rope=rope), tmp_path / "out.gguf")
+    import_model(tmp_path / "out.gguf", tmp_path / "back")
+    assert config_from_hub(open_model(tmp_path / "back").config).rope == rope
 
 
 def test_gguf_of_other_types_is_refused(make, tmp_path):

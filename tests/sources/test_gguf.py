@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ import torch
 from tokenizers import Tokenizer
 
 from pentanet.errors import HeaderError, MissingFileError, UnsupportedArchitectureError
+from pentanet.families import config_from_hub
+from pentanet.families.llama.gguf_rope import factors_of, read_rope
+from pentanet.families.rope import LinearRope, Llama3Rope, PlainRope
+from pentanet.families.rotary import rotary_tensors
 from pentanet.sources.open import open_source
 
 gguf = pytest.importorskip("gguf")
@@ -23,7 +28,7 @@ def permute(values, heads):
 
 @pytest.fixture
 def write(tmp_path, tokenizer_json, configs, weights_of):
-    def make(arch="llama", pre="gpt-2"):
+    def make(arch="llama", pre="gpt-2", factors=None, fields=()):
         weights = weights_of(configs["llama"])
         writer = gguf.GGUFWriter(str(tmp_path / "model.gguf"), arch)
         writer.add_context_length(64)
@@ -41,6 +46,10 @@ def write(tmp_path, tokenizer_json, configs, weights_of):
         writer.add_token_types([3] + [1] * (len(model["vocab"]) - 1))
         writer.add_token_merges([" ".join(merge) for merge in model["merges"]])
         writer.add_eos_token_id(0)
+        for key, value in fields:
+            (writer.add_string if isinstance(value, str) else writer.add_float32)(key, value)
+        if factors is not None:
+            writer.add_tensor("rope_freqs.weight", np.array(factors, np.float32))
         names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 2)
         for name, values in weights.items():
             array = values.numpy()
@@ -106,3 +115,72 @@ def test_metadata_that_are_no_text(write):
     file.write_bytes(file.read_bytes().replace(b"llama", b"\xff\xfeama", 1))
     with pytest.raises(HeaderError, match=r"model\.gguf"):
         open_source(file)
+
+
+def llama3_factors(width, theta, factor, low, high, context):
+    """As llama.cpp's converter makes them, in float32."""
+    frequencies = 1.0 / theta ** (torch.arange(0, width, 2, dtype=torch.float32) / width)
+    made = []
+    for frequency in frequencies:
+        length = 2 * math.pi / frequency
+        if length < context / high:
+            made.append(1.0)
+        elif length > context / low:
+            made.append(factor)
+        else:
+            smooth = (context / length - low) / (high - low)
+            made.append(float(1 / ((1 - smooth) / factor + smooth)))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("width", "theta", "factor", "low", "high", "context"),
+    [
+        (128, 5e5, 8.0, 1.0, 4.0, 8192),  # Llama 3.1
+        (64, 5e5, 32.0, 1.0, 4.0, 8192),  # Llama 3.2
+        (8, 1e4, 8.0, 1.0, 4.0, 32),
+        (64, 1e4, 4.0, 1.0, 4.0, 3000),
+        (64, 1e4, 4.0, 2.0, 5.0, 4096),
+    ],
+)
+def test_rope_factors_of_llama_3_give_its_stretching_back(width, theta, factor, low, high, context):
+    made = np.array(llama3_factors(width, theta, factor, low, high, context), np.float32)
+    found = read_rope({"general.architecture": "llama"}, {"rope_freqs.weight": made}, width, theta, "x.gguf")
+    expected = Llama3Rope(
+        factor=factor, low_freq_factor=low, high_freq_factor=high, original_max_position_embeddings=context
+    )
+    rope = Llama3Rope(**found["rope_scaling"])
+    np.testing.assert_allclose(factors_of(rope, width, theta), factors_of(expected, width, theta), rtol=2e-5)
+    if (low, high) == (1.0, 4.0) and width > 8:
+        assert rope == expected
+
+
+def test_a_llama_3_file_is_stretched_as_the_directory_it_was_made_of(write, configs):
+    source = open_source(write(factors=llama3_factors(8, 1e4, 8.0, 1.0, 4.0, 32)))
+    expected = config_from_hub(configs["llama3"])
+    for found, table in zip(rotary_tensors(source.config), rotary_tensors(expected), strict=True):
+        torch.testing.assert_close(found, table, rtol=1e-5, atol=1e-6)
+
+
+def test_linear_stretching_is_read(write):
+    linear = [("llama.rope.scaling.type", "linear"), ("llama.rope.scaling.factor", 4.0)]
+    assert open_source(write(fields=linear)).config.rope == LinearRope(factor=4.0)
+
+
+def test_factors_of_one_stretch_nothing(write):
+    assert open_source(write(factors=[1.0] * 4)).config.rope == PlainRope()
+
+
+@pytest.mark.parametrize(
+    ("factors", "fields", "message"),
+    [
+        ([1.0, 2.0, 1.0, 8.0], (), "rope_freqs"),
+        ([1.0, 8.0], (), "rope_freqs"),
+        ([1.0, 1.0, float("nan"), 8.0], (), "rope_freqs"),
+        (None, [("llama.rope.scaling.type", "yarn")], "yarn"),
+        (None, [("llama.rope.dimension_count", 4.0)], "dimension_count"),
+    ],
+)
+def test_other_stretching_is_refused_by_name(write, factors, fields, message):
+    with pytest.raises(UnsupportedArchitectureError, match=message):
+        open_source(write(factors=factors, fields=fields))

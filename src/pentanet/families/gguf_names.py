@@ -28,8 +28,8 @@ class GgufNames(Generic[C]):
         heads: number of heads whose rows an architecture has in another order, in a tensor; 0 for none.
         describe: adds the sizes of a network with so many tokens to a gguf.GGUFWriter; the last is the package gguf.
         constants_of: the constants that a file of such a network has, float32 by their name in the file.
-        read_config: metadata of a file and the shapes of its tensors (ours) as a config.json; the last names the file.
-            Raises ModelConfigError for a missing key, UnsupportedArchitectureError for what is not read.
+        read_config: metadata of a file, the shapes of its tensors (ours) and its constants as a config.json; the last
+            names the file. Raises ModelConfigError for a missing key, UnsupportedArchitectureError for others.
     """
 
     architectures: Mapping[str, str]
@@ -43,7 +43,9 @@ class GgufNames(Generic[C]):
     heads: Callable[[str, C, str], int]
     describe: Callable[[Any, C, int, Any], None]
     constants_of: Callable[[C], Mapping[str, NDArray[np.float32]]]
-    read_config: Callable[[Mapping[str, Any], Mapping[str, tuple[int, ...]], str], dict[str, Any]]
+    read_config: Callable[
+        [Mapping[str, Any], Mapping[str, tuple[int, ...]], Mapping[str, NDArray[np.float32]], str], dict[str, Any]
+    ]
 
     def ours(self, name: str) -> str | None:
         """Our name of llama.cpp's tensor, None where it is of no network of the family."""

@@ -45,15 +45,17 @@ class GgufSource(Source):
         self._architecture, self._names = kind, known[kind]
         self._tensors: dict[str, Any] = {}
         shapes: dict[str, tuple[int, ...]] = {}
+        constants: dict[str, NDArray[np.float32]] = {}
         for tensor in tensors:
             if tensor.name in self._names.constants:
+                constants[tensor.name] = self._constant(tensor, path)
                 continue
             name = self._names.ours(tensor.name)
             if name is None:
                 raise UnsupportedArchitectureError(f"{path}: tensor '{tensor.name}' is of no network that is supported")
             self._tensors[name] = tensor
             shapes[name] = tuple(int(n) for n in reversed(tensor.shape))
-        config = self._names.read_config(fields, shapes, str(path))
+        config = self._names.read_config(fields, shapes, constants, str(path))
         super().__init__(path, config, tokenizer_files(fields, str(path)), shapes)
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:
@@ -73,6 +75,12 @@ class GgufSource(Source):
 
     def weight_files(self) -> list[Path]:
         return [self.path]
+
+    def _constant(self, tensor: Any, path: Path) -> NDArray[np.float32]:
+        kind = getattr(tensor.tensor_type, "name", str(tensor.tensor_type))
+        if kind != "F32":
+            raise HeaderError(f"{path}: tensor '{tensor.name}' is {kind}, expected F32")
+        return np.array(tensor.data, np.float32)
 
     def _open(self, path: Path) -> tuple[list[Any], dict[str, Any]]:
         """The tensors, and the metadata by name."""

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pentanet.errors import ModelConfigError, UnsupportedArchitectureError
+from pentanet.errors import ModelConfigError
 from pentanet.families.gguf_names import GgufNames
 from pentanet.families.llama.config import ARCHITECTURES, LlamaConfig
+from pentanet.families.llama.gguf_rope import FACTORS, factors_of, read_rope
 from pentanet.families.llama.tensors import EMBEDDING, HEAD
-from pentanet.families.rope import LinearRope, Llama3Rope, PlainRope, rotary_table
+from pentanet.families.rope import LinearRope, Llama3Rope, PlainRope
 
-TRUNK, ROPE_FACTORS = "model.layers", "rope_freqs.weight"
+TRUNK = "model.layers"
 
 
 def _architecture(config: LlamaConfig) -> str:
@@ -68,18 +69,17 @@ def _describe(writer: Any, config: LlamaConfig, vocab: int, package: Any) -> Non
 
 
 def _constants_of(config: LlamaConfig) -> Mapping[str, NDArray[np.float32]]:
-    """What llama.cpp divides each rotary frequency by [E / 2], in a tensor of its own for Llama 3."""
     if not isinstance(config.rope, Llama3Rope):
         return {}
-
-    def angle(rope: PlainRope | Llama3Rope) -> NDArray[np.float32]:
-        cosines, sines = rotary_table(2, config.head_width, config.rope_theta, rope)
-        return np.arctan2(sines[1], cosines[1])  # below one turn of pi: the first is 1 radian
-
-    return {ROPE_FACTORS: (angle(PlainRope()) / angle(config.rope)).astype(np.float32)}
+    return {FACTORS: factors_of(config.rope, config.head_width, config.rope_theta)}
 
 
-def _read_config(fields: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], where: str) -> dict[str, Any]:
+def _read_config(
+    fields: Mapping[str, Any],
+    shapes: Mapping[str, tuple[int, ...]],
+    constants: Mapping[str, NDArray[np.float32]],
+    where: str,
+) -> dict[str, Any]:
     kind = str(fields["general.architecture"])
 
     def value(key: str) -> Any:
@@ -87,10 +87,9 @@ def _read_config(fields: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]
             raise ModelConfigError(f"{where}: key '{kind}.{key}' is missing")
         return fields[f"{kind}.{key}"]
 
-    if fields.get(f"{kind}.rope.scaling.type", "none") != "none" or ROPE_FACTORS in shapes:
-        raise UnsupportedArchitectureError(f"{where}: stretched rotary positions are not read from GGUF")
     heads = value("attention.head_count")
     head_dim = fields.get(f"{kind}.attention.key_length", value("embedding_length") // max(heads, 1))
+    theta = float(fields.get(f"{kind}.rope.freq_base", 10_000.0))
     tokens = fields.get("tokenizer.ggml.tokens", ())
     return {
         "architectures": [ARCHITECTURES[kind]],
@@ -106,7 +105,8 @@ def _read_config(fields: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]
         "hidden_act": "silu",
         # Stored in float32, and meant as the decimal fraction nearest to it.
         "rms_norm_eps": float(f"{value('attention.layer_norm_rms_epsilon'):.6g}"),
-        "rope_theta": float(fields.get(f"{kind}.rope.freq_base", 10_000.0)),
+        "rope_theta": theta,
+        **read_rope(fields, constants, head_dim, theta, where),
         "tie_word_embeddings": f"{HEAD}.weight" not in shapes,
         "attention_bias": False,
         "bos_token_id": fields.get("tokenizer.ggml.bos_token_id"),
@@ -135,7 +135,7 @@ GGUF = GgufNames(
         }
     ),
     outer=MappingProxyType({"token_embd": EMBEDDING, "output_norm": "model.norm", "output": HEAD}),
-    constants=(ROPE_FACTORS,),
+    constants=(FACTORS,),
     has_bias=_has_bias,
     heads=_heads,
     describe=_describe,
