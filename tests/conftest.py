@@ -13,7 +13,7 @@ from hypothesis import settings
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import prepare
 
-pytest_plugins = ("checkpoints",)  # tests/fixtures/checkpoints.py
+pytest_plugins = ("checkpoints", "packed")  # in tests/fixtures
 
 settings.register_profile("pentanet", deadline=None)
 settings.load_profile("pentanet")

@@ -17,7 +17,6 @@ from pentanet.evaluate.choices import evaluate_choices, read_questions
 from pentanet.evaluate.perplexity import evaluate
 from pentanet.evaluate.sliding import evaluate_text, read_text
 from pentanet.finetune.run import finetune
-from pentanet.format.inspect import inspect
 from pentanet.integrations.gguf.export import export_gguf
 from pentanet.integrations.import_quantized import import_model
 from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
@@ -25,6 +24,7 @@ from pentanet.ptq.run import quantize
 from pentanet.report import report
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.generate import generate
+from pentanet.runtime.inspect import inspect
 from pentanet.runtime.load import load
 from pentanet.runtime.sampling import Sampling
 from pentanet.sources.open import open_source

@@ -17,9 +17,9 @@ from pentanet.bench.arm import MODEL, RESULT, Job, coded_size, finished, run_job
 from pentanet.bench.summary import METRICS
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import prepare
-from pentanet.format.inspect import Inspection, TensorRow
 from pentanet.format.model_dir import open_model
 from pentanet.quant import METHODS
+from pentanet.runtime.inspect import Inspection, TensorRow
 from pentanet.train.config import TrainConfig
 from pentanet.train.run import read_record
 

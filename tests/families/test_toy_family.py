@@ -25,16 +25,17 @@ from pentanet.families.hub_config import from_hub
 from pentanet.families.network import FamilyNetwork
 from pentanet.families.table_builder import TableBuilder
 from pentanet.families.tensor_table import linear_names, tensor_table
-from pentanet.format.inspect import inspect
 from pentanet.format.model_dir import open_model
 from pentanet.integrations.gguf.export import export_gguf
 from pentanet.nn import Trainable, WeightFactory, quantized_modules
 from pentanet.runtime.generate import generate
+from pentanet.runtime.inspect import inspect
 from pentanet.runtime.load import load
 from pentanet.runtime.modules import Packed, PackedMatrix
 from pentanet.runtime.predictor import open_predictor
 from pentanet.runtime.sampling import Sampling
-from pentanet.train.config import TrainConfig
+from pentanet.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
+from pentanet.train.optimizers import Optimizer
 from pentanet.train.pack import pack
 from pentanet.train.run import read_config, train
 
@@ -192,6 +193,15 @@ def test_the_table_is_that_of_the_network() -> None:
     built = {f"{name}.weight": m.shape for name, m in network.named_modules() if isinstance(m, PackedMatrix)}
     built |= {name: tuple(p.shape) for name, p in network.named_parameters()}
     assert {name: entry.shape for name, entry in tensor_table(ToyConfig(), 11).items()} == built
+
+
+def test_its_blocks_take_muon_and_its_head_does_not() -> None:
+    network = build(ToyConfig(), 11, Trainable("ternary"))
+    muon = Optimizer(network, OptimizerConfig(kind="muon"), ScheduleConfig(), 10).parts[0]
+    named = {id(p): name for name, p in network.named_parameters()}
+    assert {named[id(p)] for group in muon.param_groups for p in group["params"]} == {
+        f"blocks.{i}.weight" for i in range(5)
+    }
 
 
 def test_llama_stays_the_family_where_none_is_named() -> None:

@@ -504,5 +504,5 @@ def test_planned_bytes_refuses_bad_names() -> None:
 
 def test_no_torch() -> None:
     """Inspecting and serving a packed model must not wait for it."""
-    code = "import sys, pentanet.format.inspect, pentanet.format.card; sys.exit('torch' in sys.modules)"
+    code = "import sys, pentanet.runtime.inspect, pentanet.format.card; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,7 +10,6 @@ import torch
 
 from pentanet.codes import Codes
 from pentanet.errors import ConfigError, ExportError, ModelConfigError
-from pentanet.format.inspect import inspect
 from pentanet.format.model_dir import open_model
 from pentanet.gguf.architecture import architecture
 from pentanet.grid import TERNARY
@@ -20,6 +19,7 @@ from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.planes import _combinations, trit_planes
 from pentanet.quant.granularity import group
 from pentanet.runtime.engine import Engine
+from pentanet.runtime.inspect import inspect
 from pentanet.runtime.load import load
 from pentanet.runtime.open import open_config
 from pentanet.sources.open import open_source

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pentanet.format.inspect import Inspection
 from pentanet.format.layouts import layout
+from pentanet.runtime.inspect import Inspection
 from pentanet.train.config import TrainConfig
 
 RESULT, MODEL = "result.json", "model"

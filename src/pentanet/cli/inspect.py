@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pentanet.cli.options import Flag
 
 if TYPE_CHECKING:
-    from pentanet.format.inspect import Inspection
+    from pentanet.runtime.inspect import Inspection
 
 
 def inspect(
@@ -29,7 +29,7 @@ def inspect(
         Print the same as JSON.
     """
     from pentanet.cli import console
-    from pentanet.format.inspect import inspect as look
+    from pentanet.runtime.inspect import inspect as look
 
     found = look(model, verify=verify)
     if json:

@@ -73,6 +73,7 @@ class Family(Generic[C]):
         model_types: what config.json calls it.
         tensors: adds the tensors of a network with so many tokens to a table.
         embedding, head: names of the modules that look up tokens and that make logits.
+        stores_head_again: whether a file holds the head as a second form of the embedding: both count as one weight.
         network: builds the torch network.
         native: builds the model of the native engine; None where the engine does not have this family.
         checkpoints: its pretrained models; None where none is quantized.
@@ -89,6 +90,7 @@ class Family(Generic[C]):
     embedding: str
     head: str
     network: Callable[[C, int, WeightFactory], Network]
+    stores_head_again: bool = False
     native: Callable[[NativeParts, C], Model] | None = None
     checkpoints: Checkpoints[C] | None = None
     gguf: GgufNames[C] | None = None

@@ -28,7 +28,6 @@ from pentanet.errors import (
 from pentanet.families import canonical_config, config_from_hub, family_of
 from pentanet.families.tensor_table import hub_shapes, linear_names
 from pentanet.format import layouts
-from pentanet.format.inspect import Inspection, inspect
 from pentanet.format.model_dir import check_target, read_config, write_model
 from pentanet.format.tensors import Coded, Plain, Tensor, from_bfloat16, to_bfloat16
 from pentanet.gguf import package
@@ -36,6 +35,7 @@ from pentanet.gguf.architecture import architectures
 from pentanet.gguf.blocks import BLOCKS
 from pentanet.gguf.row_order import hub_order, permute
 from pentanet.grid import GRIDS, TERNARY, Grid
+from pentanet.runtime.inspect import Inspection, inspect
 from pentanet.sources.open import open_source
 
 _GRIDS = ("ternary", "pentanary", "septenary", "nonary", "int4", "int8")

@@ -20,7 +20,6 @@ from pentanet.errors import ConfigError
 from pentanet.families.tensor_table import bias_of, hub_shapes, linear_names
 from pentanet.format import layouts
 from pentanet.format.card import model_card
-from pentanet.format.inspect import inspect
 from pentanet.format.model_dir import check_target, write_model
 from pentanet.format.packed_model import TOKENIZER
 from pentanet.format.tensors import Coded
@@ -32,6 +31,7 @@ from pentanet.ptq.quantize_matrix import quantize_matrix
 from pentanet.ptq.store import biased, squared, store
 from pentanet.ptq.unfinished import Progress, Work
 from pentanet.ptq.workers import Workers
+from pentanet.runtime.inspect import inspect
 from pentanet.sources.rotated import RotatedSource
 from pentanet.sources.source import Source
 

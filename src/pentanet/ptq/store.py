@@ -21,7 +21,6 @@ from pentanet.quant.granularity import ROW
 from pentanet.sources.source import Source
 
 BLOCK_WEIGHTS = 1 << 18  # of a matrix are worked on at a time: a few passes stay in the cache
-POSITIONS = ".wpe.weight"  # learned ones are added as they are, and never coded
 
 
 def store(
@@ -37,7 +36,7 @@ def store(
         return Coded(biased(source, name, made.codes), made.layout), found
     if len(source.shapes[name]) == 1:
         return Plain(source.tensor(name).numpy(), "float32"), {}
-    if config.embedding == "int8" and not name.endswith(POSITIONS):
+    if config.embedding == "int8" and not source.table[name].plain:
         return _coded(source, name, lambda weight: round_to_nearest(weight, GRIDS["int8"], ROW))
     dtype = "bfloat16" if config.embedding == "int8" else config.embedding
     return Plain(source.tensor(name).numpy(), dtype), {}

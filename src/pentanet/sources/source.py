@@ -28,7 +28,7 @@ from pentanet.errors import (
     UnexpectedTensorError,
 )
 from pentanet.families import ModelConfig, canonical_config, config_from_hub
-from pentanet.families.tensor_table import hub_shapes
+from pentanet.families.tensor_table import hub_shapes, tensor_table
 from pentanet.format.packed_model import TOKENIZER
 from pentanet.sources.defaults import harmless, require_supported
 
@@ -44,6 +44,7 @@ class Source(ABC):
         hub_config: config.json in its canonical form: see `canonical_config`.
         config: the sizes of its network.
         vocab: number of tokens.
+        table: the tensors of its network.
         files: what goes beside the weights into a model directory: tokenizer.json and others, by name.
         shapes: of the tensors in the files, by their Hugging Face name.
     """
@@ -111,6 +112,7 @@ class Source(ABC):
 
     def _check(self) -> None:
         """Every tensor of the network is there, with its shape, and no other."""
+        self.table = tensor_table(self.config, self.vocab)
         expected = hub_shapes(self.config, self.vocab)
         for name, shape in expected.items():
             if name not in self.shapes:

@@ -179,7 +179,7 @@ def residual(model: Network, dataset: Dataset, device: torch.device, precision: 
             sizes.append(_rms(inputs[0]))
         sizes.append(_rms(output))
 
-    blocks = next(m for m in model.modules() if isinstance(m, nn.ModuleList))
+    blocks = next((m for m in model.modules() if isinstance(m, nn.ModuleList)), nn.ModuleList())
     hooks = [block.register_forward_hook(note) for block in blocks]
     training, tokens = model.training, dataset.split("valid").tokens[: model.config.context]
     try:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pentanet.families.network import Network
+from pentanet.families.tensor_table import linear_names
 from pentanet.nn import QuantLinear, learned_steps, quantized_modules
 from pentanet.train.config import OptimizerConfig, ScheduleConfig
 from pentanet.train.muon import Muon
@@ -21,7 +23,7 @@ class Optimizer:
     momentum, scaled by sqrt(max(1, rows / cols)).
     """
 
-    def __init__(self, model: nn.Module, config: OptimizerConfig, schedule: ScheduleConfig, steps: int) -> None:
+    def __init__(self, model: Network, config: OptimizerConfig, schedule: ScheduleConfig, steps: int) -> None:
         self.config, self.schedule, self.steps = config, schedule, steps
         matrices, others, states = _split(model)
         self.names = {id(p): name for name, p in model.named_parameters()}
@@ -73,10 +75,11 @@ class Optimizer:
                     }
 
 
-def _split(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
+def _split(model: Network) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
     """Matrices of the blocks, other weights, and learned steps, each once and in the model's order."""
     modules = dict(quantized_modules(model))
-    linears = [m for name, m in modules.items() if isinstance(m, QuantLinear) and name != "lm_head"]
+    inside = set(linear_names(model.config, model.vocab))
+    linears = [m for name, m in modules.items() if isinstance(m, QuantLinear) and f"{name}.weight" in inside]
     inner = {id(m.weight) for m in linears} | {id(p) for m in linears if m.low_rank for p in m.low_rank.matrices()}
     own = {id(p) for p in learned_steps(model)}
     found: tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]] = ([], [], [])

@@ -18,12 +18,12 @@ from pentanet.families.network import Network
 from pentanet.families.tensor_table import has_own_head
 from pentanet.format import layouts
 from pentanet.format.card import model_card
-from pentanet.format.inspect import Inspection, inspect
 from pentanet.format.model_dir import write_model
 from pentanet.format.tensors import Coded, Plain, Tensor
 from pentanet.nn import quantized_modules, set_progress
 from pentanet.quant import method
 from pentanet.quant.uniform import Cast
+from pentanet.runtime.inspect import Inspection, inspect
 from pentanet.train.checkpoint import CheckpointStore, set_weights
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import new_network

@@ -52,6 +52,7 @@ GPT = Family(
     tensors=tensors,
     embedding=EMBEDDING,
     head=HEAD,
+    stores_head_again=True,
     network=_network,
     native=_native,
     check_training=_check_training,

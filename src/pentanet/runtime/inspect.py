@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pentanet.families.registry import family_of_type
 from pentanet.format.model_dir import PackedModel, open_model
 from pentanet.format.tensors import CodedSpec
 from pentanet.grid import Grid
 
 _BLOCK_WEIGHTS = 1 << 20  # decode about this many weights at a time
 _LARGEST_SHOWN = 16  # levels; the occupancy of larger grids is a histogram that nobody reads
-# Stored twice, counted once: the look-up and the head of these model types are two views of one latent weight.
-_SHARED = {"pentanet-gpt": ("transformer.wte.weight", "lm_head.weight")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,7 +170,11 @@ def _has_planes(model: PackedModel, name: str) -> bool:
 
 
 def _stored_again(model: PackedModel) -> int:
-    pair = _SHARED.get(str(model.config.get("model_type")), ())
+    """Weights of a head that is a second form of the embedding."""
+    family = family_of_type(model.config.get("model_type"))
+    if family is None or not family.stores_head_again:
+        return 0
+    pair = (f"{family.embedding}.weight", f"{family.head}.weight")
     specs = [model.specs[name] for name in pair if name in model.specs]
     return specs[0].parameters if len(specs) == 2 and specs[0].shape == specs[1].shape else 0
 

@@ -11,12 +11,12 @@ import pytest
 
 from pentanet.codes import Codes
 from pentanet.errors import CodeError
-from pentanet.format import inspect as module
 from pentanet.format.container import write_tensors
-from pentanet.format.inspect import inspect
 from pentanet.format.model_dir import open_model, write_model
 from pentanet.format.tensors import Coded, Plain, Tensor
 from pentanet.grid import GRIDS, PENTANARY
+from pentanet.runtime import inspect as module
+from pentanet.runtime.inspect import inspect
 
 
 def write(out: Path, tensors: dict[str, Tensor], **config: object) -> Path:
