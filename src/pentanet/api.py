@@ -16,10 +16,11 @@ from pentanet.doctor import doctor
 from pentanet.evaluate.choices import evaluate_choices, read_questions
 from pentanet.evaluate.perplexity import evaluate
 from pentanet.evaluate.sliding import evaluate_text, read_text
+from pentanet.finetune.config import FinetuneConfig
 from pentanet.finetune.run import finetune
 from pentanet.integrations.gguf.export import export_gguf
 from pentanet.integrations.import_quantized import import_model
-from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
+from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.run import quantize
 from pentanet.report import report
 from pentanet.runtime.engine import Engine

@@ -14,7 +14,8 @@ from pentanet import __version__
 from pentanet.data.cache import cache_dir
 from pentanet.errors import EngineError
 from pentanet.grid import GRIDS
-from pentanet.machine import Machine, machine, multiplies_bfloat16, usable_cores
+from pentanet.machine import Machine, machine, usable_cores
+from pentanet.nn.precision import resolve_precision
 
 EXTRAS = {
     "datasets": "hub",
@@ -78,7 +79,7 @@ def doctor() -> Diagnosis:
     return Diagnosis(
         version=__version__,
         machine=machine(),
-        precision="bfloat16" if multiplies_bfloat16() else "float32",
+        precision=resolve_precision(),
         cache=str(cache_dir()),
         engine=_engine_in_use(),
         instruction_sets=_instruction_sets(),

@@ -11,11 +11,12 @@ import torch
 from pentanet.errors import ConfigError, NonFiniteLossError, ShapeError, TextTooShortError, WriteError
 from pentanet.families.tensor_table import linear_names
 from pentanet.finetune import run as module
+from pentanet.finetune.config import FinetuneConfig
 from pentanet.finetune.run import finetune
 from pentanet.finetune.student import new_student
 from pentanet.format.model_dir import open_model
 from pentanet.ptq import run
-from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
+from pentanet.ptq.config import QuantizeConfig
 from pentanet.quant.level import LevelQuantizer
 from pentanet.runtime.load import load
 from pentanet.sources.float_network import load_float

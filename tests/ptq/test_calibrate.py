@@ -26,7 +26,7 @@ IDS = torch.randint(0, 270, (6, 24), generator=torch.Generator().manual_seed(0))
 
 @pytest.fixture(autouse=True)
 def exact(monkeypatch):
-    monkeypatch.setattr("pentanet.ptq.calibrate.multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr("pentanet.nn.precision.multiplies_bfloat16", lambda: False)
 
 
 def inputs_of(network, ids):

@@ -9,9 +9,10 @@ from hypothesis import given
 from safetensors.torch import load_file, save_file
 
 from pentanet.errors import UnsupportedArchitectureError
+from pentanet.finetune.config import FinetuneConfig
 from pentanet.finetune.run import finetune
 from pentanet.format.model_dir import open_model
-from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
+from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.run import quantize
 from pentanet.runtime.load import load
 from pentanet.sources.float_network import load_float

@@ -153,3 +153,53 @@ def test_a_resumed_run_keeps_its_zero_spells(
     assert again.state.step == 3
     again.run(StopRequest(), lambda _: None)
     assert (tmp_path / "metrics.jsonl").read_bytes() == rows
+
+
+def flat(method: str, storage: str = "int8") -> Network:
+    config = LlamaConfig(layers=2, width=128, heads=2, kv_heads=2, hidden=256, tie=True)
+    made = build(config, 300, Trainable(method, storage, storage))
+    made.initialize(torch.Generator().manual_seed(0))
+    return made
+
+
+def test_occupancy_of_a_fresh_network_is_a_gaussians() -> None:
+    shares = diagnostics.occupancy(diagnostics.levels(diagnostics.export(flat("pentanet-seed"))))
+    assert shares is not None
+    assert list(shares) == ["-2", "-1", "0", "1", "2"]
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["0"] == pytest.approx(0.3101, abs=3e-3)
+    assert shares["2"] == pytest.approx(0.1157, abs=3e-3)
+
+
+def test_levels_are_those_of_every_matrix_under_the_method_once() -> None:
+    model = flat("ternary", "grid")
+    found = diagnostics.levels(diagnostics.export(model))
+    assert sum(x.size for x in found.values()) == sum(m.weight.numel() for _, m in method_modules(model))
+    assert "model.embed_tokens" in found
+    assert "lm_head" not in found
+
+
+def test_full_precision_has_no_levels() -> None:
+    found = diagnostics.levels(diagnostics.export(flat("full-precision")))
+    assert found == {}
+    assert diagnostics.occupancy(found) is None
+    assert diagnostics.changed(found, found) is None
+
+
+def test_changed_by_hand() -> None:
+    before = {"a": np.array([[1, 0], [0, -1]], np.int8), "b": np.array([[2, 2, 2, 2]], np.int8)}
+    after = {"a": np.array([[1, 0], [1, -1]], np.int8), "b": np.array([[2, 2, 1, 2]], np.int8)}
+    assert diagnostics.changed(before, after) == 2 / 8
+    assert diagnostics.changed(before, before) == 0
+
+
+def test_shape_of_the_latent_weights() -> None:
+    model = flat("pentanary")
+    shape = diagnostics.latent_shape(model)
+    assert abs(shape.kurtosis) < 0.05
+    with torch.no_grad():
+        for _, module in method_modules(model):
+            module.weight.uniform_(-3, 3, generator=torch.Generator().manual_seed(0))
+    shape = diagnostics.latent_shape(model)
+    assert shape.kurtosis == pytest.approx(-1.2, abs=0.02)  # of a uniform distribution
+    assert shape.rms == pytest.approx(3**0.5, rel=0.01)

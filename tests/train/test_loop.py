@@ -16,12 +16,11 @@ import torch
 from pentanet.data.batches import RandomWindows
 from pentanet.data.dataset import Dataset
 from pentanet.errors import ConfigError, NonFiniteLossError, TextTooShortError
-from pentanet.machine import multiplies_bfloat16
 from pentanet.nn import quantized_modules
 from pentanet.quant import METHODS
 from pentanet.train.checkpoint import load
 from pentanet.train.config import TrainConfig
-from pentanet.train.loop import Loop, Progress, new_network, resolve_device, resolve_precision
+from pentanet.train.loop import Loop, Progress, new_network, resolve_device
 from pentanet.train.loss import mean_loss, validation_batches
 from pentanet.train.schedule import rate
 from pentanet.train.signals import StopRequest
@@ -268,14 +267,6 @@ def test_without_a_gpu(configure: Configure, tiny: Dataset, tmp_path: Path) -> N
     assert resolve_device("auto") == torch.device("cpu")
     with pytest.raises(ConfigError, match="device = 'cuda': this torch finds no GPU"):
         Loop(configure("llama", "device=cuda"), tiny, tmp_path, quiet)
-
-
-def test_precisions(configure: Configure) -> None:
-    cpu = torch.device("cpu")
-    assert resolve_precision(configure("llama", "precision=bfloat16"), cpu) == "bfloat16"
-    assert resolve_precision(configure("llama", "precision=float32"), cpu) == "float32"
-    expected = "bfloat16" if multiplies_bfloat16() else "float32"
-    assert resolve_precision(configure("llama", "precision=auto"), cpu) == expected
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what a handle is of")

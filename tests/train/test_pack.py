@@ -19,12 +19,12 @@ from pentanet.format.model_dir import open_model
 from pentanet.format.tensors import CodedSpec, PlainSpec
 from pentanet.linear_options import ACTIVATIONS
 from pentanet.nn import STORAGES, set_progress
+from pentanet.nn.precision import Precision, autocast
 from pentanet.quant import METHODS
 from pentanet.runtime.load import load
 from pentanet.train.checkpoint import load as load_checkpoint
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import Progress, new_network
-from pentanet.train.loss import Precision, autocast
 from pentanet.train.pack import export_tensors, pack
 from pentanet.train.run import Interrupted, train
 

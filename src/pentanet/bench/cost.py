@@ -17,10 +17,11 @@ from typing import Any
 import torch
 
 from pentanet.nn import set_progress
+from pentanet.nn.precision import autocast, resolve_precision
 from pentanet.quant import method
 from pentanet.train.config import TrainConfig
-from pentanet.train.loop import new_network, resolve_precision
-from pentanet.train.loss import autocast, token_losses
+from pentanet.train.loop import new_network
+from pentanet.train.loss import token_losses
 from pentanet.train.optimizers import Optimizer
 
 BASE = "full-precision"
@@ -76,7 +77,7 @@ def _step(config: TrainConfig, name: str) -> Callable[[], None]:
     method(name)
     config = dataclasses.replace(config, weights=dataclasses.replace(config.weights, method=name))
     device = torch.device("cpu")
-    precision = resolve_precision(config, device)
+    precision = resolve_precision(config.precision, device)
     network = new_network(config, VOCAB).train()
     optimizer = Optimizer(network, config.optimizer, config.schedule, config.steps)
     set_progress(network, PROGRESS)

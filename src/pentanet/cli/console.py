@@ -80,16 +80,15 @@ def dataset(source: str, tokenizer: str, eos: Eos) -> Dataset:
 def measure_text(network: Any, text: Any, title: str, context: int, stride: int, precision: str) -> Any:
     """A `SlidingEvaluation` of a network on a text, with a bar; "auto" as in training."""
     from pentanet.evaluate.sliding import evaluate_text
-    from pentanet.machine import multiplies_bfloat16
+    from pentanet.nn.precision import resolve_precision
 
-    products = precision if precision != "auto" else "bfloat16" if multiplies_bfloat16() else "float32"
     with bar(title, len(text.ids) - 1, transient=True) as tell:
         return evaluate_text(
             network,
             text,
             context=context,
             stride=stride,
-            precision=cast("Any", products),
+            precision=resolve_precision(precision),
             progress=tell,
         )
 

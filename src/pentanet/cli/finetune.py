@@ -68,15 +68,13 @@ def finetune(
 
     from pentanet.cli import console
     from pentanet.data.files import read_lines
+    from pentanet.finetune.config import FinetuneConfig
     from pentanet.finetune.run import finetune as run
-    from pentanet.machine import multiplies_bfloat16
-    from pentanet.ptq.config import FinetuneConfig
+    from pentanet.nn.precision import resolve_precision
     from pentanet.sources.open import open_source
 
     if threads:
         torch.set_num_threads(threads)
-    if precision == "auto":
-        precision = "bfloat16" if multiplies_bfloat16() else "float32"
     config = FinetuneConfig(
         steps=steps, minutes=minutes, batch=batch, window=window, lr=lr, weight_lr=weight_lr, seed=seed
     )
@@ -91,7 +89,15 @@ def finetune(
             console.err.print(text, style="yellow")
 
         result = run(
-            model, source, ids, out, config, precision=precision, overwrite=overwrite, progress=tell, warn=warn
+            model,
+            source,
+            ids,
+            out,
+            config,
+            precision=resolve_precision(precision),
+            overwrite=overwrite,
+            progress=tell,
+            warn=warn,
         )
     if json:
         console.print_json(result)

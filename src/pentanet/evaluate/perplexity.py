@@ -13,9 +13,9 @@ import torch
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import Eos
 from pentanet.errors import DataError
-from pentanet.machine import multiplies_bfloat16
+from pentanet.nn.precision import Precision, resolve_precision
 from pentanet.runtime.load import Runtime
-from pentanet.train.loss import Precision, mean_loss, validation_batches
+from pentanet.train.loss import mean_loss, validation_batches
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,8 +58,7 @@ def text_of(runtime: Runtime, data: str, eos: str, precision: str) -> tuple[str,
     if not isinstance(source, str) or not source:
         raise DataError(f"{runtime.packed.path}: does not say what it was trained on; name a text with --data")
     mode = eos or training.get("eos") or "document"
-    products = precision if precision != "auto" else "bfloat16" if multiplies_bfloat16() else "float32"
-    return source, cast("Eos", mode), cast("Precision", products)
+    return source, cast("Eos", mode), resolve_precision(precision)
 
 
 def evaluate(

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from pentanet.data.files import read_lines
 from pentanet.errors import ConfigError, TextTooShortError, TokenizerMismatchError
-from pentanet.train.loss import Precision, autocast
+from pentanet.nn.precision import Precision, autocast
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,17 +20,17 @@ import numpy as np
 
 from pentanet import __version__
 from pentanet.errors import ConfigError, NonFiniteLossError, TextTooShortError
+from pentanet.finetune.config import FinetuneConfig
 from pentanet.finetune.student import new_student, write_student
 from pentanet.finetune.tuning import Tuning
 from pentanet.format.model_dir import check_target, open_model
 from pentanet.format.packed_model import CONFIG, TENSORS
-from pentanet.ptq.config import FinetuneConfig
+from pentanet.nn.precision import Precision
 from pentanet.ptq.unfinished import unfinished
 from pentanet.sources.float_network import load_float
 from pentanet.sources.source import Source
 from pentanet.train.checkpoint import CheckpointStore
 from pentanet.train.lock import lock
-from pentanet.train.loss import Precision
 from pentanet.train.run import Interrupted
 from pentanet.train.signals import stop_request
 

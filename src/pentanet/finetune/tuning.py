@@ -15,11 +15,11 @@ from torch import Tensor
 from pentanet.errors import NonFiniteLossError
 from pentanet.families.network import Network
 from pentanet.nn import QuantLinear
+from pentanet.nn.precision import Precision, autocast
 from pentanet.train.checkpoint import Checkpoint, set_weights
-from pentanet.train.loss import Precision, autocast
 
 if TYPE_CHECKING:
-    from pentanet.ptq.config import FinetuneConfig
+    from pentanet.finetune.config import FinetuneConfig
 
 CLIP = 1.0  # of the norm of the gradient
 

@@ -19,12 +19,11 @@ from torch import Tensor, nn
 
 from pentanet.data.files import read_lines
 from pentanet.errors import ConfigError, DataError, TextTooShortError
-from pentanet.machine import multiplies_bfloat16
 from pentanet.nn import QuantLinear
+from pentanet.nn.precision import Precision, autocast, resolve_precision
 from pentanet.ptq.blocks import ADDED, walk
 from pentanet.ptq.workers import Workers
 from pentanet.sources.source import Source
-from pentanet.train.loss import Precision, autocast
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +63,7 @@ class Calibration:
         states = self._walk.embed(ids_BT)
         # Of the quantized network, and of the original.
         self.states: tuple[Tensor, ...] = (states, states.clone()) if original else (states,)
-        self._precision: Precision = "bfloat16" if multiplies_bfloat16() else "float32"
+        self._precision: Precision = resolve_precision()
 
     @torch.no_grad()
     def advance(self, layer: int, quantize: Quantize, workers: Workers) -> None:

@@ -1,12 +1,15 @@
-"""What each block does during training, written at every validation under `layers`, `gradient_rank` and `residual`.
+"""What levels and latent weights do during training, of the whole network and of each block.
 
-Cheap on purpose: one pass over the latent weights, one window through the network, three small eigenproblems.
+Written at every validation.  Occupancy alone proves nothing (a scale rule that follows the weights keeps a Gaussian's
+occupancy for ever), so it comes with the flip rate and the kurtosis.  Cheap on purpose: one pass over the latent
+weights, one window through the network, three small eigenproblems.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -18,7 +21,7 @@ from pentanet.codes import Codes
 from pentanet.data.dataset import Dataset
 from pentanet.families.network import Network
 from pentanet.nn import method_modules
-from pentanet.train.loss import Precision, autocast
+from pentanet.nn.precision import Precision, autocast
 
 DEAD_AFTER = 3
 """Validations in a row at level 0 after which a weight counts as dead."""
@@ -29,6 +32,7 @@ ZERO_SPELL = "zero_spell/"
 _BLOCK = re.compile(r"\.(\d+)\.")
 
 Exported = dict[str, Codes]
+Levels = dict[str, NDArray[np.int8]]
 
 
 @torch.no_grad()
@@ -36,6 +40,56 @@ def export(model: nn.Module) -> Exported:
     """Levels and scales of every weight under the method, by module; empty for full precision."""
     exported = ((name, module.quantizer.export(module.weight)) for name, module in method_modules(model))
     return {name: codes for name, codes in exported if isinstance(codes, Codes)}
+
+
+def levels(exported: Mapping[str, Codes]) -> Levels:
+    """Levels alone of what a method made of the weights, by module."""
+    return {name: codes.levels for name, codes in exported.items()}
+
+
+def changed(before: Levels, after: Levels) -> float | None:
+    """Share of weights whose level differs; None without any."""
+    total = sum(x.size for x in after.values())
+    if not total:
+        return None
+    return sum(int(np.count_nonzero(before[name] != after[name])) for name in after) / total
+
+
+def occupancy(found: Levels) -> dict[str, float] | None:
+    """Share of weights on each level that occurs, lowest first; None without any."""
+    counts = np.zeros(256, np.int64)
+    for x in found.values():
+        counts += np.bincount(x.ravel().astype(np.int16) + 128, minlength=256)
+    total = int(counts.sum())
+    return {str(i - 128): int(n) / total for i, n in enumerate(counts) if n} if total else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LatentShape:
+    """Shape of the latent weights under the method, averaged over matrices by their size.
+
+    Attributes:
+        kurtosis: excess kurtosis; 0 for a Gaussian.
+        rms: root mean square.
+    """
+
+    kurtosis: float
+    rms: float
+
+
+@torch.no_grad()
+def latent_shape(model: nn.Module) -> LatentShape:
+    """Moments of the latent weights of all modules under the method."""
+    total, kurtosis, square = 0, 0.0, 0.0
+    for _, module in method_modules(model):
+        w = module.weight.double()
+        n, second = w.numel(), w.square().mean()
+        centred = w - w.mean()
+        variance = centred.square().mean().clamp_min(1e-30)
+        kurtosis += n * (centred.pow(4).mean() / variance.square() - 3).item()
+        square += n * second.item()
+        total += n
+    return LatentShape(kurtosis=kurtosis / total, rms=(square / total) ** 0.5)
 
 
 class ZeroSpells:

@@ -17,18 +17,19 @@ from pentanet.data.dataset import Dataset
 from pentanet.errors import ConfigError, NonFiniteLossError
 from pentanet.families.build import build
 from pentanet.families.network import Network
-from pentanet.machine import multiplies_bfloat16
 from pentanet.nn import Trainable, initialize_quantizers, method_modules, set_progress
+from pentanet.nn.precision import Precision, autocast, resolve_precision
 from pentanet.quant import method
-from pentanet.train import diagnostics, watch
+from pentanet.train import diagnostics
 from pentanet.train.checkpoint import CheckpointStore
 from pentanet.train.config import TrainConfig
-from pentanet.train.loss import Precision, autocast, mean_loss, token_losses, validation_batches
+from pentanet.train.loss import mean_loss, token_losses, validation_batches
 from pentanet.train.metrics import MetricsLog
+from pentanet.train.objective import distilled_loss
 from pentanet.train.optimizers import Optimizer
 from pentanet.train.signals import StopRequest
 from pentanet.train.state import RunState
-from pentanet.train.teacher import distilled_loss, load_teacher
+from pentanet.train.teacher import load_teacher
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,14 +77,6 @@ def new_network(config: TrainConfig, vocab: int, device: torch.device | str = "c
     return network.to(device)
 
 
-def resolve_precision(config: TrainConfig, device: torch.device) -> Precision:
-    """What "auto" means here: bfloat16 on a GPU or a processor that multiplies in it, float32 elsewhere."""
-    if config.precision != "auto":
-        return config.precision
-    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else multiplies_bfloat16()
-    return "bfloat16" if fast else "float32"
-
-
 def resolve_device(name: str) -> torch.device:
     """What "auto" means here: the first GPU if there is one.
 
@@ -122,7 +115,7 @@ class Loop:
     ) -> None:
         self.config, self.dataset = config, dataset
         self.device = resolve_device(config.device)
-        self.precision: Precision = resolve_precision(config, self.device)
+        self.precision: Precision = resolve_precision(config.precision, self.device)
         torch.manual_seed(config.seed)
         self.network = new_network(config, dataset.vocab, self.device)
         kind = EpochWindows if config.batch.windows == "epoch" else RandomWindows
@@ -247,11 +240,11 @@ class Loop:
             row["val_loss_random"] = self._random_loss(state.random_batches)
         exported = diagnostics.export(self.network)
         state.zero_spells.see(exported)
-        found = watch.levels_of(exported)
-        rate = watch.changed(watch.levels_of(before), found) if before else None
+        found = diagnostics.levels(exported)
+        rate = diagnostics.changed(diagnostics.levels(before), found) if before else None
         if rate is not None:
             state.flips.append(rate)
-        shares, shape = watch.occupancy(found), watch.latent_shape(self.network)
+        shares, shape = diagnostics.occupancy(found), diagnostics.latent_shape(self.network)
         row |= {
             "flip_rate": rate,
             "zero_fraction": shares.get("0", 0.0) if shares else None,

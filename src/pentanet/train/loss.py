@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,19 +13,12 @@ from torch import Tensor, nn
 
 from pentanet.data.batches import evaluation_windows
 from pentanet.data.dataset import Dataset
+from pentanet.nn.precision import Precision, autocast
 
-Precision = Literal["bfloat16", "float32"]
 Windows = Iterable[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]
 
 
 EVALUATION_TOKENS = 4096  # per forward pass of a validation
-
-
-def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """The context in which every forward pass runs: bfloat16 products if asked for, everything else in float32."""
-    if precision == "float32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, torch.bfloat16)
 
 
 def token_losses(network: nn.Module, x_BT: Tensor, y_BT: Tensor) -> Tensor:

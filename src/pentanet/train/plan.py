@@ -10,7 +10,7 @@ from pentanet.data import tokenizer as tokenizers
 from pentanet.errors import ConfigError
 from pentanet.format.model_dir import planned_bytes
 from pentanet.nn import count_parameters
-from pentanet.train import watch
+from pentanet.train import diagnostics
 from pentanet.train.config import TrainConfig
 from pentanet.train.loop import new_network
 from pentanet.train.pack import export_tensors
@@ -61,7 +61,7 @@ def plan(config: TrainConfig) -> Plan:
         method=config.weights.method,
         parameters=parameters,
         quantized_parameters=quantized,
-        occupancy=watch.occupancy(watch.levels(network)),
+        occupancy=diagnostics.occupancy(diagnostics.levels(diagnostics.export(network))),
         vocab=vocab,
         steps=config.steps,
         tokens=config.tokens,

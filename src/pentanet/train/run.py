@@ -22,7 +22,7 @@ from pentanet.data.dataset import TOKENIZER, Dataset
 from pentanet.errors import CheckpointError, ConfigError, MissingFileError, RecordError, WriteError
 from pentanet.machine import machine
 from pentanet.nn import count_parameters
-from pentanet.train import watch
+from pentanet.train import diagnostics
 from pentanet.train.checkpoint import fingerprint
 from pentanet.train.config import TrainConfig
 from pentanet.train.lock import lock
@@ -145,9 +145,9 @@ def _claim(config: TrainConfig, out: Path, dataset: Dataset) -> None:
 
 def _record(config: TrainConfig, dataset: Dataset, loop: Loop, out: Path) -> dict[str, Any]:
     loss = loop.full_loss()
-    found = watch.levels(loop.network)
-    shares = watch.occupancy(found)
-    shape = watch.latent_shape(loop.network)
+    found = diagnostics.levels(diagnostics.export(loop.network))
+    shares = diagnostics.occupancy(found)
+    shape = diagnostics.latent_shape(loop.network)
     flips = loop.state.flips
     total, quantized = count_parameters(loop.network)
     return {
@@ -166,7 +166,7 @@ def _record(config: TrainConfig, dataset: Dataset, loop: Loop, out: Path) -> dic
         "zero_fraction": shares.get("0", 0.0) if shares else None,
         "occupancy": shares,
         "flip_rate": sum(flips) / len(flips) if flips else None,
-        "moved": watch.changed(watch.levels(new_network(config, dataset.vocab)), found),
+        "moved": diagnostics.changed(diagnostics.levels(diagnostics.export(new_network(config, dataset.vocab))), found),
         "kurtosis": shape.kurtosis,
         "seconds": round(loop.seconds, 2),
         "precision": loop.precision,

@@ -1,18 +1,11 @@
-"""A trained network whose predictions a run learns from beside the text: knowledge distillation (Hinton et al. 2015).
-
-The loss is (1 - share) * cross-entropy with the next token + share * cross-entropy with the teacher's distribution, at
-temperature 1, as in Binary and Ternary Natural Language Generation (2306.01841), without its hidden states.
-"""
+"""The trained network whose predictions a run learns from beside the text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-import torch.nn.functional as F
 from tokenizers import Tokenizer
-from torch import Tensor, nn
 
 from pentanet.config import from_tree, read_toml
 from pentanet.data.dataset import TOKENIZER, Dataset
@@ -56,11 +49,3 @@ def load_teacher(
     set_weights(network, checkpoint)
     set_progress(network, 1.0)
     return network.eval().requires_grad_(False)
-
-
-def distilled_loss(network: nn.Module, teacher: nn.Module, x_BT: Tensor, y_BT: Tensor, share: float) -> Tensor:
-    """Mean loss in nats: the text's cross-entropy and, with weight `share`, that with the teacher's distribution."""
-    with torch.no_grad():
-        target = teacher(x_BT).float().softmax(-1).flatten(0, 1)
-    logits = network(x_BT).float().flatten(0, 1)
-    return (1 - share) * F.cross_entropy(logits, y_BT.flatten()) + share * F.cross_entropy(logits, target)

@@ -14,7 +14,7 @@ from pentanet.data.dataset import TokenStream
 from pentanet.families.network import Network
 from pentanet.grid import PENTANARY, TERNARY, Grid
 from pentanet.nn import count_parameters
-from pentanet.train import watch
+from pentanet.train import diagnostics
 from pentanet.train.loop import Loop, new_network
 from pentanet.train.loss import token_losses
 from pentanet.train.presets import load_config
@@ -36,7 +36,7 @@ def start(request: pytest.FixtureRequest) -> Iterator[tuple[Network, Grid]]:
 
 def test_published_occupancy(start: tuple[Network, Grid]) -> None:
     network, grid = start
-    shares = watch.occupancy(watch.levels(network))
+    shares = diagnostics.occupancy(diagnostics.levels(diagnostics.export(network)))
     assert shares is not None
     published = [0.1157, 0.2293, 0.3101, 0.2293, 0.1157] if grid is PENTANARY else [0.3449, 0.3101, 0.3450]
     assert list(shares.values()) == pytest.approx(published, abs=3e-4)

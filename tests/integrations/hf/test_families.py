@@ -13,13 +13,14 @@ from safetensors.torch import load_file, save_file
 from pentanet.data import tokenizer as tokenizers
 from pentanet.errors import MissingTensorError, ModelConfigError
 from pentanet.families.tensor_table import linear_names
+from pentanet.finetune.config import FinetuneConfig
 from pentanet.finetune.run import finetune
 from pentanet.format.model_dir import open_model, write_into
 from pentanet.format.tensors import Coded, CodedSpec, Plain
 from pentanet.integrations.gguf.export import export_gguf
 from pentanet.kernels import native
 from pentanet.ptq import run
-from pentanet.ptq.config import FinetuneConfig, QuantizeConfig
+from pentanet.ptq.config import QuantizeConfig
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.load import load
 from pentanet.sources.float_network import load_float
