@@ -2,10 +2,11 @@
 
 int8      one scale per token, the largest magnitude / 127: what the native engine does in every model, so that a net
           which trains with it has already seen what it will run on.
-elastic   one learned step per linear, and 255, 3 or 2 levels (Binary and Ternary Natural Language Generation,
-          2306.01841, with the gradient of LSQ, 1902.08153).  Source: quant/utils_quant.py of
+elastic   one learned step per linear, and 3 or 2 levels (Binary and Ternary Natural Language Generation, 2306.01841,
+          with the gradient of LSQ, 1902.08153).  Source: quant/utils_quant.py of
           facebookresearch/Ternary_Binary_Transformer.  Its quantizers of positive inputs and of attention are left
-          out: the networks here have no linear with positive inputs.
+          out: the networks here have no linear with positive inputs.  With 255 levels (elastic8) the rule is ours: at
+          8 bits that code has no learned step, but a scale from the largest magnitude, clipped at +-2.5.
 hadamard  rotated in blocks, for weights that are rotated alike: see `pentanet.quant.hadamard`.  hadamard8 rounds to
           int8 per token after that, as BitNet v2 (2504.18415) in front of matrices that it trains in the rotated basis.
 """

@@ -63,7 +63,7 @@ class Rms(ScaleRule):
 
     def __call__(self, blocks: Tensor) -> Tensor:
         # vector_norm reads the weights once and makes no squared copy.
-        norm = blocks.norm(dim=-1, keepdim=True)
+        norm = blocks.norm(dim=-1, keepdim=True)  # not changed in place: its gradient reads it
         return (norm * (self.factor * blocks.shape[-1] ** -0.5)).clamp_(min=EPSILON)
 
     @property

@@ -4,7 +4,8 @@ Its levels and thresholds are those of the grid: with the step a of the paper, l
 2a / 3 on three.  ParetoQ starts at the largest weight of the row, since it starts from a trained network; from scratch
 that is four times too wide, and the steps start at the Gaussian optimum here too.
 
-Source: models/utils_quant.py of facebookresearch/ParetoQ.
+The gradient of the step is the exact derivative of what is computed: for a clipped ternary weight d(2a / 3)/da, 2/3,
+where the released code takes 1.  Source: models/utils_quant.py of facebookresearch/ParetoQ.
 """
 
 from pentanet.grid import QUATERNARY, TERNARY

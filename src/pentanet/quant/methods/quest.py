@@ -2,7 +2,8 @@
 
 A weight gets no gradient where rounding moved it by more than half a step ("trust").  QuEST rounds the rotated matrix:
 `quest-hadamard-*` turn weights and inputs alike, in blocks, by a Hadamard matrix, which costs time in training and at
-run time.  `quest-ternary` and `quest-pentanary` leave the rotation out.  Source: IST-DASLab/QuEST.
+run time.  `quest-ternary` and `quest-pentanary` leave the rotation out.  No original runs on these grids: what the code
+calls 1.585 bits has four levels.  Source: IST-DASLab/QuEST.
 """
 
 from __future__ import annotations
