@@ -71,12 +71,13 @@ class GPT2Config:
                 raise ConfigError(f"config.json: {key} {config[key]!r:.40}: only {value} is supported")
         if config.get("activation_function", _ACTIVATIONS[0]) not in _ACTIVATIONS:
             raise ConfigError(f"config.json: activation_function must be one of {', '.join(_ACTIVATIONS)}")
-        renamed = {key: config[alias] for alias, key in ALIASES.items() if alias in config}
-        keys: dict[str, Any] = {**_DEFAULTS, **config, **renamed}
-        width = keys.get("n_embd")
+        names = {key: key for key in _HUB_KEYS.values()}
+        names |= {own: alias for alias, own in ALIASES.items() if alias in config}
+        keys: dict[str, Any] = {**_DEFAULTS, **config}
+        width = keys.get(names["n_embd"])
         if keys["n_inner"] is None and isinstance(width, int):
             keys["n_inner"] = 4 * width
-        return from_hub(cls, keys, _HUB_KEYS)
+        return from_hub(cls, keys, {field: names[key] for field, key in _HUB_KEYS.items()})
 
     def hub_keys(self, kind: str) -> dict[str, Any]:
         """The sizes as a config.json of the model type `kind` has them."""
