@@ -71,9 +71,17 @@ def test_impossible_sizes(spec: str) -> None:
         tokenizer.make(spec, TEXT)
 
 
+def test_a_token_that_only_begins_a_text_comes_before_one_that_does_both() -> None:
+    made = tokenizer.train_bpe([], 257)
+    assert tokenizer.bos_id(made) == tokenizer.eos_id(made) == 0
+    made.add_special_tokens(["<s>"])
+    assert tokenizer.bos_id(made) == 257
+    assert tokenizer.bos_id(Tokenizer(models.BPE())) is None
+
+
 def test_gpt2_golden_ids(gpt2: Tokenizer) -> None:
     assert gpt2.get_vocab_size() == 50257
-    assert tokenizer.eos_id(gpt2) == 50256
+    assert tokenizer.eos_id(gpt2) == tokenizer.bos_id(gpt2) == 50256
     golden = {
         "Hello world": [15496, 995],
         " Hello": [18435],

@@ -172,7 +172,7 @@ def test_what_is_stored_and_how(configure: Configure, tiny: Dataset, tmp_path: P
     assert found.zero_fraction == record["zero_fraction"]
     assert (tmp_path / "model/tokenizer.json").read_bytes() == (tiny.path / "tokenizer.json").read_bytes()
     assert model.config["model_type"] == "bitnet"
-    assert model.config["eos_token_id"] == tiny.eos_id
+    assert (model.config["bos_token_id"], model.config["eos_token_id"]) == (tiny.eos_id, tiny.eos_id)
     card = (tmp_path / "model/README.md").read_text(encoding="utf-8")
     assert f"| Validation loss, nats per token | {record['val_loss']:.4f} |" in card
 

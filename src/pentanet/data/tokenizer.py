@@ -14,6 +14,7 @@ from pentanet.errors import ConfigError, DataError, MissingExtraError, MissingFi
 
 EOS = "<|endoftext|>"
 SMALLEST_VOCAB = 257  # every byte, and the end of text
+_KNOWN_BOS = ("<s>", "<bos>", "<|begin_of_text|>", EOS)
 _KNOWN_EOS = (EOS, "</s>", "<eos>", "<|end_of_text|>", "<|im_end|>")
 
 
@@ -90,6 +91,15 @@ def load(path: Path) -> Tokenizer:
 def eos_id(tokenizer: Tokenizer) -> int | None:
     """The id of the token that ends a text, or None if the tokenizer has none of the usual ones."""
     ids = (tokenizer.token_to_id(name) for name in _KNOWN_EOS)
+    return next((i for i in ids if i is not None), None)
+
+
+def bos_id(tokenizer: Tokenizer) -> int | None:
+    """The id of the token that begins a text, or None if the tokenizer has none of the usual ones.
+
+    GPT-2 has one token for both ends of a text, and so do the tokenizers that are trained here.
+    """
+    ids = (tokenizer.token_to_id(name) for name in _KNOWN_BOS)
     return next((i for i in ids if i is not None), None)
 
 

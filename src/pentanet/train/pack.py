@@ -106,9 +106,10 @@ def export_tensors(network: Network, layout: str | None = None) -> dict[str, Ten
 
 
 def _hub_config(config: TrainConfig, vocab: int, run: Path) -> dict[str, Any]:
-    eos = tokenizers.eos_id(tokenizers.load(run / TOKENIZER))
+    tokenizer = tokenizers.load(run / TOKENIZER)
+    ends = {"bos_token_id": tokenizers.bos_id(tokenizer), "eos_token_id": tokenizers.eos_id(tokenizer)}
     source = {"source": config.data.source, "eos": config.data.eos}
-    return {**config.model.hub_config(vocab), "eos_token_id": eos, "training_data": source}
+    return {**config.model.hub_config(vocab), **ends, "training_data": source}
 
 
 def _facts(

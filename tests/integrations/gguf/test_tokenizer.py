@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from pentanet.data.tokenizer import train_bpe
-from pentanet.errors import ExportError
+from pentanet.errors import ExportError, ModelConfigError
 from pentanet.integrations.gguf.tokenizer import chat_template, splitting_rule, write_tokenizer
 
 WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -101,6 +101,14 @@ def test_a_first_token_that_the_tokenizer_adds_is_added_there_too(tmp_path):
     writer = Recorder()
     write_tokenizer(writer, tokenizer, {"vocab_size": 258, "eos_token_id": [7, 8], "bos_token_id": 0}, tmp_path)
     assert (writer.told["add_bos_token"], writer.told["eos_token_id"]) == (True, 7)
+
+
+@pytest.mark.parametrize("key", ["bos_token_id", "eos_token_id"])
+@pytest.mark.parametrize("value", [-5, 258, 10**30, True, "0", [-1, 0]], ids=str)
+def test_ids_of_special_tokens_are_ids(tmp_path, key, value):
+    config = {"vocab_size": 258, key: value}
+    with pytest.raises(ModelConfigError, match=rf"config\.json: {key} .* is no token of 258"):
+        write_tokenizer(Recorder(), train_bpe(["a cat"], 258), config, tmp_path)
 
 
 def test_chat_templates_are_found_in_both_places(tmp_path):

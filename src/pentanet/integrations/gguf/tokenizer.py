@@ -14,7 +14,7 @@ from typing import Any, cast
 from tokenizers import Tokenizer
 
 from pentanet.data.tokenizer import eos_id
-from pentanet.errors import ExportError
+from pentanet.errors import ExportError, ModelConfigError
 
 _WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
 _REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -34,6 +34,7 @@ def write_tokenizer(writer: Any, tokenizer: Tokenizer, config: Mapping[str, Any]
 
     Raises:
         ExportError: a tokenizer that llama.cpp would apply otherwise.
+        ModelConfigError: a special token that is no id.
     """
     parts: dict[str, Any] = json.loads(tokenizer.to_str())
     writer.add_tokenizer_model("gpt2")
@@ -43,9 +44,9 @@ def write_tokenizer(writer: Any, tokenizer: Tokenizer, config: Mapping[str, Any]
     writer.add_token_types(kinds)
     merges = parts["model"]["merges"]
     writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
-    eos = _first(config.get("eos_token_id"))
+    eos = _token(config, "eos_token_id", folder)
     eos = eos_id(tokenizer) if eos is None else eos
-    bos = _first(config.get("bos_token_id"))
+    bos = _token(config, "bos_token_id", folder)
     bos = eos if bos is None else bos  # llama.cpp takes token 11 where none is named
     if eos is not None:
         writer.add_eos_token_id(eos)
@@ -114,6 +115,13 @@ def _tokens(parts: Mapping[str, Any], size: int) -> tuple[list[str], list[int]]:
     return tokens, kinds
 
 
-def _first(value: object) -> int | None:
-    found = cast("list[object]", value)[:1] if isinstance(value, list) else [value]
-    return found[0] if found and type(found[0]) is int else None
+def _token(config: Mapping[str, Any], key: str, folder: Path) -> int | None:
+    """The id of a special token; of several the first."""
+    value: object = config.get(key)
+    if isinstance(value, list):
+        value = cast("list[object]", value)[0] if value else None
+    if value is None:
+        return None
+    if type(value) is not int or not 0 <= value < config["vocab_size"]:
+        raise ModelConfigError(f"{folder}/config.json: {key} {value!r:.80} is no token of {config['vocab_size']}")
+    return value
