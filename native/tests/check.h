@@ -21,8 +21,7 @@ inline bool check(bool holds, const std::string& what) {
     return holds;
 }
 
-// FNV-1a over the bits of results that must be the same on every machine and with every compiler; the program prints
-// it.
+// FNV-1a over the bits of results that must be the same on every machine and with every compiler. It is printed.
 inline std::uint64_t digest = 0xcbf29ce484222325;
 
 template <class T>

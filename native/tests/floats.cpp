@@ -108,8 +108,13 @@ void edges(const FloatOps& ops, const std::string& name) {
     const float ties[5] = {127, 0.5f, 1.5f, -2.5f, -127};  // scale 1
     check(ops.quantize(ties, q, 5) == 1 && q[0] == 127 && q[1] == 0 && q[2] == 2 && q[3] == -2 && q[4] == -127,
           name + " ties");
-    const float wild[5] = {inf, -inf, std::nanf(""), 1, -1};
-    ops.quantize(wild, q, 5);  // any numbers, but no undefined behaviour
+    std::vector<std::int8_t> codes(19);
+    for (const float wild : {inf, -inf, std::nanf(""), -std::nanf("")})
+        for (std::size_t at = 0; at < codes.size(); ++at) {
+            std::vector<float> ones(codes.size(), 1.0f);
+            ones[at] = wild;
+            check(std::isnan(ops.quantize(ones.data(), codes.data(), 19)), name + " NaN or infinity is not lost");
+        }
     float x[9] = {-1000, -88, -87, -20, 0, 20, 87, 88, 1000};
     ops.silu(x, nullptr, 9);
     check(x[0] <= 0 && x[0] > -1e-30f && x[4] == 0 && x[8] == 1000, name + " silu far out");

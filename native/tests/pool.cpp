@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 
 #include "check.h"
 
@@ -57,6 +59,13 @@ void pool() {
         }
     }
     pinning();
+    bool refused = false;
+    try {
+        Pool(most_threads + 1);
+    } catch (const std::invalid_argument&) {
+        refused = true;
+    }
+    check(refused, "too many threads are refused");
 }
 
 }  // namespace pentanet::test

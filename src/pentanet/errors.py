@@ -134,7 +134,7 @@ class ScaleError(FormatError):
 
 
 class NonFiniteWeightError(FormatError):
-    """A weight of a pretrained model that is NaN or infinite."""
+    """A weight that is NaN or infinite."""
 
 
 class BiasError(FormatError):
@@ -159,6 +159,10 @@ class WriteError(PentaNetError):
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{path}: not written: {reason}")
         self.reason = reason
+
+
+class NonFiniteActivationError(PentaNetError):
+    """A model whose activations, or the loss measured with it, become NaN or infinite."""
 
 
 # -- training -----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ ISA_FLAGS = (
     "amx_bf16",
     "amx_int8",
 )
+MAX_THREADS = 1024  # as in native/include/pentanet/pool.h
 ARM_FLAGS = ("asimd", "asimddp", "i8mm", "bf16")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import math
 import struct
 
 import numpy as np
@@ -33,6 +35,8 @@ from pentanet.data.prepare import prepare
         (["pack", "nowhere"], "nowhere/config.toml: no such file"),
         (["inspect", "nowhere"], "nowhere/config.json: no such file"),
         (["generate", "nowhere"], "nowhere/config.json: no such file"),
+        (["generate", "nowhere", "--threads", "40000"], "--threads"),
+        (["train", "--threads", "40000", "--dry-run"], "--threads"),
         (["eval", "nowhere"], "nowhere/config.json: no such file"),
         (["report", "nowhere"], "nowhere/summary.json: no such file"),
         (["speed", "--threads", "0"], "--threads"),
@@ -175,3 +179,22 @@ def test_run_of_other_settings_is_not_continued(refuse, finished, recipe, tiny):
     line = refuse("train", recipe, "--data", tiny.path, "--steps", "9", "--out", finished)
     assert "steps = 3" in line
     assert "steps = 9" in line
+
+
+def test_a_prompt_that_is_not_utf8(refuse, packed):
+    assert "the prompt is not UTF-8" in refuse("generate", packed, "--prompt", "caf\udce9")
+
+
+def test_what_is_typed_in_a_chat_may_be_no_text(monkeypatch):
+    from pentanet.cli.chat import _lines
+    from pentanet.errors import EncodingError
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9\n"), encoding="utf-8"))
+    with pytest.raises(EncodingError, match="standard input is not UTF-8"):
+        list(_lines())
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_loss_that_is_no_number_is_not_printed(refuse, packed, options, monkeypatch):
+    monkeypatch.setattr("pentanet.evaluate.perplexity.mean_loss", lambda *_: (math.nan, 10))
+    assert "is nan: activations of the model are NaN or infinite" in refuse("eval", packed, *options)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pentanet.data.tokenizer import train_bpe
-from pentanet.errors import DataError, EmptyTextError
+from pentanet.errors import DataError, EmptyTextError, EncodingError, NonFiniteActivationError
 from pentanet.evaluate.choices import (
     Question,
     encode_pair,
@@ -80,6 +80,17 @@ def test_a_long_context_loses_its_beginning_and_a_long_choice_is_cut():
 def test_spaces_at_the_end_of_a_context_belong_to_the_choice():
     assert encode_pair(TOKENIZER, "b  ", "a") == ([B], [SPACE, SPACE, A])
     assert encode_pair(TOKENIZER, "", " a") == ([0], [SPACE, A])
+
+
+@pytest.mark.parametrize("logit", [math.nan, math.inf])
+def test_a_likelihood_that_is_no_number_is_an_error(logit):
+    with pytest.raises(NonFiniteActivationError, match="the log-likelihood of an answer is nan"):
+        ask(runtime(a=logit), "aa", "ab")
+
+
+def test_a_question_of_half_a_character_is_an_error():
+    with pytest.raises(EncodingError, match="a question is not UTF-8"):
+        encode_pair(TOKENIZER, "b", " \ud800")
 
 
 def test_nothing_to_score_is_an_error():

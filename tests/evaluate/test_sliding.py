@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from pentanet.errors import ConfigError, TextTooShortError, TokenizerMismatchError
+from pentanet.errors import ConfigError, NonFiniteActivationError, TextTooShortError, TokenizerMismatchError
 from pentanet.evaluate.sliding import Text, evaluate_text, read_text, windows
 
 
@@ -63,6 +63,14 @@ def test_what_cannot_be_measured():
         evaluate_text(Counting(5), text(0, 1, 2), context=4, stride=5)
     with pytest.raises(TokenizerMismatchError, match="token 7 of 5"):
         evaluate_text(Counting(5), text(0, 1, 7), context=4)
+
+
+def test_a_loss_that_is_no_number_is_an_error():
+    def network(ids):
+        return torch.full((*ids.shape, 5), math.nan)
+
+    with pytest.raises(NonFiniteActivationError, match="the loss on 'text' up to token 2 is nan"):
+        evaluate_text(network, text(0, 1, 2, 3), context=2)
 
 
 def test_text_is_read_as_it_stands(tmp_path, tiny):

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pentanet.codes import Codes
-from pentanet.errors import ModelConfigError, ScaleError, ShapeError, UnknownNameError, UnpackableError
+from pentanet.errors import (
+    ModelConfigError,
+    NonFiniteWeightError,
+    ScaleError,
+    ShapeError,
+    UnknownNameError,
+    UnpackableError,
+)
 from pentanet.format.layouts import LAYOUTS
 from pentanet.format.tensors import (
     Coded,
@@ -130,3 +137,23 @@ def test_bad_specs(name: str) -> None:
     assert spec_from_json("w", GOOD, "config.json").to_json() == GOOD
     with pytest.raises(ModelConfigError, match=f"config.json: tensor 'w': .*{message}"):
         spec_from_json("w", spoil(GOOD), "config.json")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf])
+def test_plain_values_that_are_not_finite(dtype: str, bad: float) -> None:
+    values = np.full((2, 3), -np.finfo(np.float32).tiny, np.float32)
+    Plain(values, dtype).check("w")
+    values[1, 1] = bad
+    with pytest.raises(NonFiniteWeightError, match="'w': value 4 is not finite"):
+        Plain(values, dtype).check("w")
+
+
+def test_what_bfloat16_rounds_to_infinity_is_refused() -> None:
+    largest = np.array([0x7F7F7FFF], np.uint32).view(np.float32)
+    Plain(largest).check("w")
+    assert np.isfinite(from_bfloat16(to_bfloat16(largest))).all()
+    beyond = np.array([0x7F7F8000], np.uint32).view(np.float32)
+    Plain(beyond, "float32").check("w")
+    with pytest.raises(NonFiniteWeightError):
+        Plain(beyond).check("w")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pentanet.codes import Codes
-from pentanet.errors import ShapeError
+from pentanet.errors import NonFiniteActivationError, ShapeError
 from pentanet.format import layouts
 from pentanet.grid import GRIDS
 from pentanet.kernels import (
@@ -114,3 +114,15 @@ def test_compiled_and_exported_graphs_keep_it_as_one_node():
     exported = torch.export.export(layer, (x,), dynamic_shapes={"x": {0: torch.export.Dim("batch", min=2)}})
     assert [node.target for node in exported.graph.nodes].count(torch.ops.pentanet.linear.default) == 1
     torch.testing.assert_close(exported.module()(torch.cat([x, x])), torch.cat([expected, expected]))
+
+
+@pytest.mark.parametrize("engine", [True, False])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_inputs_that_int8_cannot_hold_are_refused(engine, bad, monkeypatch):
+    if engine and not native.available():
+        pytest.skip("the engine was not compiled")
+    monkeypatch.setattr(native, "available", lambda: engine)
+    x, *rest = arguments(requires_grad=False)
+    x[1, 2, 7] = bad
+    with pytest.raises(NonFiniteActivationError, match="x has a number that is NaN or infinite"):
+        torch.ops.pentanet.linear(x, *rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 from typing import Any
@@ -197,6 +198,9 @@ def test_the_variable_chooses_the_instruction_set(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(native.ISA_VARIABLE, "avx3")
     with pytest.raises(EngineError, match=r"PENTANET_ISA.*'avx3'.*Known: scalar"):
         native.instruction_set()
+    monkeypatch.setenv(native.ISA_VARIABLE, "avx\udcff")  # a byte that is no UTF-8
+    with pytest.raises(EngineError, match=r"PENTANET_ISA: 'avx\\udcff' names no instruction set"):
+        native.instruction_set()
 
 
 def test_a_missing_engine_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,3 +219,33 @@ def test_leaving_python_leaves_no_thread_behind() -> None:
     )
     left = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (left.returncode, left.stdout, left.stderr) == (0, "0\n", "")
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("activations", ["int8", "int8x2", "adaptive"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_activations_that_are_not_finite_are_refused(isa: str, activations: str, bad: float) -> None:
+    made = matrix(*good(), isa=isa)
+    for place in range(24):
+        x = np.ones((3, 24), np.float32)
+        x[1, place] = bad
+        with pytest.raises(OverflowError, match="NaN or infinite"):
+            made.apply(x, 2, activations)
+
+
+def test_too_many_threads_are_refused() -> None:
+    with pytest.raises(ValueError, match="40000 threads: at most 1024"):
+        matrix(*good()).apply(np.ones((1, 24), np.float32), 40_000)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux how much memory a process has")
+def test_threads_that_the_system_does_not_start_are_an_error() -> None:
+    code = (
+        "import resource; import numpy as np; from pentanet import _native as n;"
+        "made = n.Matrix.plain(np.zeros(64, np.uint8), dtype='float32', rows=4, cols=4);"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize();"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 28),) * 2); made.apply(np.ones((2, 4), np.float32), 1000)"
+    )
+    left = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert left.returncode == 1
+    assert re.search(r"ValueError: 1000 threads: the system starts only \d+", left.stderr), left.stderr

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as tokenizer_models
 from torch import Tensor
 
-from pentanet.errors import CodeError, ConfigError, EngineError, UnknownNameError, UnsupportedModelError
+from pentanet.errors import CodeError, ConfigError, EncodingError, EngineError, UnknownNameError, UnsupportedModelError
 from pentanet.families import GPTConfig, LlamaConfig, ModelConfig
 from pentanet.families.build import build
 from pentanet.families.rope import LinearRope, Llama3Rope, YarnRope
@@ -88,6 +88,8 @@ def write(path: Path, name: str, low_rank: LowRank = "none") -> Path:
                 parameter.uniform_(0.5, 1.5, generator=generator)  # a gain of 1 would hide a missing one
                 if sizes == "outliers":
                     parameter[7] = 12.0
+            if parameter_name.endswith("log_step"):
+                parameter.zero_()  # the first batch of a training would set it
         for _, module in quantized_modules(network):
             module.quantizer.initialize(module.weight)
             if isinstance(module.quantizer, TequilaQuantizer):
@@ -422,6 +424,19 @@ def test_ids_that_do_not_exist_are_refused_and_do_no_harm(packed: Packed, ids: l
         with pytest.raises(ConfigError, match=r"token"):
             call(ids)
     np.testing.assert_array_equal(engine.logits([1, 2, 3]), before)
+
+
+def test_threads_that_no_machine_has_are_refused(packed: Packed) -> None:
+    with pytest.raises(ConfigError, match="threads 40000: must be 1 to 1024"):
+        Engine.open(packed("bitnet"), threads=40_000)
+
+
+def test_a_prompt_that_is_no_text_is_refused(packed: Packed) -> None:
+    engine = Engine.open(packed("bitnet"))
+    with pytest.raises(EncodingError, match="the prompt is not UTF-8, at character 3"):
+        engine.generate("w1 \udcff", 3)
+    with pytest.raises(EncodingError, match="the prompt is not UTF-8"):
+        engine.generate_batch(["w1", "\udcff"], 3)
 
 
 def test_negative_threads_are_refused(packed: Packed) -> None:

@@ -128,9 +128,10 @@ struct FloatOps {
     // x = f(x) * by, or f(x) alone where `by` is null.
     void (*silu)(float* x, const float* by, std::ptrdiff_t n);
     void (*relu2)(float* x, const float* by, std::ptrdiff_t n);
-    void (*gelu)(float* x, const float* by, std::ptrdiff_t n);            // with erf, to a unit in the last place of 1
-    void (*gelu_tanh)(float* x, const float* by, std::ptrdiff_t n);       // with GPT-2's tanh in the place of erf
-    float (*quantize)(const float* x, std::int8_t* q, std::ptrdiff_t n);  // see linear.h
+    void (*gelu)(float* x, const float* by, std::ptrdiff_t n);       // with erf, to a unit in the last place of 1
+    void (*gelu_tanh)(float* x, const float* by, std::ptrdiff_t n);  // with GPT-2's tanh in the place of erf
+    // Returns the scale: see linear.h; NaN where a number is NaN or infinite.
+    float (*quantize)(const float* x, std::int8_t* q, std::ptrdiff_t n);
     void (*rest)(const float* x, const std::int8_t* q, float scale, float* out, std::ptrdiff_t n);  // x - q * scale
     std::int64_t (*sum_of_sizes)(const std::int8_t* q, std::ptrdiff_t n);
     // Ties to even. to_float16 makes 65504 of larger magnitudes.

@@ -29,7 +29,7 @@ inline constexpr std::int64_t coarse = 12;
 // nearest integer, ties to even. Tokens that are rounded twice have a second row, [tokens + seconds, cols].
 class Activations {
 public:
-    // Rounds float32 [tokens, cols].
+    // Rounds float32 [tokens, cols]. Throws std::overflow_error where one of them is NaN or infinite.
     static Activations quantize(const float* x, int tokens, int cols, Rounding rounding, const Isa& isa, Pool& pool);
     // Takes int8 [tokens, cols] as they are, with scales of 1.
     static Activations exactly(const std::int8_t* x, int tokens, int cols);

@@ -12,12 +12,15 @@
 
 namespace pentanet {
 
+inline constexpr int most_threads = 1024;
+
 // The caller is one of the threads. Work is split statically, so the same thread always does the same part.
 // One loop at a time: run() must not be called from two threads, nor from inside a loop.
 class Pool {
 public:
     // `pin` keeps each thread, the one that calls this too, on a core of its own of those that the process may use;
-    // with more threads than cores they share. Throws std::runtime_error where the system cannot do that.
+    // with more threads than cores they share. Throws std::runtime_error where the system cannot do that, and
+    // std::invalid_argument for more than most_threads, or more than the system starts.
     explicit Pool(int threads, bool pin = false);
     ~Pool();
     Pool(const Pool&) = delete;
@@ -41,6 +44,7 @@ public:
     }
 
 private:
+    void stop();
     void run_parts();
     void run_part(std::size_t part);
     void work(std::size_t part);

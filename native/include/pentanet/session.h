@@ -39,7 +39,8 @@ public:
 
     // Appends tokens to some sequences. Writes logits [parts, vocab] after the last one of each part, or with `all`
     // after each token, part after part. Throws std::invalid_argument, and changes nothing, for ids and sequences that
-    // do not exist, a sequence that comes twice, a part without tokens, and where a context is full.
+    // do not exist, a sequence that comes twice, a part without tokens, and where a context is full. Throws
+    // std::overflow_error where an activation is NaN or infinite; the sequences are then to be truncated.
     void forward(std::span<const Part> parts, bool all, float* logits);
 
 private:

@@ -1,7 +1,11 @@
 #include "engine/layers.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
 
 namespace pentanet {
 namespace {
@@ -23,6 +27,12 @@ void layer_norm(const Model& model, const Gain& gain, const float* x, float* out
 }
 
 }  // namespace
+
+void require_finite(const float* x, std::size_t size, const char* what) {
+    std::uint32_t carried = 0;  // the exponent of NaN and infinity is all ones: one more carries into the sign
+    for (std::size_t i = 0; i < size; ++i) carried |= (std::bit_cast<std::uint32_t>(x[i]) & 0x7fffffff) + 0x00800000;
+    if (carried >> 31 != 0) throw std::overflow_error(std::string(what) + " are NaN or infinite");
+}
 
 void normalize(const Model& model, const Gain& gain, const float* x, float* out) {
     if (model.norm == NormKind::rms)

@@ -7,6 +7,9 @@
 
 namespace pentanet {
 
+// Throws std::overflow_error, naming the numbers, where one of them is NaN or infinite.
+void require_finite(const float* x, std::size_t size, const char* what);
+
 // out = norm of x, over gain.size() numbers.
 void normalize(const Model& model, const Gain& gain, const float* x, float* out);
 

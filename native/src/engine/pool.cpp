@@ -5,6 +5,8 @@
 #endif
 
 #include <stdexcept>
+#include <string>
+#include <system_error>
 
 namespace pentanet {
 namespace {
@@ -56,16 +58,26 @@ void stay_on(int) {}
 }  // namespace
 
 Pool::Pool(int threads, bool pin) {
+    if (threads > most_threads)
+        throw std::invalid_argument(std::to_string(threads) + " threads: at most " + std::to_string(most_threads));
     const std::vector<int> cores = pin ? usable_cores() : std::vector<int>{};
-    for (int part = 1; part < threads; ++part)
-        workers_.emplace_back([this, part = static_cast<std::size_t>(part), cores] {
-            if (!cores.empty()) stay_on(cores[part % cores.size()]);
-            work(part);
-        });
+    try {
+        for (int part = 1; part < threads; ++part)
+            workers_.emplace_back([this, part = static_cast<std::size_t>(part), cores] {
+                if (!cores.empty()) stay_on(cores[part % cores.size()]);
+                work(part);
+            });
+    } catch (const std::system_error&) {
+        const std::string started = std::to_string(workers_.size() + 1);
+        stop();
+        throw std::invalid_argument(std::to_string(threads) + " threads: the system starts only " + started);
+    }
     if (!cores.empty()) stay_on(cores[0]);
 }
 
-Pool::~Pool() {
+Pool::~Pool() { stop(); }
+
+void Pool::stop() {
     stopping_.store(true, std::memory_order_relaxed);
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();

@@ -116,6 +116,7 @@ void Session::chunk(std::span<const Row> rows, float* logits) {
         attention(m.layers[i], static_cast<int>(i));
         mlp(m.layers[i]);
     }
+    require_finite(x_.data(), product(static_cast<int>(rows.size()), m.width), "hidden states");
     int wanted = 0;
     for (std::size_t row = 0; row < rows.size(); ++row) {
         lengths_[static_cast<std::size_t>(rows[row].sequence)] = rows[row].position + 1;
@@ -126,6 +127,7 @@ void Session::chunk(std::span<const Row> rows, float* logits) {
     if (wanted == 0) return;
     norm(m.final_norm, x_, wanted, normed_);
     Input(normed_, wanted, m.width, rounding_, *m.isa, pool_).apply(*m.head, logits);
+    require_finite(logits, product(wanted, m.vocab()), "logits");
 }
 
 // Cuts the queries of the chunk into jobs: head after head, so that what a head reads stays in a cache of the
@@ -182,6 +184,7 @@ void Session::attention(const Layer& layer, int index) {
         input.apply(*layer.qkv[0], out_.data());
         split_columns(out_.data(), rows, {m.query_width(), m.kv_width(), m.kv_width()}, qkv_.data());
     }
+    require_finite(qkv_.data(), qkv_.size(), "queries, keys or values");  // a softmax would hide it
     remember(layer, index);
     attend(index);
     const std::vector<float>* mixed = &mixed_;

@@ -153,20 +153,21 @@ inline void to_half_floats(const float* x, std::uint16_t* out, std::ptrdiff_t n,
 float quantize(const float* x, std::int8_t* q, std::ptrdiff_t n) {
     constexpr float round = 12582912.0f;  // adding 1.5 * 2^23 rounds to the nearest integer, ties to even
     using Bytes = std::int8_t __attribute__((vector_size(width)));
-    Floats tops{};
+    // The largest magnitude, by its bits as a whole number: infinity and NaN are above all others, so none is lost.
+    Ints tops{};
     const auto widen = [&tops](const Floats& v) {
-        const Floats size = v < 0.0f ? -v : v;
-        tops = size > tops ? size : tops;  // not by NaN
+        const Ints size = std::bit_cast<Ints>(v) & 0x7fffffff;
+        tops = size > tops ? size : tops;
     };
     std::ptrdiff_t i = 0;
     for (; i + width <= n; i += width) widen(load(x + i));
     if (i < n) widen(load_tail(x + i, n - i, load));
-    float top = tops[0];
+    std::int32_t top = tops[0];
     for (int lane = 1; lane < width; ++lane) top = tops[lane] > top ? tops[lane] : top;
-    const float scale = top / 127.0f;
-    if (!(scale > 0)) {  // all zeros, or too small for a scale
+    const float scale = std::bit_cast<float>(top) / 127.0f;
+    if (!(scale > 0 && scale < __builtin_inff())) {
         std::memset(q, 0, static_cast<std::size_t>(n));
-        return 0;
+        return scale - scale;  // 0 for zeros and what is too small for a scale, else NaN
     }
     const auto whole = [scale](Floats v) {
         v = v / scale;

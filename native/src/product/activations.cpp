@@ -1,4 +1,6 @@
+#include <cmath>
 #include <cstring>
+#include <stdexcept>
 
 #include "pentanet/linear.h"
 
@@ -28,6 +30,8 @@ Activations Activations::quantize(const float* x, int tokens, int cols, Rounding
         for (int token = static_cast<int>(begin); token < static_cast<int>(end); ++token)
             result.round(token, values(token), isa);
     });
+    for (int token = 0; token < tokens; ++token)
+        if (std::isnan(result.scale(token))) throw std::overflow_error("an input of a matrix is NaN or infinite");
     if (rounding == Rounding::int8) return result;
     for (int token = 0; token < tokens; ++token)
         if (rounding == Rounding::int8x2 || isa.ops.sum_of_sizes(result.row(token), cols) < coarse * cols)

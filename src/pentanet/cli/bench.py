@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from pentanet.cli.options import Count, Flag, Settings
+from pentanet.cli.options import Count, Flag, Settings, TorchThreads
 
 if TYPE_CHECKING:
     from pentanet.train.config import TrainConfig
@@ -25,7 +25,7 @@ def bench(
     data: str = "",
     settings: Settings | None = None,
     workers: Count | None = None,
-    threads: Count = 1,
+    threads: TorchThreads = 1,
     listing: Annotated[bool, Parameter("--list", negative=())] = False,
     cost: Flag = False,
     json: Flag = False,

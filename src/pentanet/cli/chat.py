@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pentanet.cli.options import Count, Seed, Threads
+from pentanet.errors import EncodingError
 
 if TYPE_CHECKING:
     from pentanet.runtime.chat import Message
@@ -98,6 +99,8 @@ def _lines() -> Iterator[str]:
             line = input("> " if sys.stdin.isatty() else "").strip()
         except EOFError:
             return
+        except UnicodeDecodeError as error:
+            raise EncodingError(f"standard input is not UTF-8 ({error.reason}); convert it with iconv") from None
         if line == "/quit":
             return
         if line:

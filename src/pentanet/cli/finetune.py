@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pentanet.cli.options import Count, Flag, Seed
+from pentanet.cli.options import Count, Flag, Seed, TorchThreads
 
 
 def finetune(
@@ -22,7 +22,7 @@ def finetune(
     weight_lr: float = 5e-3,
     seed: Seed = 0,
     precision: Literal["auto", "bfloat16", "float32"] = "auto",
-    threads: Count | None = None,
+    threads: TorchThreads | None = None,
     allow_pickle: Flag = False,
     overwrite: Flag = False,
     json: Flag = False,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from pentanet.cli.options import Count, Flag, Size
+from pentanet.cli.options import Count, Flag, Size, TorchThreads
 
 
 def quantize(
@@ -31,7 +31,7 @@ def quantize(
     context: Size = 1024,
     tokens: Size = 0,
     workers: Size = 0,
-    threads: Count | None = None,
+    threads: TorchThreads | None = None,
     allow_pickle: Flag = False,
     overwrite: Flag = False,
     json: Flag = False,

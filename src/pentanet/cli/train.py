@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pentanet.cli.options import Count, Flag, Seed, Settings
+from pentanet.cli.options import Count, Flag, Seed, Settings, TorchThreads
 
 DETAILS = (
     "version",
@@ -27,7 +27,7 @@ def train(
     steps: Count | None = None,
     seed: Seed | None = None,
     settings: Settings | None = None,
-    threads: Count | None = None,
+    threads: TorchThreads | None = None,
     tensorboard: Flag = False,
     dry_run: Flag = False,
     json: Flag = False,

@@ -10,7 +10,14 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from pentanet.errors import ConfigError, DataError, MissingExtraError, MissingFileError, TokenizerMismatchError
+from pentanet.errors import (
+    ConfigError,
+    DataError,
+    EncodingError,
+    MissingExtraError,
+    MissingFileError,
+    TokenizerMismatchError,
+)
 
 EOS = "<|endoftext|>"
 SMALLEST_VOCAB = 257  # every byte, and the end of text
@@ -86,6 +93,17 @@ def load(path: Path) -> Tokenizer:
         raise MissingFileError(file, "A tokenizer is 'bpe:4096', 'gpt2', or the path of a tokenizer.json.") from None
     except Exception as error:  # the library raises bare Exception for what it cannot parse
         raise DataError(f"{file}: not a tokenizer.json ({error}): save it with Tokenizer.save") from None
+
+
+def require_text(text: str, what: str) -> None:
+    """Raises EncodingError, naming the text, where it has characters that UTF-8 has not.
+
+    Python gives bytes of the command line that are no UTF-8 as such characters.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise EncodingError(f"{what} is not UTF-8, at character {error.start}; convert it with iconv") from None
 
 
 def eos_id(tokenizer: Tokenizer) -> int | None:

@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 
 from pentanet.data.files import read_lines
-from pentanet.data.tokenizer import eos_id
+from pentanet.data.tokenizer import eos_id, require_text
 from pentanet.errors import DataError, EmptyTextError
+from pentanet.evaluate.finite import require_finite
 from pentanet.runtime.load import Runtime
 
 _KEYS = "expected a JSON object with 'context' (text), 'choices' (two texts or more) and 'answer' (index of one)"
@@ -104,7 +105,9 @@ def encode_pair(tokenizer: Tokenizer, context: str, continuation: str) -> tuple[
     Raises:
         EmptyTextError: an empty context, and the tokenizer has no end-of-text token to stand for it; or a continuation
             that adds no token.
+        EncodingError: a text that is not UTF-8.
     """
+    require_text(context + continuation, "a question")
     kept = context.rstrip()
     continuation = context[len(kept) :] + continuation
     whole: list[int] = tokenizer.encode(kept + continuation, add_special_tokens=False).ids
@@ -125,6 +128,9 @@ def log_likelihood(runtime: Runtime, context: Sequence[int], continuation: Seque
     """Log-likelihood in nats of a continuation, and whether it is what the model would write; both not empty.
 
     What is longer than the model's window loses its beginning.
+
+    Raises:
+        NonFiniteActivationError: it is NaN or infinite.
     """
     ids = [*context, *continuation][-(runtime.context + 1) :]
     logits = runtime.network(torch.tensor([ids[:-1]]))[0].float()
@@ -132,6 +138,7 @@ def log_likelihood(runtime: Runtime, context: Sequence[int], continuation: Seque
     targets = torch.tensor(ids[-scored:])
     rows = F.log_softmax(logits[-scored:], dim=-1)
     total = float(rows.gather(1, targets[:, None]).double().sum())
+    require_finite(total, "the log-likelihood of an answer")
     return total, bool((rows.argmax(-1) == targets).all())
 
 
@@ -147,7 +154,8 @@ def evaluate_choices(
         progress: told the number of questions so far.
 
     Raises:
-        EmptyTextError: see `encode_pair`.
+        EmptyTextError, EncodingError: see `encode_pair`.
+        NonFiniteActivationError: see `log_likelihood`.
     """
     right: list[bool] = []
     right_per_character: list[bool] = []

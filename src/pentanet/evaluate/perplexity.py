@@ -13,6 +13,7 @@ import torch
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import Eos
 from pentanet.errors import DataError
+from pentanet.evaluate.finite import require_finite
 from pentanet.nn.precision import Precision, resolve_precision
 from pentanet.runtime.load import Runtime
 from pentanet.train.loss import mean_loss, validation_batches
@@ -78,11 +79,13 @@ def evaluate(
 
     Raises:
         TokenizerMismatchError: the dataset was made with another tokenizer.
+        NonFiniteActivationError: the loss is NaN or infinite.
     """
     dataset.require_tokenizer(runtime.tokenizer, str(runtime.packed.path))
     batches = validation_batches(dataset, split, runtime.context, limit)
     started = time.monotonic()
     loss, tokens = mean_loss(runtime.network, batches, torch.device("cpu"), precision, progress)
+    require_finite(loss, f"{runtime.packed.path}: the loss on '{dataset.name}'")
     return Evaluation(
         data=dataset.name,
         split=split,

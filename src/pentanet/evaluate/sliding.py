@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from pentanet.data.files import read_lines
 from pentanet.errors import ConfigError, TextTooShortError, TokenizerMismatchError
+from pentanet.evaluate.finite import require_finite
 from pentanet.nn.precision import Precision, autocast
 
 
@@ -123,6 +124,7 @@ def evaluate_text(
     Raises:
         ConfigError: a stride that is longer than the context, or sizes below 1.
         TokenizerMismatchError: a token that the network does not have.
+        NonFiniteActivationError: the loss is NaN or infinite.
     """
     stride = stride or context
     if context < 1 or not 1 <= stride <= context:
@@ -135,6 +137,7 @@ def evaluate_text(
         if int(targets.max()) >= logits.shape[-1]:
             raise TokenizerMismatchError(f"{text.name}: token {int(targets.max())} of {logits.shape[-1]} in the model")
         total += float(F.cross_entropy(logits, targets, reduction="none").double().sum())
+        require_finite(total, f"the loss on '{text.name}' up to token {stop}")
         count += scored
         if progress is not None:
             progress(count)

@@ -33,11 +33,14 @@ from pentanet.format.container import Container
 from pentanet.format.header import FORMAT_VERSION, Entry, strict_json, valid_name
 from pentanet.format.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
 from pentanet.format.tensors import (
+    BAD_BFLOAT16,
+    BAD_FLOAT32,
     CodedSpec,
     Storable,
     TensorSpec,
     check_bias,
     check_scales,
+    check_values,
     spec_from_json,
 )
 from pentanet.linear_options import ACTIVATIONS, LOW_RANK, Activations, LowRank
@@ -88,7 +91,8 @@ def write_model(
     Raises:
         WriteError: `out` is in use, or the disk does not take it; what was there is untouched.
         UnpackableError, UnknownNameError: a tensor that its layout or the file cannot hold.
-        ScaleError, BiasError, CodeError, ShapeError: scales, a bias, levels or a shape that no reader accepts.
+        ScaleError, BiasError, NonFiniteWeightError, CodeError, ShapeError: scales, a bias, values, levels or a shape
+            that no reader accepts.
     """
     out = out.resolve()
     text, entries = _described(config, tensors, method, activations, low_rank)
@@ -168,6 +172,7 @@ def open_model(path: Path, *, verify: bool = True) -> PackedModel:
         HeaderError, TruncatedFileError, ChecksumError: see `container.open_tensors`.
         MissingTensorError, UnexpectedTensorError, ShapeError: config.json and model.safetensors disagree.
         ScaleError, BiasError: a scale that is not positive and finite, a bias that is not finite.
+        NonFiniteWeightError: a plain value that is not finite.
     """
     config = read_config(path / CONFIG)
     method, specs = _quantization(config, path / CONFIG)
@@ -187,6 +192,10 @@ def open_model(path: Path, *, verify: bool = True) -> PackedModel:
             check_scales(model.scales(name), spec.grid, f"{opened.path}: {name}")
             if (bias := model.bias(name)) is not None:
                 check_bias(bias, f"{opened.path}: {name}")
+        elif spec.dtype == "bfloat16":
+            check_values(opened.raw(name).view("<u2"), f"{opened.path}: {name}", BAD_BFLOAT16)
+        else:
+            check_values(opened.raw(name).view("<u4"), f"{opened.path}: {name}", BAD_FLOAT32)
     return model
 
 

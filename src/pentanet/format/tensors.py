@@ -14,6 +14,7 @@ from pentanet.codes import Codes
 from pentanet.errors import (
     BiasError,
     ModelConfigError,
+    NonFiniteWeightError,
     ScaleError,
     ShapeError,
     UnknownNameError,
@@ -25,6 +26,9 @@ from pentanet.format.header import MAX_DIMENSIONS, Entry
 from pentanet.grid import Grid
 
 MAX_PLANES = 3
+_BLOCK = 1 << 20  # look at so many values at a time
+BAD_FLOAT32, BAD_BFLOAT16 = 0x7F800000, 0x7F80  # bits of infinity; NaN is above
+_BAD_ROUNDED = 0x7F7F8000  # of the least float32 that becomes infinite in bfloat16
 PLAIN_DTYPES = {"bfloat16": "BF16", "float32": "F32"}
 
 
@@ -165,6 +169,7 @@ class Plain:
         Raises:
             UnpackableError: no such storage.
             ShapeError: not float32, empty, or too many dimensions.
+            NonFiniteWeightError: see `check_values`.
         """
         if self.dtype not in PLAIN_DTYPES:
             raise UnpackableError(
@@ -173,6 +178,8 @@ class Plain:
         values = self.values
         if values.dtype != np.float32 or values.size == 0 or values.ndim > MAX_DIMENSIONS:
             raise ShapeError(f"tensor '{name}': expected non-empty float32, got {values.dtype} {list(values.shape)}")
+        bits = np.ascontiguousarray(values).view(np.uint32)
+        check_values(bits, name, _BAD_ROUNDED if self.dtype == "bfloat16" else BAD_FLOAT32)
 
     def blocks(self, name: str) -> dict[str, NDArray[np.uint8]]:
         """Bytes of the stored tensor."""
@@ -232,6 +239,23 @@ def check_bias(bias: NDArray[np.float32], name: str) -> None:
             f"tensor '{name}': bias {bias[bad[0]]} of row {bad[0]} is not finite. "
             "Train or pack the model again; its weights are unusable."
         )
+
+
+def check_values(bits: NDArray[np.uint16] | NDArray[np.uint32], name: str, bad: int) -> None:
+    """Refuse plain values that are not finite, by their bits without the sign: from `bad` on.
+
+    Raises:
+        NonFiniteWeightError: names the first.
+    """
+    size = np.array(np.iinfo(bits.dtype).max >> 1, bits.dtype)
+    flat = bits.reshape(-1)
+    for start in range(0, flat.size, _BLOCK):
+        sizes = flat[start : start + _BLOCK] & size
+        if int(sizes.max()) >= bad:
+            raise NonFiniteWeightError(
+                f"tensor '{name}': value {start + int(np.argmax(sizes >= bad))} is not finite. "
+                "Train or pack the model again; its weights are unusable."
+            )
 
 
 def to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:

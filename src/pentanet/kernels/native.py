@@ -52,7 +52,10 @@ def instruction_set() -> str:
     require()
     from pentanet import _native
 
+    name = os.environ.get(ISA_VARIABLE, "")
+    if not name.isascii():  # what is no UTF-8 comes as text that nothing can encode
+        raise EngineError(f"{ISA_VARIABLE}: {name!a:.80} names no instruction set: those have ASCII names")
     try:
-        return _native.find_isa(os.environ.get(ISA_VARIABLE, ""))
+        return _native.find_isa(name)
     except ValueError as error:
         raise EngineError(f"{ISA_VARIABLE}: {error}") from None

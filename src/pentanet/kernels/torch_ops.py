@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pentanet.codes import Codes
-from pentanet.errors import CodeError, ShapeError
+from pentanet.errors import CodeError, NonFiniteActivationError, ShapeError
 from pentanet.format import layouts
 from pentanet.grid import grid as find_grid
 from pentanet.kernels import native
@@ -48,9 +48,14 @@ def linear(
 
     Raises:
         ShapeError: the last dimension of x is not `cols`.
+        NonFiniteActivationError: a number of x is NaN or infinite.
         CodeError, UnknownNameError: as `dequantize`.
     """
     _check(x, cols)
+    if not bool(x.isfinite().all()):
+        raise NonFiniteActivationError(
+            "pentanet::linear: x has a number that is NaN or infinite, which int8 cannot hold: look at the layer before"
+        )
     if native.available():
         return _native(x, codes, scales, bias, layout, grid, rows, cols)
     rounding = input_quantizer("int8")

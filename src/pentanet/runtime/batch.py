@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from pentanet.data.tokenizer import StreamDecoder
 from pentanet.runtime.endings import Endings
+from pentanet.runtime.forward import forward
 from pentanet.runtime.generate import start_ids
 from pentanet.runtime.sampling import Sampling, sample
 
@@ -44,7 +45,7 @@ def stream_batch(
         prompts, tokens, sampling: each text has its own draws from the same seed.
 
     Raises:
-        ConfigError, EmptyTextError: as `generate`.
+        ConfigError, EmptyTextError, EncodingError, NonFiniteActivationError: as `generate`.
     """
     starts = [start_ids(tokenizer, prompt, tokens, endings) for prompt in prompts]
     texts = [
@@ -61,7 +62,7 @@ def _stream(
         if not texts:
             return
         new = np.array([token for text in texts for token in text.new], np.int32)
-        logits = session.forward(new, [(text.place, len(text.new)) for text in texts])
+        logits = forward(session, new, [(text.place, len(text.new)) for text in texts])
         ended: list[_Text] = []
         for text, row in zip(texts, logits, strict=True):
             token = sample(row, sampling, text.draws, text.ids)

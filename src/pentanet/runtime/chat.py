@@ -17,6 +17,7 @@ from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
+from pentanet.data.tokenizer import require_text
 from pentanet.errors import ChatTemplateError, UnreadableFileError
 from pentanet.format.model_dir import read_config
 from pentanet.runtime.endings import TOKENIZER, token_text
@@ -80,8 +81,11 @@ class ChatTemplate:
 
         Raises:
             ChatTemplateError: as `render`.
+            EncodingError: a message that is not UTF-8.
         """
-        return tokenizer.encode(self.render(messages), add_special_tokens=False).ids
+        text = self.render(messages)
+        require_text(text, "the chat")
+        return tokenizer.encode(text, add_special_tokens=False).ids
 
 
 def messages_of(question: str, system: str = "") -> list[Message]:

@@ -21,9 +21,10 @@ from pentanet.families.native_parts import NativeParts
 from pentanet.format.packed_model import PackedModel
 from pentanet.kernels import native
 from pentanet.linear_options import ROUNDINGS, Rounding, RoundingChoice
-from pentanet.machine import usable_cores
+from pentanet.machine import MAX_THREADS, usable_cores
 from pentanet.runtime.batch import stream_batch
 from pentanet.runtime.endings import Endings, read_endings
+from pentanet.runtime.forward import forward
 from pentanet.runtime.generate import generate as stream
 from pentanet.runtime.open import open_config, read_tokenizer
 from pentanet.runtime.sampling import Sampling
@@ -105,12 +106,13 @@ class Engine:
             EngineError: the engine was not compiled, PENTANET_ISA is wrong, or the system cannot pin threads.
             UnsupportedModelError: a network family that the engine does not have; linears rotate their inputs, round
                 them by learned steps, or have a path of low rank.
-            ConfigError: a negative number of threads, or another name of a cache or a rounding.
+            ConfigError: a number of threads that is negative, above `MAX_THREADS`, or more than the system starts; or
+                another name of a cache or a rounding.
             FormatError, TokenizerMismatchError: as `pentanet.runtime.load.load`.
         """
         isa = native.instruction_set()
-        if threads < 0:
-            raise ConfigError(f"threads {threads}: must be 1 or more, or 0 for one on each core")
+        if not 0 <= threads <= MAX_THREADS:
+            raise ConfigError(f"threads {threads}: must be 1 to {MAX_THREADS}, or 0 for one on each core")
         if cache not in CACHES:
             raise UnknownNameError("cache", cache, CACHES)
         if activations not in ROUNDINGS:
@@ -121,7 +123,7 @@ class Engine:
             raise UnsupportedModelError(f"{path}: the native engine has no family '{family.name}'. Use --engine torch.")
         _require_known(packed)
         tokenizer = read_tokenizer(packed, vocab)
-        threads = threads or usable_cores()
+        threads = threads or min(usable_cores(), MAX_THREADS)
         if activations == "auto":
             activations = "int8" if packed.activations == "int8" else "adaptive"
         model = family.native(NativeParts(packed, isa, threads), config)
@@ -155,6 +157,7 @@ class Engine:
         Raises:
             ConfigError: no tokens, more than the context, or one that is not in the vocabulary.
             EngineError: another thread is in a call, the process was forked since, or the engine is closed.
+            NonFiniteActivationError: an activation is NaN or infinite.
         """
         return self._forward(ids, share=False, every=True)
 
@@ -162,7 +165,7 @@ class Engine:
         """Logits [vocab] after the last of `ids`; a beginning that the last call shared is not computed again.
 
         Raises:
-            ConfigError, EngineError: as `logits`.
+            ConfigError, EngineError, NonFiniteActivationError: as `logits`.
         """
         return self._forward(ids)[0]
 
@@ -205,6 +208,8 @@ class Engine:
                 activations=self.activations,
                 pin=self._pin,
             )
+        except ValueError as error:
+            raise ConfigError(f"{error}. Ask for fewer with --threads.") from error
         except RuntimeError as error:
             raise EngineError(f"{error}. Leave out --pin.") from error
 
@@ -218,10 +223,7 @@ class Engine:
             session.truncate(keep)
             self._ids = self._ids[:keep]
             new = np.asarray(ids[keep:], np.int32)
-            try:
-                out = session.forward(new, [(0, new.size)], every=every)
-            except ValueError as error:
-                raise ConfigError(str(error)) from error
+            out = forward(session, new, [(0, new.size)], every=every)
             self._ids = list(ids)
             return out
 

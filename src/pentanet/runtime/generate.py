@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from pentanet.data.tokenizer import StreamDecoder
+from pentanet.data.tokenizer import StreamDecoder, require_text
 from pentanet.errors import ConfigError, EmptyTextError
 from pentanet.runtime.endings import Endings, until
 from pentanet.runtime.sampling import Sampling, sample
@@ -57,6 +57,8 @@ def generate(
     Raises:
         ConfigError: fewer than one token is asked for, or an empty stop string.
         EmptyTextError: an empty prompt, and the tokenizer has no end-of-text token to start from.
+        EncodingError: a prompt that is not UTF-8.
+        NonFiniteActivationError: the engine meets an activation that is NaN or infinite.
     """
     if "" in stops:
         raise ConfigError("an empty stop string would end every text at once")
@@ -69,11 +71,12 @@ def start_ids(tokenizer: Tokenizer, prompt: str | Sequence[int], tokens: int, en
     """The ids that a text of `tokens` more starts from.
 
     Raises:
-        ConfigError, EmptyTextError: as `generate`.
+        ConfigError, EmptyTextError, EncodingError: as `generate`.
     """
     if tokens < 1:
         raise ConfigError(f"tokens {tokens}: must be at least 1")
     if isinstance(prompt, str):
+        require_text(prompt, "the prompt")
         ids = [*endings.start, *tokenizer.encode(prompt, add_special_tokens=False).ids]
     else:
         ids = list(prompt)

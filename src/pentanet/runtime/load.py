@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from pentanet.errors import UnknownNameError, UnsupportedModelError
+from pentanet.errors import NonFiniteActivationError, UnknownNameError, UnsupportedModelError
 from pentanet.families import family_of
 from pentanet.families.build import build
 from pentanet.families.network import Network
@@ -46,8 +46,18 @@ class Runtime:
 
     @torch.inference_mode()
     def next_logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Logits [vocab] after the last of `ids`, at least one and at most `context` tokens."""
-        return self.network(torch.tensor([list(ids)]))[0, -1].float().numpy()
+        """Logits [vocab] after the last of `ids`, at least one and at most `context` tokens.
+
+        Raises:
+            NonFiniteActivationError: one of them is NaN or infinite.
+        """
+        logits = self.network(torch.tensor([list(ids)]))[0, -1].float()
+        if not bool(logits.isfinite().all()):
+            raise NonFiniteActivationError(
+                f"{self.packed.path}: logits are NaN or infinite: the weights of this model make numbers that float32 "
+                "cannot hold. Pack or quantize it again."
+            )
+        return logits.numpy()
 
 
 def load(path: str | Path, *, verify: bool = True, activations: RoundingChoice = "auto") -> Runtime:

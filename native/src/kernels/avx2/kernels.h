@@ -5,8 +5,8 @@
 //   add(sums, digits, activations)  adds products to sums that may be narrow
 //   room(largest)                   how many sums of products with digits up to `largest` fit before widening
 //   widen(sums)                     eight sums of 32 bits
-//   signed_levels                   whether multiply(levels, activations) gives eight sums for signed bytes too; if not,
-//                                   levels are moved up by 128, see Kernels::offset
+//   signed_levels                   whether multiply(levels, activations) gives eight sums for signed bytes too; if
+//                                   not, levels are moved up by 128, see Kernels::offset
 #pragma once
 
 #include <cpuid.h>
