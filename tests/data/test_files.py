@@ -70,3 +70,46 @@ def test_damaged_packed_file(tmp_path: Path, suffix: str) -> None:
 def test_directory_is_not_a_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         list(read_lines(tmp_path))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_other_encodings_are_read_by_their_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "a.txt"
+    raw = "one \u6771\r\ntwo\n"
+    mark = "" if encoding in ("utf-16", "utf-32") else "\ufeff"
+    file.write_bytes((mark + raw).encode(encoding))
+    assert list(read_lines(file)) == ["one \u6771\n", "two\n"]
+    packed = tmp_path / "b.txt.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    assert list(read_lines(packed)) == ["one \u6771\n", "two\n"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_without_the_mark_the_right_conversion_is_named(tmp_path: Path, encoding: str) -> None:
+    """Plain words in UTF-16 are UTF-8 as well, with a NUL beside each letter."""
+    file = tmp_path / "a.txt"
+    file.write_bytes("only plain words\n".encode(encoding) * 9)
+    with pytest.raises(EncodingError, match=f"iconv -f {encoding.replace('-', '').upper().replace('UTF', 'UTF-')}"):
+        list(read_lines(file))
+
+
+def test_what_a_wrong_conversion_made_is_refused(tmp_path: Path) -> None:
+    """The conversion from LATIN1 ends well on UTF-16, and leaves a NUL beside each letter."""
+    file = tmp_path / "a.txt"
+    file.write_bytes("plain words\n".encode("utf-16").decode("latin-1").encode())
+    with pytest.raises(EncodingError, match="NUL"):
+        list(read_lines(file))
+
+
+def test_a_mark_that_announces_what_does_not_come(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes("some words".encode("utf-16")[:-1])
+    with pytest.raises(EncodingError, match=r"a\.txt: not the utf-16 that its first bytes announce"):
+        list(read_lines(file))
+
+
+def test_bytes_of_no_text_are_not_said_to_be_latin(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"PAR1" + bytes(range(256)))
+    with pytest.raises(EncodingError, match="NUL bytes: this is no text"):
+        list(read_lines(file))

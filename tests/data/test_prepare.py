@@ -247,3 +247,51 @@ def test_bible(tmp_path: Path) -> None:
     assert made.tokens("train") == 961230
     assert made.bytes("train") == 3627555
     assert "Genesis 1\n" in made.tokenizer.decode(made.split("train").tokens[:20].tolist(), skip_special_tokens=False)
+
+
+@pytest.mark.parametrize("eos", ["document", "line", "none"])
+def test_documents_of_json_lines(tmp_path: Path, eos: Eos) -> None:
+    documents = [f"Heading {i}\n\nA paragraph of {i} words.\n" for i in range(200)]
+    file = tmp_path / "a.jsonl"
+    file.write_text("".join(json.dumps({"text": text[:-1]}) + "\n" for text in documents))
+    made = prepare(file, tmp_path / "set", tokenizer="bpe:300", eos=eos)
+    stream = made.split("valid").tokens.tolist()
+    assert stream.count(0) == {"document": 10, "line": 20, "none": 0}[eos]
+    whole = "".join(documents[180:190])
+    kept = whole.replace("\n\n", "\n") if eos == "line" else whole
+    assert made.tokenizer.decode([token for token in stream if token]) == kept
+    assert "5 % of the documents each" in made.record.description
+
+
+def test_long_documents_are_cut_and_end_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pentanet.data.prepare._PIECE", 4)
+    found = list(pieces(["ab\n\ncd\nef\n", " \n", "g\n"], "document", documents=True))
+    assert "".join(text + "|" * ends for text, ends in found) == "ab\n\ncd\nef\n|g\n|"
+    assert len(found) == 3
+
+
+def test_text_and_json_lines_do_not_mix(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("words\n")
+    (tmp_path / "train.jsonl").write_text('{"text": "words"}\n')
+    with pytest.raises(DataError, match=r"texts and \.jsonl files in one split"):
+        prepare(tmp_path, tmp_path / "set")
+
+
+@pytest.mark.parametrize("eos", ["document", "line"])
+def test_one_long_line_has_three_splits_and_one_end(tmp_path: Path, eos: Eos) -> None:
+    file = tmp_path / "text8.txt"
+    words = " ".join(f"word{i % 97}" for i in range(60_000))
+    file.write_text(words)
+    made = prepare(file, tmp_path / "set", tokenizer="bpe:300", eos=eos)
+    streams = [made.split(split).tokens.tolist() for split in ("train", "valid", "test")]
+    assert "".join(made.tokenizer.decode([t for t in stream if t]) for stream in streams) == words
+    assert [stream.count(0) for stream in streams] == [1, 1, 1]
+    whole = made.tokenizer.encode(words).ids
+    assert [token for stream in streams for token in stream if token] == whole, "cuts change no token"
+
+
+def test_lines_of_two_files_do_not_run_together(tmp_path: Path) -> None:
+    for name, text in {"train.1.txt": "one\n" * 30 + "last", "train.2.txt": "first\n" + "two\n" * 30}.items():
+        (tmp_path / name).write_text(text)
+    made = prepare(tmp_path, tmp_path / "set", tokenizer="bpe:262", eos="none")
+    assert "last\nfirst\n" in made.tokenizer.decode(made.split("train").tokens.tolist())

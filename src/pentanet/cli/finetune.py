@@ -67,7 +67,7 @@ def finetune(
     import torch
 
     from pentanet.cli import console
-    from pentanet.data.files import read_lines
+    from pentanet.data.texts import whole_text
     from pentanet.finetune.config import FinetuneConfig
     from pentanet.finetune.run import finetune as run
     from pentanet.nn.precision import resolve_precision
@@ -79,7 +79,7 @@ def finetune(
         steps=steps, minutes=minutes, batch=batch, window=window, lr=lr, weight_lr=weight_lr, seed=seed
     )
     source = open_source(original, allow_pickle=allow_pickle)
-    ids = source.tokenizer().encode("".join(read_lines(text)), add_special_tokens=False).ids
+    ids = source.tokenizer().encode(whole_text(text), add_special_tokens=False).ids
     with console.bar("finetune, per mille", 1000) as bar:
 
         def tell(step: int, share: float, loss: float) -> None:

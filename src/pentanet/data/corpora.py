@@ -10,13 +10,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pentanet.data.files import TEXT_SUFFIXES, read_lines, unpacked_name
+from pentanet.data.files import unpacked_name
+from pentanet.data.texts import DOCUMENTS, has_documents, read_units
 from pentanet.errors import DataError, MissingExtraError, MissingFileError, did_you_mean
 
+TEXT_SUFFIXES = (".txt", ".text", ".md", ".tokens", ".raw", DOCUMENTS)
 SPLITS = ("train", "valid", "test")
 NAMES = ("bible", "wikitext-2", "wikitext-103")
 _ALIASES = {"train": "train", "valid": "valid", "validation": "valid", "dev": "valid", "test": "test"}
@@ -30,10 +32,12 @@ class Lines:
     Attributes:
         where: what to call them in a message: a path, or a corpus and split.
         read: begins a new pass.
+        documents: each string is a document of many lines.
     """
 
     where: str
     read: Callable[[], Iterator[str]]
+    documents: bool = False
 
     def __iter__(self) -> Iterator[str]:
         return self.read()
@@ -54,14 +58,14 @@ def load(source: str | Path) -> Corpus:
 
     A folder's files go to the split that their name begins with: train, valid (or validation, dev), test, as in
     `train.txt.xz` or `valid.01.txt`; a leading `wiki.` is passed over. A folder without such names counts as one
-    text, files in the order of their names. Of a split that is missing, 5 % of the lines are taken from the end of
-    the training text: valid first, then test. A name in `NAMES` wins over a file of that name; write `./bible` for
-    the file.
+    text, files in the order of their names. A file ending in .jsonl holds a document a line. Of a split that is
+    missing, 5 % of the lines (or documents) are taken from the end of the training text: valid first, then test.
+    A name in `NAMES` wins over a file of that name; write `./bible` for the file.
 
     Raises:
         MissingFileError: neither a known name nor a path.
         MissingExtraError: a hub corpus without the package `datasets`.
-        DataError: a folder without texts; a hub that does not answer. Reading the lines raises what `read_lines` does.
+        DataError: a folder without texts; a hub that does not answer. Reading the lines raises what `read_units` does.
     """
     if source == "bible":
         return _bible()
@@ -116,7 +120,8 @@ def _corpus_of_files(name: str, files: Mapping[str, list[Path]]) -> Corpus:
         for split, start, stop in zip(missing, cuts, cuts[1:], strict=False):
             splits[split] = _part(text, start, stop)
     names = [path.name for split in SPLITS for path in files.get(split, [])]
-    held = f"; {' and '.join(missing)}: 5 % of the lines each, from the end of train" if missing else ""
+    units = "documents" if splits["train"].documents else "lines"
+    held = f"; {' and '.join(missing)}: 5 % of the {units} each, from the end of train" if missing else ""
     return Corpus(
         name=name,
         splits={split: splits[split] for split in SPLITS},
@@ -126,11 +131,27 @@ def _corpus_of_files(name: str, files: Mapping[str, list[Path]]) -> Corpus:
 
 
 def _file_lines(paths: list[Path]) -> Lines:
-    return Lines(", ".join(map(str, paths)), lambda: chain.from_iterable(map(read_lines, paths)))
+    where = ", ".join(map(str, paths))
+    documents = {has_documents(path) for path in paths}
+    if len(documents) > 1:
+        raise DataError(f"{where}: texts and {DOCUMENTS} files in one split: keep one kind, or name the splits apart")
+    return Lines(where, lambda: _joined(paths), documents.pop())
+
+
+def _joined(paths: list[Path]) -> Iterator[str]:
+    """The files one after another; the last line of one never runs into the next."""
+    last = "\n"
+    for path in paths:
+        if not last.endswith("\n"):
+            yield "\n"
+        for last in read_units(path):
+            yield last
 
 
 def _part(text: Lines, start: int, stop: int) -> Lines:
-    return Lines(f"{text.where}, lines {start + 1} to {stop}", lambda: islice(text, start, stop))
+    units = "documents" if text.documents else "lines"
+    where = f"{text.where}, {units} {start + 1} to {stop}" if stop > start else text.where
+    return Lines(where, lambda: islice(text, start, stop), text.documents)
 
 
 # -- the embedded Bible -------------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -66,7 +68,8 @@ def prepare(
     report = progress or _silent
     corpus = corpora.load(source)
     facts = {split: _examine(lines, split, report) for split, lines in corpus.splits.items()}
-    recipe = _recipe(facts, tokenizer, eos)
+    documents = [split for split, lines in corpus.splits.items() if lines.documents]
+    recipe = _recipe(facts, tokenizer, eos, documents)
     existing = _existing(out, recipe)
     if existing is not None:
         return existing
@@ -80,7 +83,7 @@ def prepare(
         splits: dict[str, SplitRecord] = {}
         for split, lines in corpus.splits.items():
             counted = _counted(lines, f"encode {split}", facts[split].bytes, report)
-            splits[split] = encoder.write(counted, tmp / f"{split}.bin")
+            splits[split] = encoder.write(counted, tmp / f"{split}.bin", documents=lines.documents)
         text = made.to_str(pretty=True).encode()
         (tmp / TOKENIZER).write_bytes(text)
         sha256 = hashlib.sha256(text).hexdigest()
@@ -103,10 +106,23 @@ def prepare(
     return Dataset.open(out)
 
 
-def pieces(lines: Iterable[str], eos: Eos) -> Iterator[tuple[str, bool]]:
-    """Cut lines into what is encoded as one string; True where an end-of-text token follows."""
+def pieces(lines: Iterable[str], eos: Eos, *, documents: bool = False) -> Iterator[tuple[str, bool]]:
+    """Cut lines into what is encoded as one string; True where an end-of-text token follows.
+
+    Args:
+        lines: of the text; one without a newline goes on in the next.
+        eos: see `prepare`.
+        documents: each string is a document of many lines.
+    """
+    if documents and eos == "document":
+        for unit in lines:
+            parts = [text for text, _ in pieces(io.StringIO(unit), "none")] if unit.strip() else []
+            yield from ((text, number == len(parts)) for number, text in enumerate(parts, 1))
+        return
+    if documents:
+        lines = chain.from_iterable(map(io.StringIO, lines))
     if eos == "line":
-        yield from ((line, True) for line in lines if line.strip())
+        yield from _ended(lines)
         return
     buffer: list[str] = []
     size = 0
@@ -118,6 +134,19 @@ def pieces(lines: Iterable[str], eos: Eos) -> Iterator[tuple[str, bool]]:
         size += len(line)
     if buffer:
         yield "".join(buffer), eos == "document"
+
+
+def _ended(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Lines that are not blank, or go on with one that is not, and whether they end."""
+    held, inside = "", False
+    for line in lines:
+        if inside or line.strip():
+            if held:
+                yield held, held.endswith("\n")
+            held = line
+        inside = not line.endswith("\n")
+    if held:
+        yield held, True
 
 
 def _with_beginnings(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:
@@ -147,11 +176,11 @@ class _Encoder:
         self._eos: Eos = eos
         self.dtype = np.dtype("<u2" if tokenizer.get_vocab_size() <= 1 << 16 else "<u4")
 
-    def write(self, lines: Iterable[str], file: Path) -> SplitRecord:
+    def write(self, lines: Iterable[str], file: Path, *, documents: bool) -> SplitRecord:
         digest = hashlib.sha256()
         tokens = size = 0
         with file.open("wb") as stream:
-            for batch in _batches(pieces(lines, self._eos)):
+            for batch in _batches(pieces(lines, self._eos, documents=documents)):
                 ids = self._encode(batch)
                 data = ids.tobytes()
                 stream.write(data)
@@ -207,17 +236,17 @@ def _examine(lines: Lines, split: str, report: Progress) -> _Facts:
         words = words or not line.isspace()
     report(f"read {split}", size, size)
     if not words:
-        raise EmptyTextError(f"{lines.where}: no text for the split '{split}': give a file with more lines")
+        raise EmptyTextError(f"{lines.where}: no text for the split '{split}': give a longer text")
     return _Facts(sha256=digest.hexdigest(), bytes=size)
 
 
-def _recipe(facts: dict[str, _Facts], tokenizer: str, eos: Eos) -> str:
+def _recipe(facts: dict[str, _Facts], tokenizer: str, eos: Eos, documents: list[str]) -> str:
     """Digest of all that decides the result: contents, never names or times of files."""
     kind = tokenizer
     if tokenizer != "gpt2" and not tokenizer.startswith("bpe:"):
         kind = _digest([tokenizers_of.load(Path(tokenizer)).to_str()])
     texts = [facts[split].sha256 for split in corpora.SPLITS]
-    return _digest([str(FORMAT_VERSION), *texts, kind, eos])
+    return _digest([str(FORMAT_VERSION), *texts, kind, eos, *documents])
 
 
 def _existing(out: Path, recipe: str) -> Dataset | None:

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from pentanet.data.files import read_lines
+from pentanet.data.texts import whole_text
 from pentanet.errors import ConfigError, TextTooShortError, TokenizerMismatchError
 from pentanet.evaluate.finite import require_finite
 from pentanet.nn.precision import Precision, autocast
@@ -81,7 +81,7 @@ def read_text(path: Path, tokenizer: Tokenizer, *, limit: int = 0) -> Text:
         MissingFileError, DataError: no such file, or not one of text.
         TextTooShortError: less than two tokens.
     """
-    text = "".join(read_lines(path))
+    text = whole_text(path)
     ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
     nbytes = len(text.encode())
     if limit and limit < len(ids):

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pentanet.data.files import read_lines
+from pentanet.data.texts import whole_text
 from pentanet.errors import ConfigError, DataError, TextTooShortError
 from pentanet.nn import QuantLinear
 from pentanet.nn.precision import Precision, autocast, resolve_precision
@@ -144,7 +144,7 @@ def read_windows(source: Source, path: Path | None, length: int, count: int) -> 
         raise DataError("gptq and refine look at a text: name a file with --calibration")
     if length > source.config.context:
         raise ConfigError(f"--window {length}: the model reads at most {source.config.context} tokens")
-    ids = source.tokenizer().encode("".join(read_lines(path)), add_special_tokens=False).ids
+    ids = source.tokenizer().encode(whole_text(path), add_special_tokens=False).ids
     return windows_of(ids, length, count, str(path))
 
 
