@@ -9,15 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pentanet.report.picture import curves_svg, ticks
+from pentanet.report.records import parse
+from pentanet.report.runs import read_runs
 from pentanet.report.svg import short, spread
 
 Bench = tuple[Path, dict[str, Any]]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+def drawn(summary: dict[str, Any], out: Path) -> str:
+    found = parse(summary)
+    return curves_svg(found, read_runs(found, out))
+
+
 def test_a_line_a_band_and_a_label_per_method(bench: Bench) -> None:
     out, summary = bench
-    root = ElementTree.fromstring(curves_svg(summary, out))
+    root = ElementTree.fromstring(drawn(summary, out))
     texts = [node.text for node in root.iter(f"{SVG}text")]
     assert len(list(root.iter(f"{SVG}polyline"))) == len(list(root.iter(f"{SVG}polygon"))) == len(summary["methods"])
     for name, arm in summary["methods"].items():
@@ -25,7 +32,7 @@ def test_a_line_a_band_and_a_label_per_method(bench: Bench) -> None:
 
 
 def test_the_line_lies_within_its_band(bench: Bench) -> None:
-    root = ElementTree.fromstring(curves_svg(bench[1], bench[0]))
+    root = ElementTree.fromstring(drawn(bench[1], bench[0]))
     for band, line in zip(root.iter(f"{SVG}polygon"), root.iter(f"{SVG}polyline"), strict=True):
         rims, mean = ([tuple(map(float, p.split(","))) for p in node.attrib["points"].split()] for node in (band, line))
         above, below = rims[: len(mean)], rims[len(mean) :][::-1]
@@ -37,14 +44,14 @@ def test_names_are_escaped(make_bench: Callable[..., dict[str, Any]], tmp_path: 
     summary = make_bench(tmp_path, methods=("ternary",), seeds=1, steps=40, every=5)
     summary["suite"] = "</text><script>"
     summary["methods"]["<b>&"] = summary["methods"].pop("ternary")
-    root = ElementTree.fromstring(curves_svg(summary, tmp_path))
+    root = ElementTree.fromstring(drawn(summary, tmp_path))
     assert any((node.text or "").startswith("<b>& ") for node in root.iter(f"{SVG}text"))
     assert not list(root.iter(f"{SVG}script"))
 
 
 def test_without_runs_it_says_so(bench: Bench) -> None:
     arm = {"mean": {}, "seeds": {"0": {}}}
-    assert "No run has been evaluated" in curves_svg({"methods": {"ternary": arm}}, bench[0])
+    assert "No run has been evaluated" in drawn({"methods": {"ternary": arm}}, bench[0])
 
 
 @given(st.lists(st.floats(0, 400), max_size=9))

@@ -2,10 +2,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import pytest
 from rich.console import Console
 
-from pentanet.errors import RecordError
+from pentanet.report.records import parse
 from pentanet.report.table import (
     bench_table,
     comparison_lines,
@@ -20,7 +19,7 @@ Bench = tuple[Path, dict[str, Any]]
 
 def printed(summary: dict[str, Any]) -> str:
     file = StringIO()
-    Console(file=file, width=100).print(bench_table(summary))
+    Console(file=file, width=100).print(bench_table(parse(summary)))
     return file.getvalue()
 
 
@@ -46,7 +45,7 @@ def test_long_numbers_fit_too(bench: Bench) -> None:
 
 
 def test_the_numbers_are_ascii(bench: Bench) -> None:
-    assert "".join(comparison_lines(bench[1])).isascii() and markdown_table(bench[1]).isascii()
+    assert "".join(comparison_lines(parse(bench[1]))).isascii() and markdown_table(parse(bench[1])).isascii()
     assert printed(bench[1]).replace("\u2500", "").isascii()
 
 
@@ -57,7 +56,7 @@ def test_a_line_per_comparison() -> None:
     none = {**one, "n": 0, "difference": None, "verdict": "no common seed"}
     bits = {**row, "metric": "bits_per_byte"}
     summary = {"methods": {"pentanary": {"mean": {}, "seeds": {}}}, "comparisons": [row, one, none, bits]}
-    assert comparison_lines(summary) == [
+    assert comparison_lines(parse(summary)) == [
         "pentanary - ternary: -0.021 nats [-0.050, +0.010], n=3: not distinguishable",
         "pentanary - ternary: -0.021 nats, n=1: one seed: no interval",
         "pentanary - ternary: no common seed",
@@ -67,14 +66,15 @@ def test_a_line_per_comparison() -> None:
 
 def test_a_line_per_question(bench: Bench) -> None:
     row = {"title": "five close half", "n": 3, "estimate": -0.02, "low": -0.03, "high": -0.01, "p": 0.01}
-    lines = question_lines({**bench[1], "contrasts": [{**row, "verdict": "holds"}]})
+    lines = question_lines(parse({**bench[1], "contrasts": [{**row, "verdict": "holds"}]}))
     assert (
-        lines == ["holds: five close half (-0.020 nats [-0.030, -0.010], 3 seeds)"] and question_lines(bench[1]) == []
+        lines == ["holds: five close half (-0.020 nats [-0.030, -0.010], 3 seeds)"]
+        and question_lines(parse(bench[1])) == []
     )
 
 
 def test_markdown_has_a_column_for_each_control(bench: Bench) -> None:
-    lines = markdown_table(bench[1]).splitlines()
+    lines = markdown_table(parse(bench[1])).splitlines()
     assert len({line.count("|") for line in lines}) == 1
     for control in ("full-precision", "ternary", "bitnet-seed"):
         assert f"| difference to {control} |" in lines[0]
@@ -84,23 +84,17 @@ def test_markdown_has_a_column_for_each_control(bench: Bench) -> None:
 def test_brackets_and_bars_in_a_name_are_only_text() -> None:
     summary = {"methods": {"[red]a|b": {"mean": {"val_loss": 1.5}, "seeds": {}}}}
     assert "[red]a|b" in printed(summary)
-    assert r"`[red]a\|b`" in markdown_table(summary)
-
-
-def test_a_broken_summary_is_refused() -> None:
-    for function in (bench_table, comparison_lines, markdown_table):
-        with pytest.raises(RecordError, match="methods"):
-            function({})
+    assert r"`[red]a\|b`" in markdown_table(parse(summary))
 
 
 def test_occupancy_and_packing_are_told_in_words(bench: Bench) -> None:
     summary = bench[1]
-    lines = occupancy_lines(summary)
+    lines = occupancy_lines(parse(summary))
     assert any(line.startswith("pentanary ") and line.count("%") == 5 for line in lines)
     assert not any(line.startswith("full-precision") for line in lines)
     for arm in summary["methods"].values():
         for result in arm["seeds"].values():
             result["packed_gap"] = 0.0
-    assert packing_line(summary).endswith("the loss is exactly that of training in each")
+    assert packing_line(parse(summary)).endswith("the loss is exactly that of training in each")
     next(iter(summary["methods"]["ternary"]["seeds"].values()))["packed_gap"] = 1e-6
-    assert "have another loss than training: ternary, seed" in packing_line(summary)
+    assert "have another loss than training: ternary, seed" in packing_line(parse(summary))

@@ -67,7 +67,7 @@ def bench(
     from pentanet.bench.run import bench as run
     from pentanet.bench.suites import suite as find
     from pentanet.cli import console
-    from pentanet.report import report
+    from pentanet.report.page import read, write_page
     from pentanet.train.presets import load_config, short_overrides
 
     chosen = find(suite)
@@ -109,11 +109,12 @@ def bench(
 
         counts = {"seeds": seeds or 0, "workers": workers or 0, "threads": threads}
         summary = run(chosen, config, folder, tokens, methods=names, **counts, progress=tell)
-    page = report(folder)
+    found, records = read(folder)
+    page = write_page(found, records, folder / "report")
     if json:
         console.print_json(summary)
     else:
-        console.show_bench(summary, page)
+        console.show_bench(found, page)
 
 
 def _cost(config: TrainConfig, methods: Sequence[str], rounds: int | None) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from pentanet.data.dataset import Dataset
     from pentanet.data.prepare import Eos
+    from pentanet.report.records import Bench
 
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
@@ -124,16 +125,16 @@ def print_table(table: Table) -> None:
     wide.print(table, crop=False, soft_wrap=True)
 
 
-def show_bench(summary: Mapping[str, Any], page: Path) -> None:
+def show_bench(bench: Bench, page: Path) -> None:
     """The table of a benchmark, the comparisons in words, and where the page lies."""
     from pentanet.report.table import bench_table, comparison_lines, occupancy_lines, packing_line, question_lines
 
-    print_table(bench_table(summary))
+    print_table(bench_table(bench))
     for title, lines in (
-        ("Validation loss, paired by seed", comparison_lines(summary)),
-        *([("Questions", found)] if (found := question_lines(summary)) else []),
-        ("Occupancy of the levels", occupancy_lines(summary)),
-        ("Packing", [packing_line(summary)]),
+        ("Validation loss, paired by seed", comparison_lines(bench)),
+        *([("Questions", found)] if (found := question_lines(bench)) else []),
+        ("Occupancy of the levels", occupancy_lines(bench)),
+        ("Packing", [packing_line(bench)]),
         ("Report", [str(page)]),
     ):
         out.print(f"\n{title}", style="bold")

@@ -33,15 +33,11 @@ def report(
     from pentanet.cli import console
     from pentanet.report.collect import benches
     from pentanet.report.page import read, write_page
-    from pentanet.report.records import read_summary
 
     sources, target = benches(out), to or out / "report"
     folders = [target if source == out else target / source.name for source in sources]
     suites = [read(source) for source in sources]
-    pages = [
-        write_page(bench, runs, source, folder)
-        for (bench, runs), source, folder in zip(suites, sources, folders, strict=True)
-    ]
+    pages = [write_page(bench, runs, folder) for (bench, runs), folder in zip(suites, folders, strict=True)]
     written: list[Path] = []
     if figures:
         from pentanet.report.figures import draw
@@ -54,11 +50,11 @@ def report(
         written.append(write_paper(suites, target / "paper.pdf"))
     files = [str(path) for path in written]
     if json and len(sources) == 1:
-        console.print_json({"page": str(pages[0]), "files": files, **read_summary(out)})
+        console.print_json({"page": str(pages[0]), "files": files, **suites[0][0].facts})
     elif json:
         console.print_json({"pages": [str(page) for page in pages], "files": files})
     else:
-        for source, page in zip(sources, pages, strict=True):
-            console.show_bench(read_summary(source), page)
+        for (bench, _), page in zip(suites, pages, strict=True):
+            console.show_bench(bench, page)
         for file in files:
             console.out.print(f"  {file}", soft_wrap=True)

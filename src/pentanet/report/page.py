@@ -41,7 +41,7 @@ def report(out: Path) -> Path:
         RecordError: a record that cannot be read; names the file and the key or line.
     """
     bench, runs = read(out)
-    return write_page(bench, runs, out, out / "report")
+    return write_page(bench, runs, out / "report")
 
 
 def read(out: Path) -> tuple[Bench, list[Run]]:
@@ -55,10 +55,10 @@ def read(out: Path) -> tuple[Bench, list[Run]]:
     return bench, read_runs(bench, out)
 
 
-def write_page(bench: Bench, runs: Sequence[Run], out: Path, folder: Path) -> Path:
-    """Write index.html and curves.svg into `folder`, from the records of `out`."""
+def write_page(bench: Bench, runs: Sequence[Run], folder: Path) -> Path:
+    """Write index.html and curves.svg into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / "curves.svg", curves_svg(bench.facts, out).encode())
+    write_file(folder / "curves.svg", curves_svg(bench, runs).encode())
     page = folder / "index.html"
     write_file(page, _render(*content(bench, runs)).encode())
     return page

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from pentanet.report import svg
 from pentanet.report.metrics import Series
 from pentanet.report.palette import MID, Style, styles
-from pentanet.report.records import Arm, parse
-from pentanet.report.runs import Run, read_runs
+from pentanet.report.records import Arm, Bench
+from pentanet.report.runs import Run
 
 WIDTH, HEIGHT = 860, 430
 LEFT, TOP, BOTTOM = 58, 46, 48
@@ -34,18 +32,12 @@ class Band:
     points: list[tuple[float, float, float, float]]
 
 
-def curves_svg(summary: Mapping[str, Any], out_dir: Path) -> str:
+def curves_svg(bench: Bench, runs: Sequence[Run]) -> str:
     """A standalone SVG of the validation loss: a line per method for the mean, a band from lowest to highest seed.
 
     The numbers at the ends are the results of the summary, on the whole validation split.  The first evaluations are
     cut off: the fall from an untrained model would flatten all that follows.
-
-    Raises:
-        MissingFileError: a run without its metrics.
-        RecordError: a record that cannot be read.
     """
-    bench = parse(summary, str(out_dir / "summary.json"))
-    runs = read_runs(bench, out_dir)
     style = styles(arm.name for arm in bench.arms)
     bands = [_band(arm, style[arm.name], [r for r in runs if r.method == arm.name]) for arm in bench.arms]
     bands = [band for band in bands if band.points]

@@ -6,27 +6,20 @@ Everything here prints in 100 columns and in ASCII but for the table's rules, so
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from pentanet.report.formats import clock, duration, number, percent, signed, size
-from pentanet.report.records import Arm, Bench, Difference, parse
+from pentanet.report.records import Arm, Bench, Difference
 from pentanet.report.verdicts import caveat, contrast_numbers, interval, plain
 
 UNITS = {"val_loss": "nats", "packed_val_loss": "nats", "bits_per_byte": "bits per byte", "perplexity": "perplexity"}
 
 
-def bench_table(summary: Mapping[str, Any]) -> Table:
-    """The table that the command prints: two lines per method, the second with spreads and lesser numbers.
-
-    Raises:
-        RecordError: the summary is broken.
-    """
-    bench = parse(summary)
+def bench_table(bench: Bench) -> Table:
+    """The table that the command prints: two lines per method, the second with spreads and lesser numbers."""
     control = _column_control(bench)
     # A long name may wrap, numbers may not.
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
@@ -42,31 +35,19 @@ def bench_table(summary: Mapping[str, Any]) -> Table:
     return table
 
 
-def comparison_lines(summary: Mapping[str, Any]) -> list[str]:
-    """One line per comparison: "pentanary - ternary: -0.021 nats [-0.050, +0.010], n=3: not distinguishable".
-
-    Raises:
-        RecordError: the summary is broken.
-    """
-    return [_line(d) for d in parse(summary).differences]
+def comparison_lines(bench: Bench) -> list[str]:
+    """One line per comparison: "pentanary - ternary: -0.021 nats [-0.050, +0.010], n=3: not distinguishable"."""
+    return [_line(d) for d in bench.differences]
 
 
-def question_lines(summary: Mapping[str, Any]) -> list[str]:
-    """One line per question that takes more than two methods: "holds: ... (-0.020 nats [-0.030, -0.010], 3 seeds)".
-
-    Raises:
-        RecordError: the summary is broken.
-    """
-    return [plain(f"{c.verdict}: {c.title} ({contrast_numbers(c)})") for c in parse(summary).contrasts]
+def question_lines(bench: Bench) -> list[str]:
+    """One line per question that takes more than two methods: "holds: ... (-0.020 nats [-0.030, -0.010], 3 seeds)"."""
+    return [plain(f"{c.verdict}: {c.title} ({contrast_numbers(c)})") for c in bench.contrasts]
 
 
-def occupancy_lines(summary: Mapping[str, Any]) -> list[str]:
-    """One line per method with levels: the share of the weights on each, mean over seeds.
-
-    Raises:
-        RecordError: the summary is broken.
-    """
-    arms = [arm for arm in parse(summary).arms if arm.occupancy()]
+def occupancy_lines(bench: Bench) -> list[str]:
+    """One line per method with levels: the share of the weights on each, mean over seeds."""
+    arms = [arm for arm in bench.arms if arm.occupancy()]
     width = max((len(arm.name) for arm in arms), default=0)
     return [
         f"{arm.name:{width}}  " + "  ".join(f"{level}: {100 * share:.2f} %" for level, share in arm.occupancy().items())
@@ -74,15 +55,11 @@ def occupancy_lines(summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def packing_line(summary: Mapping[str, Any]) -> str:
-    """Whether the packed models, read back, have the loss that training ended with.
-
-    Raises:
-        RecordError: the summary is broken.
-    """
+def packing_line(bench: Bench) -> str:
+    """Whether the packed models, read back, have the loss that training ended with."""
     gaps = [
         (f"{arm.name}, seed {seed}", result["packed_gap"])
-        for arm in parse(summary).arms
+        for arm in bench.arms
         for seed, result in arm.seeds.items()
         if isinstance(result.get("packed_gap"), int | float)
     ]
@@ -94,13 +71,8 @@ def packing_line(summary: Mapping[str, Any]) -> str:
     return f"{len(gaps)} packed models, read back from disk: the loss is exactly that of training in each"
 
 
-def markdown_table(summary: Mapping[str, Any]) -> str:
-    """The table as GitHub markdown, with a difference column for each control; ends with a newline.
-
-    Raises:
-        RecordError: the summary is broken.
-    """
-    bench = parse(summary)
+def markdown_table(bench: Bench) -> str:
+    """The table as GitHub markdown, with a difference column for each control; ends with a newline."""
     heads = ["method", "val loss", "perplexity", *(f"difference to {c}" for c in bench.control_methods)]
     heads += ["bits/weight (file)", "bits/weight (grid)", "file", "zeros", "flips", "time"]
     rows = [heads, ["---"] + ["---:"] * (len(heads) - 1)]
