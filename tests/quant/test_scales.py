@@ -7,7 +7,7 @@ import torch
 
 from pentanet.grid import GRIDS, PENTANARY, TERNARY
 from pentanet.quant.granularity import ROW, TENSOR, group
-from pentanet.quant.scales import EPSILON, ScaleRule, absmax, absmean, rms, rms_optimal
+from pentanet.quant.scales import EPSILON, ScaleRule, absmax, absmean, as_half, learned, rms, rms_optimal
 
 WEIGHT = torch.tensor([[3.0, -4.0, 0.0, 0.0], [1.0, 1.0, -1.0, -5.0]])
 RULES = {
@@ -53,3 +53,35 @@ def test_rules_leave_the_weight_alone(name: str) -> None:
     weight = WEIGHT.clone()
     RULES[name](ROW.blocks(weight))
     assert torch.equal(weight, WEIGHT)
+
+
+def test_a_rule_is_data() -> None:
+    assert absmean(4 / 3) == absmean(4 / 3) != absmean()
+    assert rms_optimal(PENTANARY) == rms(PENTANARY.optimal_scale())
+    said = {absmean(): "mean abs", absmean(4 / 3): "1.333 mean abs", rms_optimal(PENTANARY): "0.8430 rms"}
+    assert {str(rule) for rule in said} == set(said.values())
+    assert str(learned(rms(1.0))) == "learned, from 1.0000 rms"
+    assert str(absmax(GRIDS["int8"])) == "max abs / 127"
+
+
+@pytest.mark.parametrize("rule", [absmean(), absmean(4 / 3), rms(0.5), rms_optimal(TERNARY)], ids=str)
+def test_what_a_rule_says_of_gaussian_weights_is_what_it_does(rule: ScaleRule) -> None:
+    n = 1 << 16
+    weights = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n).float()[None, None]
+    assert rule.gaussian == pytest.approx(rule(weights).item(), rel=1e-3)
+
+
+def test_a_rule_without_a_limit_says_nothing_of_gaussian_weights() -> None:
+    assert absmax(GRIDS["int8"]).gaussian is None
+    assert learned(absmean()).gaussian is None
+
+
+@pytest.mark.parametrize("rule", [absmean(0.9), rms(1.1)], ids=str)
+def test_rules_have_a_gradient_where_a_method_asks_for_it(rule: ScaleRule) -> None:
+    blocks = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(rule, (blocks,))
+
+
+def test_halves_are_kept_where_float16_has_them() -> None:
+    scales = torch.tensor([0.1, 1.0, 1e-6, 1e6])
+    assert as_half(scales).tolist() == [torch.tensor(0.1).half().item(), 1.0, scales[2].item(), 1e6]
