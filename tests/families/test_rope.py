@@ -70,6 +70,13 @@ def test_angles_by_hand(rope: Rope, size: float, width: int) -> None:
             assert sin[position, pair].item() == pytest.approx(size * math.sin(position * frequency), abs=1e-6)
 
 
+def test_a_table_that_is_made_in_pieces() -> None:
+    cos, sin = rotary_table(5000, 6, THETA, PlainRope())
+    for position in (4095, 4096, 4999):
+        assert cos[position, 1] == pytest.approx(math.cos(position * THETA ** (-1 / 3)), abs=1e-6)
+        assert sin[position, 1] == pytest.approx(math.sin(position * THETA ** (-1 / 3)), abs=1e-6)
+
+
 @pytest.mark.parametrize(("rope", "size"), ROPES[2:], ids=str)
 def test_the_examples_reach_every_case(rope: Rope, size: float) -> None:
     """Of the frequencies above some are kept, some divided, and some lie between."""

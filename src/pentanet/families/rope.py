@@ -83,6 +83,7 @@ class YarnRope:
 
 
 Rope = PlainRope | LinearRope | Llama3Rope | YarnRope
+_ROWS = 4096
 Frequencies = NDArray[np.float64]
 
 
@@ -111,8 +112,12 @@ def rotary_table(
         case YarnRope():
             frequency = _between(frequency / rope.factor, frequency, _yarn_share(rope, head_width, theta))
             size = rope.attention_factor or 0.1 * math.log(max(rope.factor, 1.0)) + 1.0
-    angle = np.outer(np.arange(context, dtype=np.float64), frequency)
-    return (np.cos(angle) * size).astype(np.float32), (np.sin(angle) * size).astype(np.float32)
+    cosines, sines = (np.empty((context, len(frequency)), np.float32) for _ in range(2))
+    for start in range(0, context, _ROWS):  # so that nothing large is held in float64
+        rows = slice(start, min(start + _ROWS, context))
+        angle = np.outer(np.arange(rows.start, rows.stop, dtype=np.float64), frequency)
+        cosines[rows], sines[rows] = np.cos(angle) * size, np.sin(angle) * size
+    return cosines, sines
 
 
 def _between(low: Frequencies, high: Frequencies, share: Frequencies) -> Frequencies:

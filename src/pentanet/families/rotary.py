@@ -12,11 +12,9 @@ from pentanet.families.llama.config import LlamaConfig
 from pentanet.families.rope import rotary_table
 
 
-def rotary_tensors(config: LlamaConfig) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [context, E / 2] of a network; on the meta device their shapes alone."""
-    if torch.empty(0).is_meta:
-        return torch.empty(config.context, config.head_width // 2), torch.empty(config.context, config.head_width // 2)
-    cosines, sines = rotary_table(config.context, config.head_width, config.rope_theta, config.rope)
+def rotary_tensors(config: LlamaConfig, tokens: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [tokens, E / 2] of the first positions of a network, at most its context."""
+    cosines, sines = rotary_table(min(tokens, config.context), config.head_width, config.rope_theta, config.rope)
     return torch.from_numpy(cosines), torch.from_numpy(sines)
 
 

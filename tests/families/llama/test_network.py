@@ -126,7 +126,7 @@ def test_the_future_changes_nothing() -> None:
 
 
 def test_rotary_scores_depend_on_the_distance_alone() -> None:
-    cos, sin = rotary_tensors(LlamaConfig(width=8, heads=1, kv_heads=1, context=40))
+    cos, sin = rotary_tensors(LlamaConfig(width=8, heads=1, kv_heads=1, context=40), 40)
     q, k = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(0)).expand(2, 1, 1, 40, 8)
     q, k = rotate(q, cos, sin)[0, 0], rotate(k, cos, sin)[0, 0]
     scores = q @ k.T
@@ -134,6 +134,21 @@ def test_rotary_scores_depend_on_the_distance_alone() -> None:
         along = scores.diagonal(-distance)
         torch.testing.assert_close(along, along[:1].expand_as(along), rtol=1e-4, atol=1e-5)
     assert scores[0, 0] != scores[5, 0]
+
+
+def test_the_rotary_table_grows_with_the_text_and_changes_nothing() -> None:
+    model, grown, tokens = network(), network(), ids()
+    with torch.inference_mode():
+        whole = model(tokens)
+        for length in (1, 2, 5, 9):
+            torch.testing.assert_close(grown(tokens[:, :length]), whole[:, :length])
+    grown(tokens).sum().backward()  # the table of an evaluation serves training
+
+
+def test_a_network_of_a_long_context_is_small_until_a_long_text_comes() -> None:
+    model = network(replace(CONFIG, context=1 << 40))
+    with torch.no_grad():
+        assert torch.equal(model(ids()), network()(ids()))
 
 
 def test_scale_of_the_initial_weights() -> None:

@@ -25,10 +25,10 @@ def _beside(config: LlamaConfig, tokens: int) -> tuple[Tensor | None, ...]:
     from pentanet.families.llama.network import window_mask
     from pentanet.families.rotary import rotary_tensors
 
-    cos, sin = rotary_tensors(config)
+    cos, sin = rotary_tensors(config, tokens)
     seen = 0 < config.window < tokens
     mask = window_mask(tokens, config.window, torch.device("cpu")) if seen else None
-    return cos[:tokens], sin[:tokens], mask
+    return cos, sin, mask
 
 
 BLOCKS = Blocks(

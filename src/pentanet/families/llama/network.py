@@ -113,19 +113,25 @@ class Trunk(nn.Module):
         self.embed_tokens = make.embedding(vocab, config.width)
         self.layers = nn.ModuleList(Block(config, make) for _ in range(config.layers))
         self.norm = RMSNorm(config.width, config.norm_eps)
-        self.window = config.window
-        cos, sin = rotary_tensors(config)
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
+        self.config = config
+        self._table = torch.empty(2, 0, config.head_width // 2)
 
     def forward(self, ids_BT: Tensor) -> Tensor:
         T = ids_BT.shape[1]
         x = self.embed_tokens(ids_BT)
-        cos, sin = self.get_buffer("cos")[:T], self.get_buffer("sin")[:T]
-        mask = window_mask(T, self.window, x.device) if 0 < self.window < T else None
+        cos, sin = self._rotary(T, x.device)
+        mask = window_mask(T, self.config.window, x.device) if 0 < self.config.window < T else None
         for block in self.layers:
             x = block(x, cos, sin, mask)
         return self.norm(x)
+
+    def _rotary(self, tokens: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the first positions, from a table as long as the longest text so far needs."""
+        if self._table.shape[1] < min(tokens, self.config.context) or self._table.device != device:
+            with torch.inference_mode(False):  # training may use what an evaluation made
+                found = rotary_tensors(self.config, 1 << (tokens - 1).bit_length())
+                self._table = torch.stack(found).to(device)
+        return self._table[0, :tokens], self._table[1, :tokens]
 
 
 class Llama(FamilyNetwork[LlamaConfig]):
