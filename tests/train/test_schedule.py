@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pentanet.train.config import ScheduleConfig
 from pentanet.train.presets import load_config
-from pentanet.train.schedule import decay, rate
+from pentanet.train.schedule import clock_rate, decay, rate
 
 
 @pytest.mark.parametrize("preset", ["seed-124m", "seed-345m"])
@@ -88,3 +88,10 @@ def test_the_rate_stays_between_nothing_and_the_peak(config: ScheduleConfig, ste
     assert all(0 <= r <= 1 + 1e-12 for r in rates)
     after = rates[config.warmup :]
     assert after == sorted(after, reverse=True)
+
+
+def test_a_run_by_the_clock_warms_up_and_ends_at_zero() -> None:
+    assert clock_rate(0.0, 0.01) == pytest.approx(0.2)  # the first of a hundred steps, of five that warm up
+    assert clock_rate(0.04, 0.01) == pytest.approx(0.5 * (1 + math.cos(0.04 * math.pi)))
+    assert clock_rate(0.5, 0.01) == pytest.approx(0.5)
+    assert clock_rate(1.0, 0.01) == pytest.approx(0.0)

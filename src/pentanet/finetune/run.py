@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -29,13 +28,11 @@ from pentanet.nn.precision import Precision
 from pentanet.ptq.unfinished import unfinished
 from pentanet.sources.float_network import load_float
 from pentanet.sources.source import Source
-from pentanet.train.checkpoint import CheckpointStore
 from pentanet.train.lock import lock
 from pentanet.train.run import Interrupted
 from pentanet.train.signals import stop_request
 
 Progress = Callable[[int, float, float], None]  # steps done, share of the work that is done, loss
-SAVE_SECONDS = 300.0  # between checkpoints: about what a lost process costs
 
 
 def finetune(
@@ -90,31 +87,25 @@ def finetune(
     run = {"source": source.fingerprint(), "model": _digest(model), "version": __version__, "precision": precision}
     text = hashlib.sha256(tokens.tobytes()).hexdigest()
     folder = unfinished(out, {"finetune": asdict(config), **run, "text": text})
-    tuning = Tuning(student, load_float(source), tokens, config, precision)
     with lock(folder / "lock"), stop_request() as stop:
-        store = CheckpointStore(folder / "checkpoints", 1, warn)
-        tuning.restore(store.newest())
-        saved = time.monotonic()
-        while tuning.share < 1.0:
-            try:
-                loss = tuning.step()
-            except NonFiniteLossError:
-                shutil.rmtree(folder, ignore_errors=True)  # the same settings would end here again
-                raise
-            progress(tuning.done, tuning.share, loss)
-            if tuning.share < 1.0 and (stop or time.monotonic() - saved >= SAVE_SECONDS):
-                store.save(tuning.checkpoint())
-                saved = time.monotonic()
-            if stop.signal is not None and tuning.share < 1.0:
-                raise Interrupted(stop.signal, tuning.done, config.steps)
+        tuning = Tuning(student, load_float(source), tokens, config, precision, folder / "checkpoints", warn)
+        try:
+            finished = tuning.learn(stop, lambda loss: progress(tuning.state.step, tuning.share, loss))
+        except NonFiniteLossError:
+            shutil.rmtree(folder, ignore_errors=True)  # the same settings would end here again
+            raise
+        if not finished:
+            tuning.save()
+            assert stop.signal is not None
+            raise Interrupted(stop.signal, tuning.state.step, config.steps)
         write_student(student, packed, out, overwrite)
     shutil.rmtree(folder, ignore_errors=True)
     part = max(1, len(tuning.losses) // 10)
     return {
         **asdict(config),
         "out": str(out),
-        "steps": tuning.done,
-        "tokens": tuning.done * config.batch * config.window,
+        "steps": tuning.state.step,
+        "tokens": tuning.state.step * config.batch * config.window,
         "first_loss": sum(tuning.losses[:part]) / part,
         "last_loss": sum(tuning.losses[-part:]) / part,
         "precision": precision,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +10,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pentanet.data.batches import EpochWindows, RandomWindows
 from pentanet.data.dataset import Dataset
-from pentanet.errors import ConfigError, NonFiniteLossError
+from pentanet.errors import ConfigError
 from pentanet.families.build import build
 from pentanet.families.network import Network
 from pentanet.nn import Trainable, initialize_quantizers, method_modules, set_progress
-from pentanet.nn.precision import Precision, autocast, resolve_precision
+from pentanet.nn.precision import resolve_precision
 from pentanet.quant import method
 from pentanet.train import diagnostics
 from pentanet.train.checkpoint import CheckpointStore
 from pentanet.train.config import TrainConfig
+from pentanet.train.learner import Learner
 from pentanet.train.loss import mean_loss, token_losses, validation_batches
 from pentanet.train.metrics import MetricsLog
 from pentanet.train.objective import distilled_loss
@@ -96,7 +97,7 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-class Loop:
+class Loop(Learner[RunState]):
     """One run: owns the state and the logs, knows nothing of directories to resume or records to write.
 
     Args:
@@ -114,29 +115,35 @@ class Loop:
         mirror: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.config, self.dataset = config, dataset
-        self.device = resolve_device(config.device)
-        self.precision: Precision = resolve_precision(config.precision, self.device)
+        device = resolve_device(config.device)
         torch.manual_seed(config.seed)
-        self.network = new_network(config, dataset.vocab, self.device)
+        self.network = new_network(config, dataset.vocab, device)
+        self.optimizer = Optimizer(self.network, config.optimizer, config.schedule, config.steps)
         kind = EpochWindows if config.batch.windows == "epoch" else RandomWindows
         size, context = config.batch.size, config.model.context
-        self.state = RunState(
+        state = RunState(
             network=self.network,
-            optimizer=Optimizer(self.network, config.optimizer, config.schedule, config.steps),
+            optimizer=self.optimizer,
             batches=kind(dataset.split("train"), size, context, config.seed),
             random_batches=RandomWindows(dataset.split("valid"), size, context, config.seed)
             if config.eval_random_batches
             else None,
         )
+        precision = resolve_precision(config.precision, device)
+        super().__init__(state, device=device, precision=precision, clip=config.optimizer.clip)
         self.teacher = None
         if name := config.distill.teacher:
-            self.teacher = load_teacher(Path(name), dataset, context, new_network, warn).to(self.device)
+            self.teacher = load_teacher(Path(name), dataset, context, new_network, warn).to(device)
         self.metrics = MetricsLog(folder / "metrics.jsonl", mirror)
         self.timing = MetricsLog(folder / "timing.jsonl")
         self.store = CheckpointStore(folder / "checkpoints", config.keep, warn)
-        self.seconds = 0.0
         self.saved = 0
         self.val_loss: float | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is made."""
+        return self.state.step >= self.config.steps
 
     def resume(self) -> bool:
         """Go back to the newest checkpoint; False if there is none and the run starts from its first step."""
@@ -159,19 +166,18 @@ class Loop:
         Raises:
             NonFiniteLossError: a loss or the gradient became NaN or infinite; nothing of that is saved.
         """
-        config, state = self.config, self.state
         self.network.train()
-        started, before = time.monotonic(), self.seconds
-        if state.step == 0:
+        if self.state.step == 0:
+            started = time.monotonic()
             self._validate({}, {})
-        while state.step < config.steps and not stop:
-            loss = self._step()
-            self.seconds = before + time.monotonic() - started
-            if state.step % config.checkpoint_every == 0 and state.step < config.steps:
-                self.save()
-            progress(Progress(step=state.step, steps=config.steps, loss=loss, val_loss=self.val_loss))
+            self.seconds += time.monotonic() - started
+
+        def tell(loss: float) -> None:
+            progress(Progress(step=self.state.step, steps=self.config.steps, loss=loss, val_loss=self.val_loss))
+
+        reached = self.learn(stop, tell)
         self.save()
-        return state.step >= config.steps
+        return reached
 
     def save(self) -> None:
         """Write a checkpoint of the present state, unless there is one or the run has not begun."""
@@ -187,42 +193,43 @@ class Loop:
         batches = validation_batches(self.dataset, "valid", self.config.model.context, self.config.result_tokens)
         return mean_loss(self.network, batches, self.device, self.precision)[0]
 
+    def _due(self) -> bool:
+        return self.state.step % self.config.checkpoint_every == 0
+
+    def _loss(self, x_BT: Tensor, y_BT: Tensor) -> Tensor:
+        if self.teacher is None:
+            return token_losses(self.network, x_BT, y_BT).mean()
+        return distilled_loss(self.network, self.teacher, x_BT, y_BT, self.config.distill.share)
+
     def _step(self) -> float:
         config, state = self.config, self.state
-        set_progress(self.network, state.step / config.steps)
-        start = config.weights.start
-        if start and (state.step - 1) / config.steps < start <= state.step / config.steps:
-            initialize_quantizers(self.network)  # learned steps begin where rounding begins
-        x, y = (torch.from_numpy(part).to(self.device) for part in state.batches.next())
-        with autocast(self.device, self.precision):
-            if self.teacher is None:
-                loss = token_losses(self.network, x, y).mean()
-            else:
-                loss = distilled_loss(self.network, self.teacher, x, y, config.distill.share)
-        loss.backward()
-        limit = config.optimizer.clip or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit).item()
-        value = loss.item()
-        self._require_finite("loss", value, state.step + 1)
-        self._require_finite("norm of the gradient", norm, state.step + 1)
+        self._begin_rounding()
+        gradient = self._forward_backward()
         last = state.step + 1 == config.steps
         validate = last or (state.step + 1) % config.eval_every == 0
         before = diagnostics.export(self.network) if validate else {}
         ranks = diagnostics.gradient_rank(self.network) if validate else {}
-        lr = state.optimizer.step(state.step)
+        lr = self.optimizer.step(state.step)
         state.step += 1
         if state.step % config.log_every == 0 or last or state.step == 1:
-            self.metrics.write({"step": state.step, "train_loss": value, "lr": lr, "grad_norm": norm})
+            row = {"step": state.step, "train_loss": gradient.loss, "lr": lr, "grad_norm": gradient.norm}
+            self.metrics.write(row)
         if validate:
             self._validate(before, ranks)
-        return value
+        return gradient.loss
 
-    def _require_finite(self, what: str, value: float, step: int) -> None:
-        if math.isfinite(value):
-            return
+    def _begin_rounding(self) -> None:
+        """Tell the quantizers how far the run is; learned steps begin where rounding begins."""
+        config, done = self.config, self.state.step
+        set_progress(self.network, done / config.steps)
+        start = config.weights.start
+        if start and (done - 1) / config.steps < start <= done / config.steps:
+            initialize_quantizers(self.network)
+
+    def _advice(self) -> str:
         saved = self.store.paths()
-        raise NonFiniteLossError(
-            f"step {step}: the {what} is {value}; stopped before it reached a checkpoint. "
+        return (
+            "stopped before it reached a checkpoint. "
             + (f"The last good checkpoint is {saved[-1]}. " if saved else "There is no checkpoint yet. ")
             + "Lower optimizer.lr, lengthen schedule.warmup or set optimizer.clip."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,40 +16,26 @@ from pentanet.train.muon import Muon
 from pentanet.train.schedule import decay, rate
 
 
-class Optimizer:
-    """One or two torch optimizers whose peak rates follow a common schedule.
+class Optimizers:
+    """Torch optimizers whose peak rates follow a common schedule.
 
-    Matrices of the blocks are decayed; norms, embeddings, heads and positions only with `decay_vectors`; learned
-    steps never: for their logarithms, zero is nothing to be drawn to.  With Muon the same matrices take orthogonalized
-    momentum, scaled by sqrt(max(1, rows / cols)).
+    Args:
+        model: whose names the parameters have in a checkpoint.
+        parts: together, each parameter once; their rates and weight decays are the peaks.
     """
 
-    def __init__(self, model: Network, config: OptimizerConfig, schedule: ScheduleConfig, steps: int) -> None:
-        self.config, self.schedule, self.steps = config, schedule, steps
-        matrices, others, states = _split(model)
+    def __init__(self, model: nn.Module, parts: Sequence[torch.optim.Optimizer]) -> None:
         self.names = {id(p): name for name, p in model.named_parameters()}
-        betas, wd = (config.beta1, config.beta2), config.weight_decay
-        groups: list[dict[str, Any]] = [
-            {"params": others, "weight_decay": wd if config.decay_vectors else 0.0},
-            {"params": states, "weight_decay": 0.0},
-        ]
-        self.parts: list[torch.optim.Optimizer] = []
-        if config.kind == "muon":
-            self.parts.append(Muon(matrices, lr=config.muon_lr, weight_decay=wd))
-        else:
-            groups.insert(0, {"params": matrices, "weight_decay": wd})
-        self.parts.append(torch.optim.AdamW(groups, lr=config.lr, betas=betas, eps=config.eps, fused=True))
+        self.parts = list(parts)
         self.peaks = [[(group["lr"], group["weight_decay"]) for group in part.param_groups] for part in self.parts]
 
-    def step(self, step: int) -> float:
-        """Apply the gradients with the rate of `step`; returns AdamW's learning rate."""
-        share, decayed = rate(self.schedule, step, self.steps), decay(self.schedule, step, self.steps)
+    def apply(self, rate: float, decay: float = 1.0) -> None:
+        """Apply the gradients and forget them; rates and weight decays are these shares of their peaks."""
         for part, peaks in zip(self.parts, self.peaks, strict=True):
             for group, (lr, weight_decay) in zip(part.param_groups, peaks, strict=True):
-                group["lr"], group["weight_decay"] = lr * share, weight_decay * decayed
+                group["lr"], group["weight_decay"] = lr * rate, weight_decay * decay
             part.step()
             part.zero_grad(set_to_none=True)
-        return self.config.lr * share
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor of the state, named `parameter/key`."""
@@ -60,7 +47,7 @@ class Optimizer:
         return found
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Set the state that `state` returned."""
+        """Set the state that `state` returned; other names are passed over."""
         by_parameter: dict[str, dict[str, Tensor]] = {}
         for name, value in state.items():
             parameter, _, key = name.rpartition("/")
@@ -73,6 +60,37 @@ class Optimizer:
                         key: value.to(parameter.device if key != "step" or group.get("fused") else "cpu")
                         for key, value in saved.items()
                     }
+
+
+class Optimizer(Optimizers):
+    """AdamW, or Muon with AdamW for the rest, by the configuration of a training run.
+
+    Matrices of the blocks are decayed; norms, embeddings, heads and positions only with `decay_vectors`; learned
+    steps never: for their logarithms, zero is nothing to be drawn to.  With Muon the same matrices take orthogonalized
+    momentum, scaled by sqrt(max(1, rows / cols)).
+    """
+
+    def __init__(self, model: Network, config: OptimizerConfig, schedule: ScheduleConfig, steps: int) -> None:
+        self.config, self.schedule, self.steps = config, schedule, steps
+        matrices, others, states = _split(model)
+        betas, wd = (config.beta1, config.beta2), config.weight_decay
+        groups: list[dict[str, Any]] = [
+            {"params": others, "weight_decay": wd if config.decay_vectors else 0.0},
+            {"params": states, "weight_decay": 0.0},
+        ]
+        parts: list[torch.optim.Optimizer] = []
+        if config.kind == "muon":
+            parts.append(Muon(matrices, lr=config.muon_lr, weight_decay=wd))
+        else:
+            groups.insert(0, {"params": matrices, "weight_decay": wd})
+        parts.append(torch.optim.AdamW(groups, lr=config.lr, betas=betas, eps=config.eps, fused=True))
+        super().__init__(model, parts)
+
+    def step(self, step: int) -> float:
+        """Apply the gradients with the rate of `step`; returns AdamW's learning rate."""
+        share = rate(self.schedule, step, self.steps)
+        self.apply(share, decay(self.schedule, step, self.steps))
+        return self.config.lr * share
 
 
 def _split(model: Network) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:

@@ -26,3 +26,14 @@ def rate(config: ScheduleConfig, step: int, steps: int) -> float:
 def decay(config: ScheduleConfig, step: int, steps: int) -> float:
     """Weight decay at `step`, as a share of the configured one: 1, then 0 from `decay_off` on."""
     return 1.0 if step < config.decay_off * steps else 0.0
+
+
+def clock_rate(share: float, first: float, warm: float = 0.05) -> float:
+    """Learning rate of a run that may end by the clock, as a share of the peak: a cosine from its start to its end.
+
+    Args:
+        share: of the run that is done, by steps or by time.
+        first: what a step adds to it.
+        warm: share of the run over which the rate rises to that cosine.
+    """
+    return min(1.0, (share + first) / warm) * 0.5 * (1 + math.cos(math.pi * share))
