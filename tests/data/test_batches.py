@@ -21,6 +21,25 @@ def stream(tokens: int) -> TokenStream:
     return TokenStream(np.arange(tokens, dtype=np.uint16), "some/train.bin")
 
 
+def test_gaps_are_those_of_the_publications_evaluations() -> None:
+    """Its loop draws batches from the training windows at each evaluation, which comes after step 1, 4, 7, ... here."""
+
+    def make() -> RandomWindows:
+        return RandomWindows(stream(100), 3, 5, 7, skip=2, every=3)
+
+    reference, windows, resumed = np.random.RandomState(7), make(), make()
+    for step in range(9):
+        starts = reference.randint(0, 95, (3,))
+        assert windows.next()[0][:, 0].tolist() == resumed.next()[0][:, 0].tolist() == starts.tolist()
+        if step % 3 == 0:
+            for _ in range(2):
+                reference.randint(0, 95, (3,))
+        resumed = make()
+        resumed.restore(json.loads(json.dumps(windows.state())))
+    with pytest.raises(CheckpointError, match="another run"):
+        RandomWindows(stream(100), 3, 5, 7).restore({**windows.state(), "kind": "epoch"})
+
+
 def test_random_windows_are_the_publications() -> None:
     tokens = (np.arange(5000) * 7919 % 65521).astype(np.uint16)
     windows = RandomWindows(TokenStream(tokens, "t"), 8, 512, 1337)

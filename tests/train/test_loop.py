@@ -90,6 +90,19 @@ def test_the_first_batches_are_the_publications(configure: Configure, tiny: Data
         np.testing.assert_array_equal(y, [tokens[i + 1 : i + 17] for i in starts])
 
 
+def test_published_windows_leave_out_what_the_publication_evaluates_on(
+    configure: Configure, tiny: Dataset, tmp_path: Path
+) -> None:
+    config = configure("gpt", "batch.windows=published", "eval_random_batches=5", "eval_every=2", "seed=42")
+    batches, random = Loop(config, tiny, tmp_path, quiet).state.batches, np.random.RandomState(42)
+    tokens = tiny.split("train").tokens
+    for step in range(4):
+        starts = random.randint(0, len(tokens) - 16, 2)
+        np.testing.assert_array_equal(batches.next()[0], [tokens[i : i + 16] for i in starts])
+        if step % 2 == 0:
+            random.randint(0, len(tokens) - 16, (5, 2))
+
+
 def run(config: TrainConfig, dataset: Dataset, folder: Path, progress: Callable[[Progress], None] = quiet) -> Loop:
     loop = Loop(config, dataset, folder, quiet)
     assert loop.run(StopRequest(), progress)

@@ -110,7 +110,7 @@ def test_the_published_recipe(name: str, shape: tuple[int, int, int], windows: i
     assert isinstance(model, GPTConfig)
     assert (model.layers, model.width, model.heads) == shape
     assert (model.context, model.dropout) == (512, 0.1)
-    assert (config.steps, config.batch.size, config.batch.windows) == (10_000, windows, "random")
+    assert (config.steps, config.batch.size, config.batch.windows) == (10_000, windows, "published")
     optimizer = config.optimizer
     assert (optimizer.kind, optimizer.lr, optimizer.weight_decay, optimizer.clip) == ("adamw", 3e-4, 0.1, 1.0)
     assert (optimizer.beta1, optimizer.beta2, optimizer.eps, optimizer.decay_vectors) == (0.9, 0.999, 1e-8, True)

@@ -57,26 +57,46 @@ class _Cursor:
 
 
 class RandomWindows(_Cursor):
-    """Windows at random places, with replacement: the publication's RandomState(seed).randint(0, n - T, batch)."""
+    """Windows at random places, with replacement: the publication's RandomState(seed).randint(0, n - T, batch).
+
+    Args:
+        skip: batches that are drawn and left out after the first, and after each `every` more.  The publication's
+            evaluations draw them from the training windows.
+    """
 
     kind = "random"
 
-    def __init__(self, stream: TokenStream, batch: int, context: int, seed: int) -> None:
+    def __init__(
+        self, stream: TokenStream, batch: int, context: int, seed: int, *, skip: int = 0, every: int = 1
+    ) -> None:
         super().__init__(stream, batch, context, seed)
         self._random = np.random.RandomState(seed)
+        self._skip, self._every = skip, every
 
     def next(self) -> Batch:
         """The next x and y, int64 [batch, context] each."""
         starts = self._draw(self._batch)
+        before = self._skipped()
         self._drawn += self._batch
+        self._draw(self._skipped() - before)
         return _windows(self._stream, starts, self._context)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Return to a position by drawing again what was drawn before it: 10 ns a window."""
         super().restore(state)
         self._random = np.random.RandomState(self._seed)
-        for done in range(0, self._drawn, _REDRAW):
-            self._draw(min(_REDRAW, self._drawn - done))
+        drawn = self._drawn + self._skipped()
+        for done in range(0, drawn, _REDRAW):
+            self._draw(min(_REDRAW, drawn - done))
+
+    def _identity(self) -> dict[str, Any]:
+        gaps = {"skip": self._skip, "every": self._every} if self._skip else {}
+        return {**super()._identity(), **gaps}
+
+    def _skipped(self) -> int:
+        """Windows that were left out so far."""
+        gaps = -(-(self._drawn // self._batch) // self._every)
+        return gaps * self._skip * self._batch
 
     def _draw(self, count: int) -> NDArray[np.int64]:
         return self._random.randint(0, len(self._stream) - self._context, count)

@@ -85,8 +85,10 @@ class BatchConfig:
 
     size: int = 8
     """Windows per step."""
-    windows: Literal["epoch", "random"] = "epoch"
-    """epoch: shuffled windows without overlap, each once per epoch; random: any offset, with replacement."""
+    windows: Literal["epoch", "random", "published"] = "epoch"
+    """epoch: shuffled windows without overlap, each once per epoch; random: any offset, with replacement; published:
+    random, and after step 1 and each `eval_every` more as many batches as `eval_random_batches` are left out, which the
+    publication evaluates on."""
 
     def __post_init__(self) -> None:
         if self.size < 1:

@@ -29,7 +29,7 @@ from pentanet.train.metrics import MetricsLog
 from pentanet.train.objective import distilled_loss
 from pentanet.train.optimizers import Optimizer
 from pentanet.train.signals import StopRequest
-from pentanet.train.state import RunState
+from pentanet.train.state import Batches, RunState
 from pentanet.train.teacher import load_teacher
 
 
@@ -97,6 +97,19 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def _batches(config: TrainConfig, dataset: Dataset) -> Batches:
+    """The windows that a run trains on."""
+    stream, size, context = dataset.split("train"), config.batch.size, config.model.context
+    match config.batch.windows:
+        case "epoch":
+            return EpochWindows(stream, size, context, config.seed)
+        case "random":
+            return RandomWindows(stream, size, context, config.seed)
+        case "published":
+            skip, every = config.eval_random_batches, config.eval_every
+            return RandomWindows(stream, size, context, config.seed, skip=skip, every=every)
+
+
 class Loop(Learner[RunState]):
     """One run: owns the state and the logs, knows nothing of directories to resume or records to write.
 
@@ -119,12 +132,11 @@ class Loop(Learner[RunState]):
         torch.manual_seed(config.seed)
         self.network = new_network(config, dataset.vocab, device)
         self.optimizer = Optimizer(self.network, config.optimizer, config.schedule, config.steps)
-        kind = EpochWindows if config.batch.windows == "epoch" else RandomWindows
         size, context = config.batch.size, config.model.context
         state = RunState(
             network=self.network,
             optimizer=self.optimizer,
-            batches=kind(dataset.split("train"), size, context, config.seed),
+            batches=_batches(config, dataset),
             random_batches=RandomWindows(dataset.split("valid"), size, context, config.seed)
             if config.eval_random_batches
             else None,
