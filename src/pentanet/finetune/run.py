@@ -87,8 +87,9 @@ def finetune(
     run = {"source": source.fingerprint(), "model": _digest(model), "version": __version__, "precision": precision}
     text = hashlib.sha256(tokens.tobytes()).hexdigest()
     folder = unfinished(out, {"finetune": asdict(config), **run, "text": text})
+    teacher = load_float(source)
     with lock(folder / "lock"), stop_request() as stop:
-        tuning = Tuning(student, load_float(source), tokens, config, precision, folder / "checkpoints", warn)
+        tuning = Tuning(student, teacher, tokens, config, precision, folder / "checkpoints", warn)
         try:
             finished = tuning.learn(stop, lambda loss: progress(tuning.state.step, tuning.share, loss))
         except NonFiniteLossError:

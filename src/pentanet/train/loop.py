@@ -23,7 +23,7 @@ from pentanet.quant import method
 from pentanet.train import diagnostics
 from pentanet.train.checkpoint import CheckpointStore
 from pentanet.train.config import TrainConfig
-from pentanet.train.learner import Learner
+from pentanet.train.learner import Gradient, Learner
 from pentanet.train.loss import mean_loss, token_losses, validation_batches
 from pentanet.train.metrics import MetricsLog
 from pentanet.train.objective import distilled_loss
@@ -217,18 +217,25 @@ class Loop(Learner[RunState]):
         config, state = self.config, self.state
         self._begin_rounding()
         gradient = self._forward_backward()
-        last = state.step + 1 == config.steps
-        validate = last or (state.step + 1) % config.eval_every == 0
+        validate = state.step + 1 == config.steps or (state.step + 1) % config.eval_every == 0
         before = diagnostics.export(self.network) if validate else {}
         ranks = diagnostics.gradient_rank(self.network) if validate else {}
-        lr = self.optimizer.step(state.step)
-        state.step += 1
-        if state.step % config.log_every == 0 or last or state.step == 1:
-            row = {"step": state.step, "train_loss": gradient.loss, "lr": lr, "grad_norm": gradient.norm}
-            self.metrics.write(row)
+        self._record(gradient, self._update())
         if validate:
             self._validate(before, ranks)
         return gradient.loss
+
+    def _update(self) -> float:
+        """Apply the gradient; returns AdamW's learning rate."""
+        lr = self.optimizer.step(self.state.step)
+        self.state.step += 1
+        return lr
+
+    def _record(self, gradient: Gradient, lr: float) -> None:
+        """Write a line on the step that was made, if it is one of those that are logged."""
+        step = self.state.step
+        if step in (1, self.config.steps) or step % self.config.log_every == 0:
+            self.metrics.write({"step": step, "train_loss": gradient.loss, "lr": lr, "grad_norm": gradient.norm})
 
     def _begin_rounding(self) -> None:
         """Tell the quantizers how far the run is; learned steps begin where rounding begins."""
