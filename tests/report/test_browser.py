@@ -161,6 +161,35 @@ def test_a_measure_inside_the_blocks_can_be_chosen(clicked: Callable[[str], Any]
     assert result[3][:3] == [4, 4, 0] and result[4][:3] == [3, 3, 0]
 
 
+def test_nothing_is_drawn_with_a_negative_size(clicked: Callable[[str], Any]) -> None:
+    """A figure that is hidden, or that has more columns than points on the screen, has no width to share."""
+    result = clicked(
+        "const narrow = (w) => { document.body.style.width = w; dispatchEvent(new Event('resize')); };"
+        "for (const id of ['levels', 'heat']) all(`#${id}`)[0].style.display = 'none';"
+        "narrow('500px'); narrow('60px');"
+        "const sizes = all('rect').flatMap((r) => [r.getAttribute('width'), r.getAttribute('height')]);"
+        "const boxes = all('svg').flatMap((s) => s.getAttribute('viewBox').split(' '));"
+        "result = Math.min(...sizes, ...boxes);"
+    )
+    assert result >= 0
+
+
+def test_blocks_are_whole_numbers_on_their_axis(clicked: Callable[[str], Any]) -> None:
+    result = clicked("result = all('#by-block text[text-anchor=middle]').map((t) => t.textContent);")
+    assert result == ["0", "1", "2", "3", "block"]
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_sign(
+    make_bench: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    summary = make_bench(tmp_path, methods=("full-precision", "pentanary"), seeds=1, steps=40)
+    summary["comparisons"][0] |= {"difference": -0.0001, "low": -0.0004, "high": 0.0002}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    document, _ = browse(report(tmp_path), tmp_path / "profile")
+    forest = document.split('id="forest"')[1].split("</figure>")[0]
+    assert ">0.000 [0.000, 0.000]<" in forest
+
+
 def test_depths_have_a_line_per_method_and_a_row_per_depth(
     depth_bench: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -10,6 +10,18 @@ from pentanet.report.formats import finite, number, percent
 from pentanet.report.records import Bench
 from pentanet.report.runs import Run
 
+_WORDS = {
+    "kv_heads": "heads of keys and values",
+    "head_dim": "width of a head",
+    "hidden": "hidden width",
+    "window": "attention window",
+    "rope_theta": "rotary base",
+    "norm_eps": "epsilon of norms",
+    "init_std": "initial deviation",
+    "init_gain": "initial gain",
+}
+_UNSET = ("head_dim", "window")  # zero says that the network has none of its own
+
 
 def facts(bench: Bench, runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Data, model, budget, machine and version, each in one line; what the summary does not say is left out."""
@@ -57,7 +69,11 @@ def _model(model: Mapping[str, Any]) -> str:
     if total and quantized is not None:
         parts.append(f"{percent(quantized / total, 1)} of them quantized")
     known = ("parameters", "quantized_parameters")
-    parts += [f"{key} {value}" for key, value in model.items() if key not in known and _is_plain(value)]
+    parts += [
+        f"{_WORDS.get(key, key.replace('_', ' '))} {value}"
+        for key, value in model.items()
+        if key not in known and _is_plain(value) and not (key in _UNSET and value == 0)
+    ]
     return _join(parts)
 
 

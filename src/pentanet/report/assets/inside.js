@@ -14,7 +14,7 @@ function inside(data, chosen) {
       label: measure.name, unit: data.unit, from: 0, value, tick,
     });
     lineplot(document.getElementById("by-block"), chosen().series(`end ${measure.key}`), {
-      label: `${measure.name} at the end of training`, unit: "block", from: 0, value, tick, points: true,
+      label: `${measure.name} at the end of training`, unit: "block", from: 0, value, tick, points: true, whole: true,
     });
     heat(document.getElementById("heat"), measure.heat[method.value], measure, value, data.unit);
   }
@@ -27,11 +27,12 @@ function heat(host, found, measure, value, unit) {
   if (!all.length) return host.replaceChildren(html("p", { class: "empty" }, "Not measured for this method."));
   const low = Math.min(...all), high = Math.max(...all), width = host.clientWidth || 900;
   const left = 14 + 7.5 * Math.max(5, ...found.names.map((n) => n.length)), top = 24;
-  const row = Math.max(9, Math.min(22, 300 / found.names.length)), column = (width - left) / found.x.length;
+  const row = Math.max(9, Math.min(22, 300 / found.names.length));
+  const column = Math.max(width - left, 60) / found.x.length, gap = Math.min(1, column / 4);  // many are thin
   const parts = found.values.flatMap((values, i) => values.map((v, k) => {
     if (v === null) return null;
     const share = high > low ? (v - low) / (high - low) : 0.5;
-    const box = { x: (left + k * column).toFixed(1), y: (top + i * row).toFixed(1), width: (column - 1).toFixed(1), height: (row - 1).toFixed(1) };
+    const box = { x: (left + k * column).toFixed(1), y: (top + i * row).toFixed(1), width: (column - gap).toFixed(2), height: (row - 1).toFixed(1) };
     const says = `${found.names[i]}, ${short(found.x[k])} ${unit}: ${value(v)}`;
     return svg("rect", { ...box, class: "cell", "fill-opacity": (0.06 + 0.94 * share).toFixed(3) }, svg("title", {}, says));
   }).filter(Boolean));

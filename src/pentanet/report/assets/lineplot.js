@@ -1,6 +1,6 @@
 // A line chart over tokens: mean lines, seed bands, labels at the ends, and a cursor that reads all lines at once.
 // series: [{method, x, low, mean, high}]; options: {label, unit, from, xlog, ylog, value(v), tick(v, step), zero,
-// points: mark every point, at: places of the marks on the horizontal axis}
+// points: mark every point, at: places of the marks on the horizontal axis, whole: only at whole numbers}
 function lineplot(host, series, options) {
   const width = host.clientWidth || 900, wide = width > 640;
   series = series
@@ -23,6 +23,7 @@ function lineplot(host, series, options) {
 
   const parts = [];
   const yt = y.ticks(wide ? 7 : 5), xt = options.at ? { at: options.at } : x.ticks(wide ? 8 : 4);
+  if (options.whole) xt.at = xt.at.filter((v) => Math.abs(v - Math.round(v)) < 1e-9);
   for (const v of yt.at) {
     parts.push(line(box.left, y(v), box.right, y(v), { class: "grid" }));
     parts.push(text(box.left - 8, y(v) + 4, options.tick(v, yt.step), { "text-anchor": "end" }));

@@ -3,8 +3,8 @@ function occupancy(data) {
   const host = document.getElementById("levels");
   if (!host) return () => {};
   return () => {
-    const narrow = host.clientWidth < 600;
-    const width = narrow ? (host.clientWidth - 20) / 2 : 240, height = 150, bottom = height - 22, top = 20;
+    const room = host.clientWidth || 900, narrow = room < 600;  // hidden, it has no width
+    const width = narrow ? Math.max(60, (room - 20) / 2) : 240, height = 150, bottom = height - 22, top = 20;
     const arms = data.methods.filter((m) => m.levels.length);
     const most = Math.max(...arms.flatMap((m) => [...m.measured, ...m.expected]));
     const cells = arms.map((m) => {

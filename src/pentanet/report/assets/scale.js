@@ -1,5 +1,9 @@
 // Numbers as text, axes, and labels that keep out of each other's way.
-const fixed = (value, places) => value.toFixed(places).replace("-", "\u2212");
+// What rounds to nothing has no sign.
+const fixed = (value, places) => {
+  const words = value.toFixed(places);
+  return Number(words) === 0 ? words.replace("-", "") : words.replace("-", "\u2212");
+};
 const signed = (value, places) => (value > 0 && Number(value.toFixed(places)) !== 0 ? "+" : "") + fixed(value, places);
 const percent = (value, places = 1) => fixed(100 * value, places) + "\u2009%";
 const grouped = (value) => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, "\u2009");
