@@ -28,6 +28,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_MISREAD = ("\xff\xfe".encode(), "\xfe\xff".encode())  # marks of UTF-16, taken for two letters of LATIN1
 
 
 def unpacked_name(path: Path) -> str:
@@ -107,6 +108,9 @@ def _nul(path: Path, number: int) -> str:
     """What to do about a NUL: text of two bytes a character has one in most of them."""
     with _open(path) as binary:
         start = binary.read(1 << 12)
+    if start.startswith(_MISREAD):
+        fix = "convert the file it came from, iconv -f UTF-16 -t UTF-8"
+        return f"{path}: UTF-16 that was converted as if it were LATIN1: {fix}"
     even, odd = start[::2].count(0), start[1::2].count(0)
     if max(even, odd) * 4 > len(start):
         kind = "UTF-16LE" if odd > even else "UTF-16BE"
