@@ -208,7 +208,7 @@ def test_a_scale_that_is_none(copy: Copy, value: float) -> None:
 def test_a_tokenizer_with_more_tokens_than_the_model(copy: Copy) -> None:
     path = copy("llama")
     train_bpe(["a great many different words make a great many tokens"] * 50, 290).save(str(path / "tokenizer.json"))
-    with pytest.raises(TokenizerMismatchError, match=r"tokenizer.json: has \d+ tokens, the model 270"):
+    with pytest.raises(TokenizerMismatchError, match=r"tokenizer.json: token .* but the model has 270 tokens"):
         load(path)
 
 

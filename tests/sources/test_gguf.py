@@ -10,7 +10,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from pentanet.errors import HeaderError, MissingFileError, UnsupportedArchitectureError
+from pentanet.errors import HeaderError, MissingFileError, TokenizerMismatchError, UnsupportedArchitectureError
 from pentanet.families import config_from_hub
 from pentanet.families.llama.gguf_rope import factors_of, read_rope
 from pentanet.families.rope import LinearRope, Llama3Rope, PlainRope
@@ -28,7 +28,7 @@ def permute(values, heads):
 
 @pytest.fixture
 def write(tmp_path, tokenizer_json, configs, weights_of):
-    def make(arch="llama", pre="gpt-2", factors=None, fields=()):
+    def make(arch="llama", pre="gpt-2", factors=None, fields=(), more=(), unmerged=0):
         weights = weights_of(configs["llama"])
         writer = gguf.GGUFWriter(str(tmp_path / "model.gguf"), arch)
         writer.add_context_length(64)
@@ -42,12 +42,14 @@ def write(tmp_path, tokenizer_json, configs, weights_of):
         model = json.loads(tokenizer_json)["model"]
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre(pre)
-        writer.add_token_list(sorted(model["vocab"], key=model["vocab"].get))
-        writer.add_token_types([3] + [1] * (len(model["vocab"]) - 1))
-        writer.add_token_merges([" ".join(merge) for merge in model["merges"]])
+        vocab = [*sorted(model["vocab"], key=model["vocab"].get), *more]
+        writer.add_token_list(vocab)
+        writer.add_token_types([3] + [1] * (len(vocab) - 1))
+        writer.add_token_merges([" ".join(merge) for merge in model["merges"][: len(model["merges"]) - unmerged]])
         writer.add_eos_token_id(0)
         for key, value in fields:
-            (writer.add_string if isinstance(value, str) else writer.add_float32)(key, value)
+            add = {str: writer.add_string, bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32}
+            add[type(value)](key, value)
         if factors is not None:
             writer.add_tensor("rope_freqs.weight", np.array(factors, np.float32))
         names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 2)
@@ -184,3 +186,50 @@ def test_factors_of_one_stretch_nothing(write):
 def test_other_stretching_is_refused_by_name(write, factors, fields, message):
     with pytest.raises(UnsupportedArchitectureError, match=message):
         open_source(write(factors=factors, fields=fields))
+
+
+def read_tokenizer(path):
+    return Tokenizer.from_str(open_source(path).files["tokenizer.json"].decode())
+
+
+def test_a_whole_word_that_is_a_token_needs_no_merge_where_llama_3_has_none(write):
+    assert read_tokenizer(write(unmerged=1)).encode(" cat").tokens != ["\u0120cat"]
+    found = read_tokenizer(write(pre="llama-bpe", unmerged=1))
+    assert found.encode(" cat", add_special_tokens=False).tokens == ["\u0120cat"]
+
+
+@pytest.mark.parametrize(
+    ("pre", "fields", "first", "last"),
+    [
+        ("gpt-2", (), False, False),
+        ("gpt-2", [("tokenizer.ggml.add_bos_token", True)], True, False),
+        ("gpt-2", [("tokenizer.ggml.add_bos_token", True), ("tokenizer.ggml.add_eos_token", True)], True, True),
+        ("llama-bpe", (), True, False),  # llama.cpp's rule of this name, where no key says
+        ("llama-bpe", [("tokenizer.ggml.add_bos_token", False)], False, False),
+    ],
+)
+def test_tokens_around_a_text_are_those_of_llama_cpp(write, pre, fields, first, last):
+    tokenizer = read_tokenizer(write(pre=pre, fields=[("tokenizer.ggml.bos_token_id", 5), *fields]))
+    plain = tokenizer.encode("the cat", add_special_tokens=False).ids
+    assert tokenizer.encode("the cat").ids == [5] * first + plain + [0] * last
+
+
+def test_a_tokenizer_with_more_tokens_than_the_embedding_is_refused_at_once(write):
+    with pytest.raises(TokenizerMismatchError, match=r"'<pad>' is number 270.*has 270 tokens"):
+        open_source(write(more=["<pad>"]))
+
+
+@pytest.mark.parametrize(("number", "what"), [(36, "i2_s of bitnet.cpp"), (135, "iq2_bn of ik_llama.cpp"), (99, "99")])
+def test_private_types_of_blocks_are_named(write, number, what):
+    file = write()
+    content = bytearray(file.read_bytes())
+    place = content.index(b"blk.0.attn_q.weight") + len(b"blk.0.attn_q.weight")
+    content[place + 20 : place + 24] = number.to_bytes(4, "little")  # behind two dimensions
+    file.write_bytes(content)
+    with pytest.raises(UnsupportedArchitectureError, match=what):
+        open_source(file)
+
+
+def test_a_part_of_a_split_model_is_named(write):
+    with pytest.raises(UnsupportedArchitectureError, match="one of 3 parts"):
+        open_source(write(fields=[("split.count", 3)]))

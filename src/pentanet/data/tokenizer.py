@@ -121,6 +121,17 @@ def bos_id(tokenizer: Tokenizer) -> int | None:
     return next((i for i in ids if i is not None), None)
 
 
+def require_fits(tokenizer: Tokenizer, vocab: int, where: str) -> None:
+    """Raise TokenizerMismatchError unless every token has a row among the `vocab` rows of the model's embedding."""
+    text, largest = max(tokenizer.get_vocab(with_added_tokens=True).items(), key=lambda item: item[1], default=("", -1))
+    if largest >= vocab:
+        raise TokenizerMismatchError(
+            f"{where}: token {text!r:.80} is number {largest}, but the model has {vocab} tokens (0 to {vocab - 1}). "
+            "Take the tokenizer of this model, remove the token from it, or enlarge the embedding before "
+            "(resize_token_embeddings in transformers)."
+        )
+
+
 def require_same(found: Tokenizer, expected: Tokenizer, where: str) -> None:
     """Raise TokenizerMismatchError unless both turn text into the same ids; `where` names what `found` belongs to."""
     if _core(found) != _core(expected):

@@ -13,7 +13,6 @@ from pentanet.errors import (
     MissingTensorError,
     ModelConfigError,
     ShapeError,
-    TokenizerMismatchError,
     UnexpectedTensorError,
 )
 from pentanet.families import ModelConfig, config_from_hub
@@ -70,12 +69,8 @@ def read_tokenizer(packed: PackedModel, vocab: int) -> Tokenizer:
     """The tokenizer of a directory.
 
     Raises:
-        TokenizerMismatchError: it has more tokens than the model.
+        TokenizerMismatchError: it has tokens that the model does not have.
     """
     tokenizer = tokenizers.load(packed.path)
-    size = tokenizer.get_vocab_size()
-    if size > vocab:
-        raise TokenizerMismatchError(
-            f"{packed.path}/tokenizer.json: has {size} tokens, the model {vocab}; it belongs to another model"
-        )
+    tokenizers.require_fits(tokenizer, vocab, f"{packed.path}/tokenizer.json")
     return tokenizer

@@ -5,6 +5,7 @@ Names, sizes and the order of rows are Hugging Face's; what llama.cpp has otherw
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pentanet.errors import HeaderError, MissingFileError, UnsupportedArchitectureError
+from pentanet.errors import FormatError, HeaderError, MissingFileError, UnsupportedArchitectureError
 from pentanet.gguf import package
 from pentanet.gguf.architecture import architectures
 from pentanet.gguf.row_order import hub_order
 from pentanet.sources.gguf_tokenizer import tokenizer_files
 from pentanet.sources.source import Source, to_float
+
+_UNKNOWN_TYPE = re.compile(r"(\d+)\)? is not a valid GGMLQuantizationType")
+# Types that derived programs gave numbers of their own.
+_PRIVATE = {36: "i2_s of bitnet.cpp", 134: "iq1_bn of ik_llama.cpp", 135: "iq2_bn of ik_llama.cpp"}
 
 
 class GgufSource(Source):
@@ -90,5 +95,22 @@ class GgufSource(Source):
             reader = self._gguf.GGUFReader(str(path))
             fields = {name: field.contents() for name, field in reader.fields.items() if not name.startswith("GGUF.")}
         except Exception as error:  # whatever parsing it ran into: the package checks little
-            raise HeaderError(f"{path}: not a whole GGUF file ({error}). Copy or download it again.") from None
+            raise _unreadable(error, path) from None
+        parts = fields.get("split.count", 1)
+        if parts != 1:
+            raise UnsupportedArchitectureError(
+                f"{path}: one of {parts!r:.40} parts of a model. Join them: llama-gguf-split --merge FIRST_PART OUT"
+            )
         return reader.tensors, fields
+
+
+def _unreadable(error: Exception, path: Path) -> FormatError:
+    """What keeps the package from reading a file: a type of blocks that stock llama.cpp does not have, or damage."""
+    if found := _UNKNOWN_TYPE.search(str(error)):
+        number = int(found[1])
+        known = f"{_PRIVATE[number]}, " if number in _PRIVATE else ""
+        return UnsupportedArchitectureError(
+            f"{path}: has tensors of type {number} ({known}no type of stock llama.cpp), which are not read. Take the "
+            "safetensors directory that the file was made of, or a file with stock types."
+        )
+    return HeaderError(f"{path}: not a whole GGUF file ({error}). Copy or download it again.")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from pentanet.errors import ModelConfigError, UnsupportedArchitectureError
 
@@ -66,7 +66,11 @@ def tokenizer_files(fields: Mapping[str, Any], where: str) -> dict[str, bytes]:
     kinds: list[int] = list(fields.get("tokenizer.ggml.token_type", ()))
     merges = [tuple(merge.split(" ", 1)) for merge in fields.get("tokenizer.ggml.merges", ())]
     try:
-        bpe = models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges)  # pyright: ignore[reportArgumentType]
+        bpe = models.BPE(
+            vocab={token: i for i, token in enumerate(tokens)},
+            merges=merges,  # pyright: ignore[reportArgumentType]
+            ignore_merges=pre == "llama-bpe",  # llama.cpp's rule of this name takes a whole word that is a token
+        )
     except Exception as error:  # the library raises bare Exception
         raise ModelConfigError(f"{where}: its tokens and merges make no tokenizer: {error}") from None
     tokenizer = Tokenizer(bpe)
@@ -82,10 +86,10 @@ def tokenizer_files(fields: Mapping[str, Any], where: str) -> dict[str, bytes]:
     ]
     tokenizer.add_special_tokens(special)  # pyright: ignore[reportUnknownMemberType]
     tokenizer.add_tokens(own)  # pyright: ignore[reportUnknownMemberType]
+    _add_ends(tokenizer, fields, tokens, first=pre == "llama-bpe")
     settings: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
     for name in ("bos", "eos", "unknown", "padding"):
-        index = fields.get(f"tokenizer.ggml.{name}_token_id")
-        if isinstance(index, int) and 0 <= index < len(tokens):
+        if (index := _special(fields, name, tokens)) is not None:
             settings[f"{ {'unknown': 'unk', 'padding': 'pad'}.get(name, name) }_token"] = tokens[index]
     if template := fields.get("tokenizer.chat_template"):
         settings["chat_template"] = template
@@ -93,3 +97,27 @@ def tokenizer_files(fields: Mapping[str, Any], where: str) -> dict[str, bytes]:
         "tokenizer.json": (tokenizer.to_str(pretty=True) + "\n").encode(),
         "tokenizer_config.json": (json.dumps(settings, indent=2) + "\n").encode(),
     }
+
+
+def _special(fields: Mapping[str, Any], name: str, tokens: list[str]) -> int | None:
+    index = fields.get(f"tokenizer.ggml.{name}_token_id")
+    return index if isinstance(index, int) and 0 <= index < len(tokens) else None
+
+
+def _add_ends(tokenizer: Tokenizer, fields: Mapping[str, Any], tokens: list[str], *, first: bool) -> None:
+    """Let the tokenizer put the tokens around a text that llama.cpp puts there; `first`: its rule where no key says."""
+    wanted = {
+        "bos": fields.get("tokenizer.ggml.add_bos_token", first),
+        "eos": fields.get("tokenizer.ggml.add_eos_token"),
+    }
+    found = {name: _special(fields, name, tokens) for name, want in wanted.items() if want}
+    ids = {name: index for name, index in found.items() if index is not None}
+    if not ids:
+        return
+    # By a name of our own: a token may hold any characters, and the template is split at blanks.
+    parts = [part for part in ("bos", "$A", "eos") if part == "$A" or part in ids]
+    tokenizer.post_processor = processors.TemplateProcessing(  # pyright: ignore[reportAttributeAccessIssue]
+        single=parts,
+        pair=[*parts, "$B:1", *(["eos:1"] if "eos" in ids else [])],
+        special_tokens=[{"id": name, "ids": [i], "tokens": [tokens[i]]} for name, i in ids.items()],  # pyright: ignore[reportArgumentType]
+    )
