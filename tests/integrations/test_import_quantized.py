@@ -59,6 +59,31 @@ def test_gguf_keeps_the_stretching_of_rotary_positions(make, tmp_path):
     assert config_from_hub(open_model(tmp_path / "back").config).rope == rope
 
 
+def test_what_lies_beside_the_weights_comes_along(tmp_path):
+    bitnet(tmp_path / "bitnet")
+    beside = {"tokenizer_config.json": '{"chat_template": "x"}', "generation_config.json": "{}", "LICENSE": "terms"}
+    for name, content in beside.items():
+        (tmp_path / "bitnet" / name).write_text(content)
+    (tmp_path / "bitnet" / "README.md").write_text("---\nlicense: mit\n---\n")
+    import_model(tmp_path / "bitnet", tmp_path / "out")
+    for name, content in beside.items():
+        assert (tmp_path / "out" / name).read_text() == content
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert 'license: "mit"' in card and "imported without rounding" in card
+
+
+def test_a_gguf_brings_its_template_and_licence(make, tmp_path):
+    pytest.importorskip("gguf")
+    from pentanet.integrations.gguf.export import export_gguf
+
+    path = make()
+    (path / "chat_template.jinja").write_text("{{ messages }}")
+    export_gguf(path, tmp_path / "out.gguf")
+    import_model(tmp_path / "out.gguf", tmp_path / "back")
+    settings = json.loads((tmp_path / "back" / "tokenizer_config.json").read_text())
+    assert settings["chat_template"] == "{{ messages }}"
+
+
 def test_gguf_of_other_types_is_refused(make, tmp_path):
     gguf = pytest.importorskip("gguf")
     from pentanet.gguf import blocks

@@ -16,11 +16,13 @@ from pentanet.families.network import Network
 from pentanet.families.tensor_table import bias_of, hub_shapes, linear_names
 from pentanet.format.card import model_card
 from pentanet.format.model_dir import write_model
-from pentanet.format.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
+from pentanet.format.packed_model import TOKENIZER, PackedModel
 from pentanet.format.tensors import Coded, CodedSpec, Plain, Storable
 from pentanet.nn import QuantLinear
 from pentanet.quant.level import LevelQuantizer
 from pentanet.sources.float_network import FloatWeights
+from pentanet.sources.origin import from_directory
+from pentanet.sources.own_files import read_beside
 from pentanet.sources.rotated import untied
 from pentanet.sources.source import Source
 
@@ -90,10 +92,15 @@ def write_student(network: Network, packed: PackedModel, out: Path, overwrite: b
         else:
             tensors[name] = Plain(parameters[name].detach().numpy(), spec.dtype)
     config = canonical_config({k: value for k, value in packed.config.items() if k != "quantization_config"})
-    skipped = (CONFIG, TENSORS, TOKENIZER, CARD)
-    beside = {p.name: p.read_bytes() for p in sorted(packed.path.iterdir()) if p.is_file() and p.name not in skipped}
+    beside = {name: content for name, content in read_beside(packed.path).items() if name != TOKENIZER}
     tokenizer = packed.tokenizer_path
-    facts = {"name": out.name, "made_from": packed.path.name, "method": packed.method, "version": __version__}
+    facts = {
+        **from_directory(packed.path),
+        "name": out.name,
+        "made_from": packed.path.name,
+        "method": packed.method,
+        "version": __version__,
+    }
     write_model(
         out,
         config=config,

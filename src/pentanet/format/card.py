@@ -68,6 +68,9 @@ def model_card(facts: Mapping[str, Any]) -> str:
         facts: a run record; each key may be missing or None, others are ignored.
             name: title of the card.
             made_from: the pretrained model that was quantized; missing for one that was trained here.
+            imported: whether it came quantized.
+            base_model: identifier of `made_from` on the hub, as "HuggingFaceTB/SmolLM2-135M".
+            license_name, license_link: of a license that has no identifier.
             license: identifier of the hub, as "cc-by-sa-4.0"; "unknown" if missing.
             language: two letters, as "en".
             dataset: identifier on the hub, as "Salesforce/wikitext".
@@ -108,14 +111,27 @@ def model_card(facts: Mapping[str, Any]) -> str:
         "",
         "## Limits",
         "",
-        "It writes text that looks like what it was trained on. It was not aligned, filtered or tested for facts, "
-        "bias or safety.",
+        *_limits(given),
         "",
     ]
     return "\n".join(lines)
 
 
+def _limits(given: Mapping[str, Any]) -> list[str]:
+    if "made_from" in given:  # whether that one was aligned or filtered is not known here
+        return [
+            f"Those of `{_one_line(given['made_from'])}`, whose card says what it was trained on and for, and on which "
+            "terms it may be used; and what coarse weights add: nothing was tested again for facts, bias or safety.",
+        ]
+    return [
+        "It writes text that looks like what it was trained on. It was not aligned, filtered or tested for facts, "
+        "bias or safety.",
+    ]
+
+
 def _origin(given: Mapping[str, Any]) -> str:
+    if given.get("imported"):
+        return f"The quantized language model `{_one_line(given['made_from'])}`, imported without rounding"
     if "made_from" in given:
         return f"The pretrained language model `{_one_line(given['made_from'])}`, quantized after its training"
     return "A language model trained and packed"
@@ -124,6 +140,9 @@ def _origin(given: Mapping[str, Any]) -> str:
 def _front_matter(given: Mapping[str, Any], name: str) -> list[str]:
     tags = ["pentanet", "quantized", *(str(given[key]) for key in ("method", "grid") if key in given)]
     lines = [f"license: {_yaml(given.get('license', 'unknown'))}"]
+    lines += [f"{key}: {_yaml(given[key])}" for key in ("license_name", "license_link") if key in given]
+    if "base_model" in given:
+        lines += [f"base_model: {_yaml(given['base_model'])}", "base_model_relation: quantized"]
     if "language" in given:
         lines += ["language:", f"- {_yaml(given['language'])}"]
     lines += ["library_name: pentanet", "pipeline_tag: text-generation", "tags:"]

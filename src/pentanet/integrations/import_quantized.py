@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from pentanet import __version__
 from pentanet.codes import Codes
 from pentanet.errors import (
     ConfigError,
@@ -28,7 +29,9 @@ from pentanet.errors import (
 from pentanet.families import canonical_config, config_from_hub, family_of
 from pentanet.families.tensor_table import hub_shapes, linear_names
 from pentanet.format import layouts
+from pentanet.format.card import model_card
 from pentanet.format.model_dir import check_target, read_config, write_model
+from pentanet.format.packed_model import TOKENIZER
 from pentanet.format.tensors import Coded, Plain, Tensor, from_bfloat16, to_bfloat16
 from pentanet.gguf import package
 from pentanet.gguf.architecture import architectures
@@ -37,6 +40,9 @@ from pentanet.gguf.row_order import hub_order, permute
 from pentanet.grid import GRIDS, TERNARY, Grid
 from pentanet.runtime.inspect import Inspection, inspect
 from pentanet.sources.open import open_source
+from pentanet.sources.origin import from_directory
+from pentanet.sources.own_files import own_file, read_beside
+from pentanet.sources.source import Source
 
 _GRIDS = ("ternary", "pentanary", "septenary", "nonary", "int4", "int8")
 _SMALLEST = np.float32(1e-8)
@@ -57,10 +63,13 @@ def import_model(source: Path, out: Path, *, overwrite: bool = False) -> Inspect
     """
     check_target(out, overwrite, original=source)
     if source.is_dir():
-        config, tensors, tokenizer = _from_bitnet(source)
+        config, tensors = _from_bitnet(source)
+        files, facts = read_beside(source), from_directory(source)
         method, activations = "bitnet-b158", "int8"
     else:
-        config, tensors, tokenizer = _from_gguf(source)
+        opened = open_source(source)  # which checks names and shapes
+        config, tensors = _from_gguf(source, opened)
+        files, facts = opened.files, opened.facts
         method, activations = "gguf", "none"
     write_model(
         out,
@@ -68,15 +77,17 @@ def import_model(source: Path, out: Path, *, overwrite: bool = False) -> Inspect
         tensors=tensors,
         method=method,
         activations=activations,
-        tokenizer=tokenizer,
-        card=f"# {source.name}\n\nImported by pentanet from `{source.name}`, without rounding.\n",
+        tokenizer=files.get(TOKENIZER),
+        card=model_card(
+            {**facts, "name": source.stem, "made_from": source.name, "imported": True, "version": __version__}
+        ),
+        beside={name: content for name, content in files.items() if name != TOKENIZER},
         overwrite=overwrite,
     )
     return inspect(out)
 
 
-def _from_gguf(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes | None]:
-    source = open_source(path)  # which checks names and shapes
+def _from_gguf(path: Path, source: Source) -> tuple[dict[str, Any], dict[str, Tensor]]:
     gguf = package.load()
     config = source.config
     names = family_of(config).gguf
@@ -100,7 +111,7 @@ def _from_gguf(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes | N
         if heads:
             codes = permute(codes, hub_order(shape[0], heads))
         tensors[name] = Coded(codes, layouts.densest_layout(codes))
-    return dict(source.hub_config), tensors, source.files.get("tokenizer.json")
+    return dict(source.hub_config), tensors
 
 
 def codes_of(levels: NDArray[np.int8], scales: NDArray[np.float32], where: str) -> Codes:
@@ -128,7 +139,8 @@ def _smallest_grid(levels: NDArray[np.int8]) -> Grid:
     return next(GRIDS[name] for name in _GRIDS if GRIDS[name].lowest <= low and high <= GRIDS[name].highest)
 
 
-def _from_bitnet(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes | None]:
+def _from_bitnet(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    own_file(path, "config.json")
     hub = read_config(path / "config.json")
     divides = _divides(hub.pop("quantization_config", None), path)
     try:
@@ -152,8 +164,7 @@ def _from_bitnet(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes |
                 scale = np.float32(1) / scale if divides else scale
             codes = Codes(unpack_rows(values, f"{path}: '{name}'"), scale.reshape(1, 1), TERNARY)
             tensors[name] = Coded(codes, layouts.densest_layout(codes))
-    tokenizer = path / "tokenizer.json"
-    return hub, tensors, tokenizer.read_bytes() if tokenizer.is_file() else None
+    return hub, tensors
 
 
 def unpack_rows(packed: NDArray[Any], where: str) -> NDArray[np.int8]:
@@ -186,7 +197,7 @@ def _divides(found: object, path: Path) -> bool:
 
 
 def _open(path: Path) -> Any:
-    if not path.is_file():
+    if own_file(path.parent, path.name) is None:
         raise MissingFileError(path, "Expected a model in one file of safetensors.")
     try:
         return safe_open(path, framework="pt")

@@ -228,6 +228,7 @@ def _write(source: Source, out: Path, config: QuantizeConfig, work: Work, names:
     turned = ", rotated" if config.rotate else ""
     title = f"{config.method}, {levels}, {'row scales' if not config.group else f'groups of {config.group}'}{turned}"
     facts = {
+        **source.facts,
         "name": f"{source.path.stem} quantized",
         "made_from": source.path.name,
         "method": config.method,

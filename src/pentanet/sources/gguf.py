@@ -19,6 +19,7 @@ from pentanet.gguf import package
 from pentanet.gguf.architecture import architectures
 from pentanet.gguf.row_order import hub_order
 from pentanet.sources.gguf_tokenizer import tokenizer_files
+from pentanet.sources.origin import from_gguf
 from pentanet.sources.source import Source, to_float
 
 _UNKNOWN_TYPE = re.compile(r"(\d+)\)? is not a valid GGMLQuantizationType")
@@ -61,6 +62,7 @@ class GgufSource(Source):
             self._tensors[name] = tensor
             shapes[name] = tuple(int(n) for n in reversed(tensor.shape))
         config = self._names.read_config(fields, shapes, constants, str(path))
+        self.facts = from_gguf(fields)
         super().__init__(path, config, tokenizer_files(fields, str(path)), shapes)
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:

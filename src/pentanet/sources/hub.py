@@ -19,18 +19,12 @@ from pentanet.families.tensor_table import hub_shapes
 from pentanet.format.header import strict_json
 from pentanet.format.model_dir import read_config
 from pentanet.sources.defaults import constant, full_name, head_of, require_supported, transposed
+from pentanet.sources.origin import from_directory
+from pentanet.sources.own_files import own_file, read_beside
 from pentanet.sources.source import Source, to_float
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-BESIDE = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "chat_template.jinja",
-)
-"""Files that are copied into the model directory."""
 _COMPARED = 1 << 22  # weights at a time
 _FLOATS = ("F64", "F32", "F16", "BF16")
 
@@ -40,13 +34,15 @@ class HubSource(Source):
 
     Raises:
         MissingFileError: config.json, the weights or a shard is not there.
-        UnsafeFileError: there are only pickles, and they are not allowed.
+        UnsafeFileError: there are only pickles, and they are not allowed; a link that leads out of the directory.
         HeaderError: a file that is not safetensors, or ends too early; an index that is not JSON.
         MissingTensorError: the index names a tensor that its shard does not hold.
         ModelConfigError, ShapeError, UnexpectedTensorError, UnsupportedArchitectureError: see `Source`.
     """
 
     def __init__(self, path: Path, *, allow_pickle: bool = False) -> None:
+        if own_file(path, "config.json") is None and (path / "snapshots").is_dir():
+            raise MissingFileError(path / "config.json", f"Name one of the folders in {path / 'snapshots'}.")
         config = read_config(path / "config.json")
         require_supported(config, str(path))  # names what is wrong before its tensors do
         kind = str(config["model_type"])
@@ -57,7 +53,8 @@ class HubSource(Source):
             name for name, stored in names.items() if transposed(name, kind) and len(found[stored]) == 2
         }
         shapes = {n: found[stored][::-1] if n in self._transposed else found[stored] for n, stored in names.items()}
-        files = {name: (path / name).read_bytes() for name in BESIDE if (path / name).is_file()}
+        files = read_beside(path)
+        self.facts = from_directory(path)
         super().__init__(path, config, files, shapes)
         if self._has_other_head():  # transformers then leaves the two apart, whatever config.json says
             super().__init__(path, {**config, "tie_word_embeddings": False}, files, shapes)
@@ -93,14 +90,14 @@ def _open_files(
     path: Path, kind: str, allow_pickle: bool
 ) -> tuple[dict[str, Path], dict[Path, Any], dict[str, tuple[int, ...]]]:
     """The file of each tensor, the open files, and the shape of each tensor of a model of this type."""
-    if (path / SINGLE).is_file():  # transformers takes it too, whatever an index beside it says
+    if own_file(path, SINGLE):  # transformers takes it too, whatever an index beside it says
         handles = {path / SINGLE: _open(path / SINGLE)}
         where = dict.fromkeys(sorted(handles[path / SINGLE].keys()), path / SINGLE)
-    elif (path / INDEX).is_file():
+    elif own_file(path, INDEX):
         where = _read_index(path / INDEX)
         handles = {file: _open(file) for file in sorted(set(where.values()))}
         _compare(path / INDEX, where, handles)
-    elif any((path / name).is_file() for name in PICKLES):
+    elif any(own_file(path, name) for name in PICKLES):
         return _open_pickle(path, allow_pickle)
     else:
         raise MissingFileError(path / SINGLE, f"Expected a model directory with {SINGLE}, or {INDEX} and its shards.")
@@ -142,6 +139,7 @@ def _read_index(path: Path) -> dict[str, Path]:
 
 
 def _open(file: Path) -> Any:
+    own_file(file.parent, file.name)
     try:
         return safe_open(file, framework="pt")
     except FileNotFoundError:
@@ -157,7 +155,7 @@ def _open_pickle(path: Path, allowed: bool) -> tuple[dict[str, Path], dict[Path,
             f"{path}: only has pickled weights ({PICKLES[0]}), which can run code when they are opened. Get the "
             "safetensors of the model, or pass --allow-pickle if you trust where it comes from."
         )
-    if not file.is_file():
+    if not own_file(path, PICKLES[0]):
         raise UnsafeFileError(f"{path}: pickled weights in shards are not read. Convert the model to safetensors.")
     try:
         state = torch.load(file, map_location="cpu", weights_only=True, mmap=True)

@@ -67,6 +67,7 @@ class RotatedSource(Source):
             )
         self._source, self._rotation = source, family.rotation
         self._embedding, self._head = f"{family.embedding}.weight", f"{family.head}.weight"
+        self.facts = source.facts
         shapes = {**source.shapes, self._head: source.shapes[self._embedding]}
         super().__init__(source.path, untied(source.hub_config), source.files, shapes)
         self._turn = mixing(config.width).float()

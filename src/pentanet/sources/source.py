@@ -12,6 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -45,9 +46,12 @@ class Source(ABC):
         config: the sizes of its network.
         vocab: number of tokens.
         table: the tensors of its network.
+        facts: what the model says of itself, for the card: see `pentanet.sources.origin`.
         files: what goes beside the weights into a model directory: tokenizer.json and others, by name.
         shapes: of the tensors in the files, by their Hugging Face name.
     """
+
+    facts: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
