@@ -10,16 +10,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from torch import Tensor
 
 from pentanet import grid as grids
+from pentanet.errors import ConfigError
+from pentanet.families.tensor_table import bias_of
 from pentanet.format import layouts
 from pentanet.format.header import ALIGNMENT
 from pentanet.format.tensors import CodedSpec
+from pentanet.ptq.calibrate import Calibration, Moments
+from pentanet.ptq.job import Job
+from pentanet.ptq.quantize_matrix import quantize_matrix
+from pentanet.ptq.store import rounding_errors
 from pentanet.quant.granularity import Granularity
 
 CANDIDATES = ("ternary", "pentanary", "int4", "int8")
 """Grids that fill their layouts; ascending in bits."""
 _BISECTIONS = 60
+
+
+def choose_grids(job: Job) -> dict[str, str]:
+    """Grid of each linear, by name.
+
+    What is measured waits in the job's folder, so that a run that was stopped goes on.
+
+    Raises:
+        ConfigError: the budget is below what the smallest grid takes.
+    """
+    source, budget = job.source, job.config.bits_budget
+    weights = sum(math.prod(source.shapes[name]) for name in job.linears)
+    bits = {name: _bits(job, name) for name in job.linears}
+    least = sum(found[0] for found in bits.values()) / weights
+    if least > budget:
+        raise ConfigError(
+            f"a budget of {budget:g} bits: {CANDIDATES[0]} with these scales takes {least:.3f}. Raise it, "
+            "or let more inputs share a scale (--group)"
+        )
+    if job.calibration is None:
+        _measure_weights(job)
+    else:
+        _measure_outputs(job, job.calibration)
+    errors = {name: job.work.noted(name) or [] for name in job.linears}
+    chosen = allocate(errors, bits, budget * weights)
+    return {name: CANDIDATES[choice] for name, choice in chosen.items()}
 
 
 def stored_bits(shape: tuple[int, ...], grid: str, granularity: Granularity, *, bias: bool) -> int:
@@ -93,3 +128,36 @@ def _best_step(
             if cost <= left and gain > most:
                 best, most = (name, choice), gain
     return best
+
+
+def _bits(job: Job, name: str) -> list[int]:
+    shapes = job.source.shapes
+    bias = bias_of(name, shapes) is not None
+    return [stored_bits(shapes[name], found, job.config.granularity, bias=bias) for found in CANDIDATES]
+
+
+def _measure_weights(job: Job) -> None:
+    source, linears = job.source, job.linears
+
+    def one(name: str) -> None:
+        if job.work.noted(name) is None:
+            job.work.note(name, rounding_errors(source, name, job.config, CANDIDATES))
+
+    for done, _ in enumerate(job.workers.map(one, linears, lambda name: 4 * math.prod(source.shapes[name]))):
+        job.progress("measure", done + 1, len(linears))
+
+
+def _measure_outputs(job: Job, ids: Tensor) -> None:
+    """By GPTQ, each matrix alone in the network as it was: `refine` lowers all of its errors by about as much."""
+    if all(job.work.noted(name) is not None for name in job.linears):
+        return
+    alone, calibration = replace(job.config, method="gptq"), Calibration(job.source, ids, original=False)
+
+    def one(name: str, weight: Tensor, moments: Moments) -> Tensor:
+        if job.work.noted(name) is None:
+            job.work.note(name, [quantize_matrix(weight, moments, grids.grid(g), alone)[1] for g in CANDIDATES])
+        return weight
+
+    for layer in range(job.source.config.layers):
+        calibration.advance(layer, one, job.workers)
+        job.progress("measure", layer + 1, job.source.config.layers)

@@ -17,16 +17,17 @@ from torch import Tensor
 
 from pentanet import __version__
 from pentanet.errors import ConfigError
-from pentanet.families.tensor_table import bias_of, hub_shapes, linear_names
+from pentanet.families.tensor_table import bias_of, hub_shapes
 from pentanet.format import layouts
 from pentanet.format.card import model_card
 from pentanet.format.model_dir import check_target, write_model
 from pentanet.format.packed_model import TOKENIZER
 from pentanet.format.tensors import Coded
 from pentanet.grid import grid
-from pentanet.ptq.allot import choose_grids
+from pentanet.ptq.budget import choose_grids
 from pentanet.ptq.calibrate import Calibration, Moments
 from pentanet.ptq.config import CALIBRATED, QuantizeConfig
+from pentanet.ptq.job import Job
 from pentanet.ptq.quantize_matrix import quantize_matrix
 from pentanet.ptq.store import biased, squared, store
 from pentanet.ptq.unfinished import Progress, Work
@@ -116,36 +117,51 @@ def quantize(
     check_target(out, overwrite, original=source.path)
     text = hashlib.sha256(calibration.numpy().tobytes()).hexdigest() if calibration is not None else None
     run = {"source": source.fingerprint(), "calibration": text, "version": __version__}
-    work, threads = Work(out, {**config.to_dict(), **run}), Workers(workers)
-    shapes = hub_shapes(source.config, source.vocab)
-    linears = linear_names(source.config, source.vocab)
-    grids = dict.fromkeys(linears, config.grid)
-    if config.bits_budget:
-        grids = choose_grids(source, config, work, linears, calibration, threads, progress)
-    facts: dict[str, dict[str, Any]] = {}
-    if calibration is not None and config.method in CALIBRATED:
-        facts |= _calibrated(source, config, work, calibration, grids, threads, progress)
+    job = Job(
+        source=source,
+        config=config,
+        work=Work(out, {**config.to_dict(), **run}),
+        workers=Workers(workers),
+        progress=progress,
+        windows=calibration,
+    )
+    facts = _quantized(job)
+    _write(job, out, list(facts), overwrite)
+    job.work.remove()
+    return _result(job, out, facts, started)
+
+
+def _quantized(job: Job) -> dict[str, dict[str, Any]]:
+    """Every tensor that is stored, finished in the job's folder; what is known of each, in file order."""
+    shapes, linears = hub_shapes(job.source.config, job.source.vocab), job.linears
+    grids = choose_grids(job) if job.config.bits_budget else dict.fromkeys(linears, job.config.grid)
+    calibrated = {} if job.calibration is None else _calibrated(job, job.calibration, grids)
     with_codes = {bias_of(name, shapes) for name in linears}
     stored = {name: shape for name, shape in shapes.items() if name not in with_codes}
     done, total = 0, sum(map(math.prod, stored.values()))
 
     def one(name: str) -> dict[str, Any]:
-        found = facts.get(name) or work.facts(name)
+        found = calibrated.get(name) or job.work.facts(name)
         if found is None:
-            made, found = store(source, name, config, grid(grids[name]) if name in grids else None)
-            work.add(name, made, found)
+            made, found = store(job.source, name, job.config, grid(grids[name]) if name in grids else None)
+            job.work.add(name, made, found)
         return found
 
-    for name, found in zip(stored, threads.map(one, stored, lambda name: 4 * math.prod(stored[name])), strict=True):
+    facts: dict[str, dict[str, Any]] = {}
+    for name, found in zip(stored, job.workers.map(one, stored, lambda name: 4 * math.prod(stored[name])), strict=True):
         facts[name] = found
         done += math.prod(stored[name])
-        progress("quantize", done, total)
-    errors = {name: facts[name] for name in shapes if name in grids}
-    _write(source, out, config, work, list(stored), overwrite)
-    work.remove()
+        job.progress("quantize", done, total)
+    return facts
+
+
+def _result(job: Job, out: Path, facts: Mapping[str, dict[str, Any]], started: float) -> Quantized:
+    source, config, linears = job.source, job.config, job.linears
+    chosen = set(linears)
+    errors = {name: found for name, found in facts.items() if name in chosen}
     held = inspect(out, verify=False)
     bits = {row.name: row.bits_per_weight for row in held.rows}
-    weights = {name: math.prod(shapes[name]) for name in linears}
+    weights = {name: math.prod(source.shapes[name]) for name in linears}
     return Quantized(
         out=str(out),
         source=str(source.path),
@@ -173,24 +189,17 @@ def quantize(
     )
 
 
-def _calibrated(
-    source: Source,
-    config: QuantizeConfig,
-    work: Work,
-    ids: Tensor,
-    grids: Mapping[str, str],
-    workers: Workers,
-    progress: Progress,
-) -> dict[str, dict[str, Any]]:
+def _calibrated(job: Job, ids: Tensor, grids: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The linears of all blocks, in the order in which activations reach them; facts by name."""
-    calibration = Calibration(source, ids, original=config.method == "refine")
+    source, work = job.source, job.work
+    calibration = Calibration(source, ids, original=job.config.method == "refine")
     facts: dict[str, dict[str, Any]] = {}
 
     def one(name: str, weight: Tensor, moments: Moments) -> Tensor:
         found = work.facts(name)
         if found is None:
             levels = grid(grids[name])
-            codes, share = quantize_matrix(weight, moments, levels, config)
+            codes, share = quantize_matrix(weight, moments, levels, job.config)
             used = torch.from_numpy(codes.dequantize())
             found = {"grid": levels.name, "error": squared(weight - used), "power": squared(weight)}
             found["output_error"] = share
@@ -202,8 +211,8 @@ def _calibrated(
         return used
 
     for layer in range(source.config.layers):
-        calibration.advance(layer, one, workers)
-        progress("calibrate", layer + 1, source.config.layers)
+        calibration.advance(layer, one, job.workers)
+        job.progress("calibrate", layer + 1, source.config.layers)
     return facts
 
 
@@ -222,7 +231,8 @@ def _relative(sums: list[tuple[float, float]]) -> float:
     return math.sqrt(error / power) if power else 0.0
 
 
-def _write(source: Source, out: Path, config: QuantizeConfig, work: Work, names: list[str], overwrite: bool) -> None:
+def _write(job: Job, out: Path, names: list[str], overwrite: bool) -> None:
+    source, config = job.source, job.config
     beside = {name: content for name, content in source.files.items() if name != TOKENIZER}
     levels = f"{config.bits_budget:g} bits by matrix" if config.bits_budget else config.grid
     turned = ", rotated" if config.rotate else ""
@@ -241,7 +251,7 @@ def _write(source: Source, out: Path, config: QuantizeConfig, work: Work, names:
     write_model(
         out,
         config=source.hub_config,
-        tensors={name: work.stored(name) for name in names},
+        tensors={name: job.work.stored(name) for name in names},
         method=config.method,
         tokenizer=source.files.get(TOKENIZER),
         card=model_card(facts),
