@@ -116,6 +116,16 @@ def test_config_json_is_written_so_that_every_program_reads_it_alike(make):
     assert found.keys().isdisjoint({"rope_parameters", "layer_types"})
 
 
+@pytest.mark.parametrize("text", ["1e999", "-1e999", "Infinity"])
+def test_a_number_that_no_float_holds(make, text):
+    """Also under a key that nobody reads: it would be written on, and JSON has no word for it."""
+    folder = make("llama")
+    file = folder / "config.json"
+    file.write_text(file.read_text().rstrip().removesuffix("}") + f', "other": {text}}}')
+    with pytest.raises(ModelConfigError, match=r"config\.json: -?(1e999 is too large a number|Infinity is not JSON)"):
+        open_source(folder)
+
+
 def test_missing_shard(make):
     folder = make("llama", shards=2)
     (folder / SHARD).unlink()
