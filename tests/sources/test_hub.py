@@ -254,3 +254,10 @@ def test_pickles_are_refused_and_never_run_code(make, configs, weights_of):
     with pytest.raises(HeaderError, match="cannot be read"):
         open_source(folder, allow_pickle=True)
     assert not (folder / "config.json.ran").exists()
+
+
+def test_bitnet_is_sent_to_import_and_not_in_a_circle(make):
+    folder = make()
+    change(folder, model_type="bitnet")
+    with pytest.raises(UnsupportedArchitectureError, match=r"`pentanet import` reads a packed directory.*masters"):
+        open_source(folder)

@@ -174,7 +174,7 @@ def unpack_rows(packed: NDArray[Any], where: str) -> NDArray[np.int8]:
         FormatError: not bytes, or the code 3.
     """
     if packed.dtype != np.uint8:
-        raise FormatError(f"{where}: is {packed.dtype}, not packed. Use: pentanet quantize")
+        raise FormatError(f"{where}: is {packed.dtype}, not packed. Take the packed directory of the model.")
     codes = np.concatenate([packed >> shift & 3 for shift in (0, 2, 4, 6)])
     if (codes == 3).any():
         raise FormatError(f"{where}: has a code that is no level. Copy or download it again.")
@@ -185,13 +185,16 @@ def _divides(found: object, path: Path) -> bool:
     """Whether weights are levels divided by their scale."""
     section: Mapping[str, Any] = found if isinstance(found, dict) else {}
     if section.get("quant_method") != "bitnet":
-        raise ModelConfigError(f"{path}: quant_method is {section.get('quant_method')!r}, not 'bitnet'. "
-                               "Use: pentanet quantize")  # fmt: skip
+        raise ModelConfigError(
+            f"{path}: quant_method is {section.get('quant_method')!r}, not 'bitnet', so that nothing is packed here. "
+            "Weights in floats: pentanet quantize"
+        )
     kind, mode = section.get("linear_class", "bitlinear"), section.get("quantization_mode", "offline")
     if kind not in ("bitlinear", "autobitlinear") or mode != "offline" or section.get("use_rms_norm"):
         raise ModelConfigError(
             f"{path}: linear_class {kind!r}, quantization_mode {mode!r}, use_rms_norm {section.get('use_rms_norm')!r}: "
-            "only packed weights without norms inside of linears are imported"
+            "only packed weights without norms inside of linears are imported. Of bfloat16 masters (online) take the "
+            "packed directory of the same model."
         )
     return kind == "bitlinear"
 

@@ -18,6 +18,11 @@ def supported() -> list[str]:
 def require_supported(config: Mapping[str, Any], where: str) -> None:
     """Raise UnsupportedArchitectureError unless the model type is one of `supported`, and the weights are floats."""
     kind = str(config.get("model_type"))
+    if kind == "bitnet":
+        raise UnsupportedArchitectureError(
+            f"{where}: BitNet's weights are ternary already: `pentanet import` reads a packed directory. The bfloat16 "
+            "masters (quantization_mode online) are read by neither command: take the packed directory of that model."
+        )
     if _find(kind) is None:
         raise UnsupportedArchitectureError(
             f"{where}: model_type '{kind:.40}' is not supported. Supported: {', '.join(supported())} "
