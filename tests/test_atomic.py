@@ -164,3 +164,22 @@ def _dead_pid() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
+
+
+@POSIX
+def test_a_late_failure_says_that_the_new_one_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    final = tmp_path / "final"
+    final.mkdir()
+    flush = atomic.fsync_dir
+
+    def fail(path: Path) -> None:
+        if path == tmp_path:
+            raise OSError(5, "Input/output error")
+        flush(path)
+
+    with atomic.scratch_dir(final) as scratch:
+        (scratch / "new").touch()
+        monkeypatch.setattr(atomic, "fsync_dir", fail)
+        with pytest.raises(atomic.UnconfirmedError, match="Input/output error"):
+            atomic.replace_dir(scratch, final)
+    assert listing(final) == ["new"]

@@ -37,6 +37,7 @@ ORDER = [
     "config",
     "atomic",
     "machine",
+    "regular",
     "errors",
 ]
 

@@ -14,6 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class UnconfirmedError(OSError):
+    """The new thing is in its place, but the disk did not confirm the renaming."""
+
+
 def fsync_dir(path: Path) -> None:
     """Flush a directory's entries (new names, renames) to the disk."""
     if os.name == "nt":  # Windows has no handle to a directory's entries; its renames are journalled.
@@ -47,6 +51,10 @@ def replace_dir(tmp: Path, final: Path) -> None:
     A directory that stands at `final` is moved aside first and removed last: for an instant no `final` exists, but
     never a half one.  If the renaming fails the old directory is put back; if the process dies in that instant, the
     next `scratch_dir` does it.
+
+    Raises:
+        UnconfirmedError: `final` is the new directory, but flushing its name failed.
+        OSError: `final` is what it was.
     """
     for path in sorted(tmp.rglob("*")):
         if path.is_dir():
@@ -64,7 +72,10 @@ def replace_dir(tmp: Path, final: Path) -> None:
         if aside is not None:
             _put_back(aside, final)
         raise
-    fsync_dir(final.parent)
+    try:
+        fsync_dir(final.parent)
+    except OSError as error:  # the old one stays aside until a next writer clears it away
+        raise UnconfirmedError(error.errno, error.strerror) from error
     if aside is not None:
         shutil.rmtree(aside, ignore_errors=True)
 

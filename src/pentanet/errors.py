@@ -6,15 +6,32 @@ about it.  The command line prints the message without a traceback and exits wit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+
+_SHOWN = 200  # characters of foreign text that one message repeats
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class PentaNetError(Exception):
     """Base of every error that the user can mend."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        return _escaped(super().__str__())
+
+
+def shown(text: str) -> str:
+    """Text of a file as a message may repeat it: at most 200 characters, without control characters."""
+    return _escaped(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...").replace("\n", "\\n")
+
+
+def _escaped(text: str) -> str:
+    """Control characters but line ends and tabs as escapes: a terminal would obey those that a file chose."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -35,14 +52,14 @@ class UnknownKeyError(ConfigError):
     """A configuration names a key that does not exist."""
 
     def __init__(self, key: str, known: Iterable[str], where: str) -> None:
-        super().__init__(f"{where}: unknown key '{key}'.{did_you_mean(key, known)}")
+        super().__init__(f"{where}: unknown key '{shown(key)}'.{did_you_mean(key, known)}")
 
 
 class UnknownNameError(ConfigError):
     """A method, grid, preset, layout or suite that is not in its registry."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"unknown {kind} '{name}'.{did_you_mean(name, known)}")
+        super().__init__(f"unknown {kind} '{shown(name)}'.{did_you_mean(name, known)}")
 
 
 class MissingExtraError(PentaNetError):
@@ -163,6 +180,16 @@ class WriteError(PentaNetError):
 
 class NonFiniteActivationError(PentaNetError):
     """A model whose activations, or the loss measured with it, become NaN or infinite."""
+
+
+class UnconfirmedWriteError(PentaNetError):
+    """The new file or directory is in its place, but the disk did not confirm that it would outlast a loss of power."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(
+            f"{path}: the new one is written and in its place, but the disk did not confirm it: {reason}. "
+            "Check the disk, and write again if in doubt."
+        )
 
 
 # -- training -----------------------------------------------------------------------------------------------------

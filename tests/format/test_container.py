@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from pentanet.errors import (
     VersionError,
 )
 from pentanet.format.container import file_size, open_tensors, write_tensors
-from pentanet.format.header import MAX_HEADER, Entry
+from pentanet.format.header import MAX_HEADER, Entry, strict_json
 from pentanet.format.model_dir import open_model
 from pentanet.format.tensors import Coded, Plain, Tensor
 
@@ -348,3 +349,11 @@ def test_missing_and_unreadable(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(UnreadableFileError, match="folder: cannot be read"):
         open_tensors(tmp_path / "folder")
+
+
+def test_a_double_key_among_many_is_found_in_one_pass(path: Path) -> None:
+    text = b"{" + b"".join(b'"%d":0,' % i for i in range(200_000)) + b'"199999":0}'
+    start = time.perf_counter()
+    with pytest.raises(HeaderError, match="'199999' stands there twice"):
+        strict_json(text, path)
+    assert time.perf_counter() - start < 5  # comparing all pairs takes minutes

@@ -17,9 +17,12 @@ from pentanet.errors import (
     MissingExtraError,
     MissingFileError,
     TokenizerMismatchError,
+    shown,
 )
+from pentanet.regular import read_regular
 
 EOS = "<|endoftext|>"
+_MAX_FILE = 1 << 28  # bytes; the largest tokenizers of the hub take 35 MB
 SMALLEST_VOCAB = 257  # every byte, and the end of text
 _KNOWN_BOS = ("<s>", "<bos>", "<|begin_of_text|>", EOS)
 _KNOWN_EOS = (EOS, "</s>", "<eos>", "<|end_of_text|>", "<|im_end|>")
@@ -88,11 +91,19 @@ def load(path: Path) -> Tokenizer:
     """
     file = path / "tokenizer.json" if path.is_dir() else path
     try:
-        return Tokenizer.from_str(file.read_text(encoding="utf-8"))
+        raw = read_regular(file, _MAX_FILE)
+        if len(raw) > _MAX_FILE:
+            raise DataError(f"{file}: larger than {_MAX_FILE} bytes, which no tokenizer.json is")
+        return Tokenizer.from_str(raw.decode("utf-8"))
     except FileNotFoundError:
         raise MissingFileError(file, "A tokenizer is 'bpe:4096', 'gpt2', or the path of a tokenizer.json.") from None
-    except Exception as error:  # the library raises bare Exception for what it cannot parse
-        raise DataError(f"{file}: not a tokenizer.json ({error}): save it with Tokenizer.save") from None
+    except DataError:
+        raise
+    except BaseException as error:  # the library raises bare Exception for what it cannot parse, and panics are none
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise  # KeyboardInterrupt and its like
+        reason = shown(str(error))
+        raise DataError(f"{file}: not a tokenizer.json ({reason}): save it with Tokenizer.save") from None
 
 
 def require_text(text: str, what: str) -> None:

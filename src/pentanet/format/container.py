@@ -22,6 +22,7 @@ from pentanet.errors import (
 from pentanet.format import header
 from pentanet.format.header import ALIGNMENT, NO_DIGEST, Entry, Slot
 from pentanet.machine import usable_cores
+from pentanet.regular import open_regular
 
 Bytes = NDArray[np.uint8]
 
@@ -132,7 +133,7 @@ def _verify(path: Path, slots: Mapping[str, Slot], digests: Mapping[str, str], d
 
 def _map(path: Path) -> tuple[int, mmap.mmap]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, 2)
             if size < header.LENGTH_BYTES:  # an empty file cannot be mapped
                 raise TruncatedFileError(f"{path}: {size} bytes are no tensor file. Copy it again.")

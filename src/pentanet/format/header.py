@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from pentanet.errors import HeaderError, TruncatedFileError, VersionError
+from pentanet.errors import HeaderError, TruncatedFileError, VersionError, shown
 
 FORMAT_VERSION = 1
 ALIGNMENT = 64
@@ -152,10 +152,11 @@ def strict_json(raw: bytes, path: Path) -> dict[str, Any]:
     """
 
     def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            _fail(path, f"key '{next(n for n in names if names.count(n) > 1)}' stands there twice")
+        found: dict[str, Any] = {}
+        for name, value in pairs:  # one pass: a file of a million keys, of which the last is double, takes no longer
+            if name in found:
+                _fail(path, f"key '{shown(name)}' stands there twice")
+            found[name] = value
         return found
 
     def constant(text: str) -> NoReturn:
@@ -169,7 +170,7 @@ def strict_json(raw: bytes, path: Path) -> dict[str, Any]:
     try:
         tree = json.loads(raw.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant, parse_float=finite)
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, numbers of thousands of digits, deep nesting
-        _fail(path, f"not JSON ({error})")
+        _fail(path, f"not JSON ({shown(str(error))})")
     if not isinstance(tree, dict):
         _fail(path, "not a JSON object")
     return cast("dict[str, Any]", tree)
@@ -183,20 +184,20 @@ def _check_metadata(metadata: object, path: Path) -> None:
     version = cast("dict[str, object]", metadata)[_VERSION_KEY]
     if version != str(FORMAT_VERSION):
         raise VersionError(
-            f"{path}: format version {version!r}, but this release reads {FORMAT_VERSION}. "
+            f"{path}: format version {shown(repr(version))}, but this release reads {FORMAT_VERSION}. "
             "Pack the model again, or use another release of pentanet."
         )
 
 
 def _slot(name: str, value: object, path: Path) -> Slot:
     if not (valid_name(name) or is_padding(name)):
-        _fail(path, f"tensor {name!r}: not a valid name")
+        _fail(path, f"tensor {shown(repr(name))}: not a valid name")
     if not isinstance(value, dict) or list(cast("dict[str, object]", value)) != ["dtype", "shape", "data_offsets"]:
         _fail(path, f"tensor '{name}': needs dtype, shape and data_offsets, in this order")
     fields = cast("dict[str, object]", value)
     dtype, shape, offsets = fields["dtype"], _naturals(fields["shape"]), _naturals(fields["data_offsets"])
     if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
-        _fail(path, f"tensor '{name}': dtype {dtype!r} is none of {', '.join(ITEM_BYTES)}")
+        _fail(path, f"tensor '{name}': dtype {shown(repr(dtype))} is none of {', '.join(ITEM_BYTES)}")
     if shape is None or 0 in shape or len(shape) > MAX_DIMENSIONS:
         _fail(path, f"tensor '{name}': its shape is not a list of up to {MAX_DIMENSIONS} positive integers")
     if offsets is None or len(offsets) != 2:

@@ -21,6 +21,7 @@ from pentanet.errors import (
     MissingTensorError,
     ModelConfigError,
     ShapeError,
+    UnconfirmedWriteError,
     UnexpectedTensorError,
     UnpackableError,
     UnreadableFileError,
@@ -44,6 +45,7 @@ from pentanet.format.tensors import (
     spec_from_json,
 )
 from pentanet.linear_options import ACTIVATIONS, LOW_RANK, Activations, LowRank
+from pentanet.regular import read_regular
 
 T = TypeVar("T")
 QUANT_METHOD = "pentanet"
@@ -90,6 +92,7 @@ def write_model(
 
     Raises:
         WriteError: `out` is in use, or the disk does not take it; what was there is untouched.
+        UnconfirmedWriteError: the new model is in its place, but the disk did not confirm it.
         UnpackableError, UnknownNameError: a tensor that its layout or the file cannot hold.
         ScaleError, BiasError, NonFiniteWeightError, CodeError, ShapeError: scales, a bias, values, levels or a shape
             that no reader accepts.
@@ -107,6 +110,8 @@ def write_model(
             for name, content in (beside or {}).items():
                 (scratch / name).write_bytes(content)
             atomic.replace_dir(scratch, out)
+    except atomic.UnconfirmedError as error:
+        raise UnconfirmedWriteError(out, error.strerror or str(error)) from error
     except OSError as error:
         raise WriteError(out, error.strerror or str(error)) from error
 
@@ -207,8 +212,7 @@ def read_config(path: Path) -> dict[str, Any]:
         ModelConfigError: not a JSON object.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_CONFIG + 1)
+        raw = read_regular(path, _MAX_CONFIG)
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFileError(path, "Expected a model directory, which has one.") from None
     except OSError as error:
