@@ -10,6 +10,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from pentanet.data.tokenizer_limits import limit
 from pentanet.errors import (
     ConfigError,
     DataError,
@@ -83,18 +84,20 @@ def gpt2() -> Tokenizer:
 
 
 def load(path: Path) -> Tokenizer:
-    """Read a tokenizer.json, or the one in a directory.
+    """Read a tokenizer.json, or the one in a directory, without its padding and truncation.
 
     Raises:
         MissingFileError: no such file.
-        DataError: not a tokenizer of the `tokenizers` library.
+        DataError: not a tokenizer of the `tokenizers` library, or one that `tokenizer_limits` refuses.
     """
     file = path / "tokenizer.json" if path.is_dir() else path
     try:
         raw = read_regular(file, _MAX_FILE)
         if len(raw) > _MAX_FILE:
             raise DataError(f"{file}: larger than {_MAX_FILE} bytes, which no tokenizer.json is")
-        return Tokenizer.from_str(raw.decode("utf-8"))
+        tokenizer = Tokenizer.from_str(raw.decode("utf-8"))
+        limit(tokenizer)
+        return tokenizer
     except FileNotFoundError:
         raise MissingFileError(file, "A tokenizer is 'bpe:4096', 'gpt2', or the path of a tokenizer.json.") from None
     except DataError:

@@ -30,6 +30,7 @@ from pentanet.errors import (
     did_you_mean,
 )
 from pentanet.format import container
+from pentanet.format.boundary import reading
 from pentanet.format.container import Container
 from pentanet.format.header import FORMAT_VERSION, Entry, strict_json, valid_name
 from pentanet.format.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
@@ -180,8 +181,10 @@ def open_model(path: Path, *, verify: bool = True) -> PackedModel:
         NonFiniteWeightError: a plain value that is not finite.
     """
     config = read_config(path / CONFIG)
-    method, specs = _quantization(config, path / CONFIG)
-    opened = container.open_tensors(path / TENSORS, verify=verify)
+    with reading(path / CONFIG):
+        method, specs = _quantization(config, path / CONFIG)
+    with reading(path / TENSORS):
+        opened = container.open_tensors(path / TENSORS, verify=verify)
     _compare(_entries(specs, ModelConfigError), opened)
     model = PackedModel(
         path=path,

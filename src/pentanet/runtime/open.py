@@ -18,8 +18,9 @@ from pentanet.errors import (
 from pentanet.families import ModelConfig, config_from_hub
 from pentanet.families.table_builder import Entry
 from pentanet.families.tensor_table import tensor_table
+from pentanet.format.boundary import reading
 from pentanet.format.model_dir import open_model
-from pentanet.format.packed_model import PackedModel
+from pentanet.format.packed_model import CONFIG, PackedModel
 from pentanet.format.tensors import CodedSpec, PlainSpec
 
 
@@ -35,13 +36,14 @@ def open_config(path: str | Path, *, verify: bool = True) -> tuple[PackedModel, 
     vocab = packed.config.get("vocab_size")
     if type(vocab) is not int or vocab < 1:
         raise ModelConfigError(f"{path}/config.json: vocab_size is {vocab!r}, not a positive number")
-    try:
-        config = config_from_hub(packed.config)
-    except ConfigError as error:
-        raise ModelConfigError(f"{path}: {error}") from error
-    _check(
-        packed, tensor_table(config, vocab, packed.activations, packed.low_rank)
-    )  # before memory is taken for anything
+    with reading(path / CONFIG):
+        try:
+            config = config_from_hub(packed.config)
+        except ConfigError as error:
+            raise ModelConfigError(f"{path}: {error}") from error
+        _check(
+            packed, tensor_table(config, vocab, packed.activations, packed.low_rank)
+        )  # before memory is taken for anything
     return packed, config, vocab
 
 
