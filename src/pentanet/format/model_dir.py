@@ -2,6 +2,23 @@
 
 docs/format.md has the specification.  The reader checks all of it before it hands out a number; the writer makes the
 directory beside its place and moves it there when it is whole.
+
+What makes a directory valid, in the order in which `open_model` asks, each rule with its error:
+
+1. config.json and model.safetensors are there (MissingFileError), and regular files that can be read
+   (UnreadableFileError).
+2. config.json is at most 16 MiB, a JSON object without double keys, NaN or infinity (ModelConfigError).
+3. Its quantization_config is ours, of a version that this release reads (VersionError), and describes every tensor
+   with known keys and values (ModelConfigError).
+4. The header of model.safetensors lies within the file and so do the tensors (TruncatedFileError), it is of a known
+   version (VersionError), and canonical to the byte, with zeros as padding (HeaderError): see `header.parse`.
+5. Every tensor has its sha256 (ChecksumError), where this is asked for.
+6. The tensors of the two files are the same, in type and shape (MissingTensorError, UnexpectedTensorError, ShapeError).
+7. Activations and low rank are of a known kind (ModelConfigError).
+8. Scales are positive and finite (ScaleError), biases (BiasError) and plain values finite (NonFiniteWeightError).
+
+`runtime.open.open_config` then asks for a network that this release knows and that the tensors fit; codes that no
+encoder writes are a CodeError when they are read.  What no rule foresaw is a plain FormatError (`format.boundary`).
 """
 
 from __future__ import annotations
