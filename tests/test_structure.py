@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pentanet
 
 PACKAGE = Path(pentanet.__file__).parent
-# From the top down, as CONTRIBUTING.md draws it. A name is a folder or a file of src/pentanet.
-ORDER = [
-    "__main__",
-    "cli",
-    "api",
-    "report",
-    "bench",
-    "finetune",
-    "doctor",
-    "integrations",
-    "ptq",
-    "evaluate",
-    "speed",
-    "sources",
-    "train",
-    "gguf",
-    "runtime",
-    "families",
-    "kernels",
-    "nn",
-    "quant",
-    "format",
-    "codes",
-    "data",
-    "linear_options",
-    "grid",
-    "config",
-    "atomic",
-    "machine",
-    "regular",
-    "errors",
-]
+GUIDE = Path(__file__).parents[1] / "CONTRIBUTING.md"
+
+
+def _order() -> list[str]:
+    """Folders and files of src/pentanet from the top down: the table "Where things are" of CONTRIBUTING.md."""
+    section = GUIDE.read_text(encoding="utf-8").split("## Where things are")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return ["__main__", *(name.removesuffix(".py") for cell in cells for name in re.findall(r"`(.+?)`", cell))]
+
+
+ORDER = _order()
 
 
 def _imports(path: Path) -> set[str]:
