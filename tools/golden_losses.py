@@ -93,7 +93,18 @@ def all_losses(cases: list[str]) -> dict[str, list[float]]:
 
 def here() -> str:
     """What decides the last bits of a run on one thread."""
-    return f"{machine().cpu}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{machine().cpu}{_processor()}, {capability}, torch {torch.__version__}"
+
+
+def _processor() -> str:
+    """Family and model where Linux tells: a rented machine hides the name, and sums go by the sizes of caches too."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    return "".join(f" {key} {facts[key]}" for key in ("cpu family", "model") if key in facts)
 
 
 def as_text(found: dict[str, list[float]]) -> str:
