@@ -88,25 +88,38 @@ def load(path: Path) -> Tokenizer:
 
     Raises:
         MissingFileError: no such file.
-        DataError: not a tokenizer of the `tokenizers` library, or one that `tokenizer_limits` refuses.
+        DataError: see `parse`; or a file that cannot be read.
     """
     file = path / "tokenizer.json" if path.is_dir() else path
     try:
         raw = read_regular(file, _MAX_FILE)
-        if len(raw) > _MAX_FILE:
-            raise DataError(f"{file}: larger than {_MAX_FILE} bytes, which no tokenizer.json is")
-        tokenizer = Tokenizer.from_str(raw.decode("utf-8"))
-        limit(tokenizer)
-        return tokenizer
     except FileNotFoundError:
         raise MissingFileError(file, "A tokenizer is 'bpe:4096', 'gpt2', or the path of a tokenizer.json.") from None
-    except DataError:
-        raise
+    except OSError as error:
+        raise _unreadable(str(file), error) from None
+    return parse(raw, str(file))
+
+
+def parse(raw: bytes, where: str) -> Tokenizer:
+    """The tokenizer in the content of a tokenizer.json, without its padding and truncation; `where` names the file.
+
+    Raises:
+        DataError: not a tokenizer of the `tokenizers` library, or one that `tokenizer_limits` refuses.
+    """
+    if len(raw) > _MAX_FILE:
+        raise DataError(f"{where}: larger than {_MAX_FILE} bytes, which no tokenizer.json is")
+    try:
+        tokenizer = Tokenizer.from_str(raw.decode("utf-8"))
+        limit(tokenizer)
     except BaseException as error:  # the library raises bare Exception for what it cannot parse, and panics are none
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise  # KeyboardInterrupt and its like
-        reason = shown(str(error))
-        raise DataError(f"{file}: not a tokenizer.json ({reason}): save it with Tokenizer.save") from None
+        raise _unreadable(where, error) from None
+    return tokenizer
+
+
+def _unreadable(where: str, error: BaseException) -> DataError:
+    return DataError(f"{where}: not a tokenizer.json ({shown(str(error))}): save it with Tokenizer.save")
 
 
 def require_text(text: str, what: str) -> None:

@@ -19,6 +19,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from pentanet.data.tokenizer import parse
 from pentanet.errors import (
     ConfigError,
     DataError,
@@ -92,17 +93,14 @@ class Source(ABC):
             yield self.rows(name, start, min(start + rows, self.shapes[name][0]))
 
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer.
+        """The tokenizer, without its padding and truncation.
 
         Raises:
-            DataError: there is none, or it is not one of the `tokenizers` library.
+            DataError: there is none, or see `pentanet.data.tokenizer.parse`.
         """
         if TOKENIZER not in self.files:
             raise DataError(f"{self.path}: has no {TOKENIZER}, so that no text can be read")
-        try:
-            return Tokenizer.from_str(self.files[TOKENIZER].decode())
-        except Exception as error:  # the library raises bare Exception for what it cannot parse
-            raise DataError(f"{self.path}/{TOKENIZER}: not a tokenizer ({error})") from None
+        return parse(self.files[TOKENIZER], f"{self.path}/{TOKENIZER}")
 
     def fingerprint(self) -> str:
         """Tells sources apart without reading all of them: configuration, shapes, sizes and times of the files."""

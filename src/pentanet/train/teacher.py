@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from pentanet.config import from_tree, read_toml
+from pentanet.data import tokenizer
 from pentanet.data.dataset import TOKENIZER, Dataset
 from pentanet.errors import CheckpointError, ConfigError, MissingFileError
 from pentanet.families.network import Network
@@ -29,6 +28,7 @@ def load_teacher(
 
     Raises:
         MissingFileError: no training run there.
+        DataError: its tokenizer.json cannot be read.
         TokenizerMismatchError: it reads other tokens than `dataset`.
         CheckpointError: it has no checkpoint.
         ConfigError: its windows are shorter than `context`.
@@ -36,7 +36,7 @@ def load_teacher(
     for name in ("config.toml", TOKENIZER):
         if not (run / name).is_file():
             raise MissingFileError(run / name, "distill.teacher must be the directory of a run of: pentanet train")
-    dataset.require_tokenizer(Tokenizer.from_file(str(run / TOKENIZER)), f"the teacher {run}")
+    dataset.require_tokenizer(tokenizer.load(run / TOKENIZER), f"the teacher {run}")
     config = from_tree(TrainConfig, read_toml(run / "config.toml"), str(run / "config.toml"))
     if config.model.context < context:
         raise ConfigError(
