@@ -130,7 +130,9 @@ class Engine:
         return cls(packed, config, tokenizer, model, threads, cache, activations, pin=pin)
 
     def close(self) -> None:
-        """Free the cache and stop the threads; every later call is refused."""
+        """Free the cache and stop the threads; every later call is refused, but for another `close`."""
+        if self._session is None:
+            return
         with self._turn:
             self._turn.close()
             self._session = None

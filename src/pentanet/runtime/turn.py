@@ -31,12 +31,13 @@ class Turn:
     def __enter__(self) -> None:
         if os.getpid() != self._process:
             raise EngineError("the engine was opened before a fork, and its threads are gone: open the model after it")
-        if self._closed:
-            raise EngineError("the engine is closed: open the model again")
         if not self._lock.acquire(blocking=False):
             raise EngineError(
                 "another thread is using this engine: open one engine for each thread, or take generate_batch"
             )
+        if self._closed:  # asked inside: another thread may have closed it just before
+            self._lock.release()
+            raise EngineError("the engine is closed: open the model again")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
