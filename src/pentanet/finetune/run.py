@@ -68,7 +68,7 @@ def finetune(
 
     Raises:
         ShapeError: the original is of another model.
-        ConfigError: sums of ternary planes, which have no training here; a window that the model does not hold.
+        ConfigError: a model with no training here, see `new_student`; a window that the model does not hold.
         TextTooShortError: the text is shorter than one window.
         NonFiniteLossError: the training went off; a lower rate helps.
         WriteError: `out` is in use or holds the original, an unfinished run with other settings is there, or the disk

@@ -33,8 +33,14 @@ def new_student(packed: PackedModel, source: Source) -> Network:
 
     Raises:
         ShapeError: the original is of another model.
-        ConfigError: sums of ternary planes, which have no training here.
+        ConfigError: linears that round their inputs or have a path of low rank, and sums of ternary planes: they have
+            no training here.
     """
+    if packed.activations != "none" or packed.low_rank != "none":
+        raise ConfigError(
+            f"{packed.path}: its linears round their inputs or have a path of low rank ('{packed.activations}', "
+            f"'{packed.low_rank}'), which would be lost: only weights are finetuned"
+        )
     config, vocab = config_from_hub(packed.config), source.vocab
     shapes, linears = hub_shapes(config, vocab), set(linear_names(config, vocab))
     with_codes = {bias_of(name, shapes) for name in linears}
