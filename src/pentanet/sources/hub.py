@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pentanet.errors import HeaderError, MissingFileError, MissingTensorError, ModelConfigError, UnsafeFileError
-from pentanet.families.tensor_table import hub_shapes
+from pentanet.families import family_of
 from pentanet.format.header import strict_json
 from pentanet.format.model_dir import read_config
 from pentanet.sources.defaults import constant, full_name, head_of, require_supported, transposed
@@ -62,7 +62,7 @@ class HubSource(Source):
     def _has_other_head(self) -> bool:
         """Whether the network is tied, and the head in its files is another matrix than the embedding."""
         head = head_of(str(self.hub_config["model_type"]))
-        embedding = next(iter(hub_shapes(self.config, self.vocab)))
+        embedding = f"{family_of(self.config).embedding}.weight"
         if not self.hub_config["tie_word_embeddings"] or head not in self.shapes:
             return False
         if self.shapes[embedding] != self.shapes[head]:
