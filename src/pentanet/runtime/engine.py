@@ -126,7 +126,10 @@ class Engine:
         threads = threads or min(usable_cores(), MAX_THREADS)
         if activations == "auto":
             activations = "int8" if packed.activations == "int8" else "adaptive"
-        model = family.native(NativeParts(packed, isa, threads), config)
+        try:
+            model = family.native(NativeParts(packed, isa, threads), config)
+        except ValueError as error:
+            raise UnsupportedModelError(f"{path}: {error}. Use --engine torch.") from error
         return cls(packed, config, tokenizer, model, threads, cache, activations, pin=pin)
 
     def close(self) -> None:
@@ -224,6 +227,8 @@ class Engine:
             keep = max(min(_shared(self._ids, ids), len(ids) - 1), 0) if share else 0
             session.truncate(keep)
             self._ids = self._ids[:keep]
+            if wrong := [token for token in ids[keep:] if not 0 <= token < self.model.vocab]:  # int32 would wrap around
+                raise ConfigError(f"token {wrong[0]} is not in a vocabulary of {self.model.vocab}")
             new = np.asarray(ids[keep:], np.int32)
             out = forward(session, new, [(0, new.size)], every=every)
             self._ids = list(ids)
