@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pentanet.errors import FormatError, HeaderError, MissingFileError, UnsupportedArchitectureError
+from pentanet.errors import FormatError, HeaderError, MissingFileError, PentaNetError, UnsupportedArchitectureError
 from pentanet.gguf import package
 from pentanet.gguf.architecture import architectures
 from pentanet.gguf.row_order import hub_order
@@ -33,7 +33,7 @@ class GgufSource(Source):
     Raises:
         MissingExtraError: the package gguf is not installed.
         MissingFileError: no such file.
-        HeaderError: not a GGUF file, or one that ends too early.
+        HeaderError: not a GGUF file, one that ends too early, or a key with a value of another kind.
         UnsupportedArchitectureError: an architecture or a tokenizer that is not known.
         ModelConfigError: a key that is missing.
         ShapeError, MissingTensorError, UnexpectedTensorError: see `Source`.
@@ -61,9 +61,15 @@ class GgufSource(Source):
                 raise UnsupportedArchitectureError(f"{path}: tensor '{tensor.name}' is of no network that is supported")
             self._tensors[name] = tensor
             shapes[name] = tuple(int(n) for n in reversed(tensor.shape))
-        config = self._names.read_config(fields, shapes, constants, str(path))
+        try:
+            config = self._names.read_config(fields, shapes, constants, str(path))
+            files = tokenizer_files(fields, str(path))
+        except PentaNetError:
+            raise
+        except Exception as error:  # a value of another kind than its key has
+            raise _unreadable(error, path) from error
         self.facts = from_gguf(fields)
-        super().__init__(path, config, tokenizer_files(fields, str(path)), shapes)
+        super().__init__(path, config, files, shapes)
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:
         tensor, shape = self._tensors[name], self.shapes[name]
