@@ -116,4 +116,9 @@ def finetune(
 
 def _digest(model: Path) -> str:
     """sha256 over what a model directory computes with."""
-    return hashlib.sha256((model / CONFIG).read_bytes() + (model / TENSORS).read_bytes()).hexdigest()
+    found = hashlib.sha256()
+    for name in (CONFIG, TENSORS):
+        with (model / name).open("rb") as file:
+            while block := file.read(1 << 20):
+                found.update(block)
+    return found.hexdigest()

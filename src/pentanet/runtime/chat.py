@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from pentanet.data.tokenizer import require_text
 from pentanet.errors import ChatTemplateError, UnreadableFileError
 from pentanet.format.model_dir import read_config
+from pentanet.regular import read_regular
 from pentanet.runtime.endings import TOKENIZER, token_text
 
 TEMPLATE = "chat_template.jinja"
@@ -105,7 +106,7 @@ def read_chat_template(folder: Path) -> ChatTemplate:
     config = read_config(settings) if settings.exists() else {}
     if file.exists():
         try:
-            source = file.read_text(encoding="utf-8")
+            source = read_regular(file, 4 * MAX_TEMPLATE).decode("utf-8")  # a character has at most 4 bytes
         except (OSError, UnicodeDecodeError) as error:
             raise UnreadableFileError(file, error) from error
     else:
