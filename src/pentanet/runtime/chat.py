@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from jinja2 import TemplateError
+from jinja2.exceptions import SecurityError
 from jinja2.ext import loopcontrols
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
@@ -30,6 +32,17 @@ MAX_TEXT = 1 << 24
 
 Message = Mapping[str, Any]
 """`role` (system, user, assistant) and `content`."""
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, in which nothing grows by multiplying: `'a' * 10**10` takes its memory before it is written."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if not all(isinstance(value, (int, float)) for value in (left, right)) or operator == "**":
+            raise SecurityError(f"'{operator}' of {type(left).__name__} and {type(right).__name__} is not allowed")
+        return super().call_binop(context, operator, left, right)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +70,7 @@ class ChatTemplate:
         Raises:
             ChatTemplateError: the template is not Jinja, refuses these messages, or writes more than `MAX_TEXT`.
         """
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+        environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
         names = {"bos_token": self.bos, "eos_token": self.eos, "raise_exception": _refuse, "strftime_now": _now}
         text: list[str] = []
         room = MAX_TEXT
