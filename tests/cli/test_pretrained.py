@@ -69,3 +69,15 @@ def test_a_window_longer_than_the_model_reads(refuse, pentanet, pretrained, text
     found = refuse("finetune", tmp_path / "q", "--original", pretrained, "--out", tmp_path / "f", "--text", text)
     assert "--window 512: the model reads at most" in found
     assert not (tmp_path / "f.unfinished").exists()
+
+
+def test_rounding_to_few_levels_needs_force(refuse, pentanet, pretrained, tmp_path):
+    """Five levels by rounding alone took SmolLM2-135M from a perplexity of 28 to a million."""
+    for grid in ("pentanary", "ternary", "nonary"):
+        message = refuse("quantize", pretrained, "--out", tmp_path / "q", "--grid", grid)
+        assert "--method gptq" in message and "--force" in message
+    assert not (tmp_path / "q").exists()
+    call = ("quantize", pretrained, "--group", 16)
+    assert pentanet(*call, "--out", tmp_path / "q").code == 0
+    assert "byte" in next(line for line in pentanet("inspect", tmp_path / "q").out.splitlines() if "q_proj" in line)
+    assert pentanet(*call, "--out", tmp_path / "five", "--grid", "pentanary", "--force").code == 0

@@ -9,13 +9,16 @@ from typing import Any, Literal
 
 from pentanet.cli.options import Count, Flag, Size, TorchThreads
 
+_ROUNDED_WELL = 16
+"""Levels from which on rounding to the nearest keeps a pretrained model: int4 has so many."""
+
 
 def quantize(
     model: Path,
     *,
     out: Path,
     method: Literal["rtn", "ptqtp", "gptq", "refine"] = "rtn",
-    grid: str = "pentanary",
+    grid: str = "",
     bits_budget: float = 0.0,
     group: Size = 128,
     planes: Count = 2,
@@ -27,6 +30,7 @@ def quantize(
     act_order: bool = True,
     embedding: Literal["int8", "bfloat16", "float32"] = "int8",
     rotate: Flag = False,
+    force: Flag = False,
     text: Path | None = None,
     context: Size = 1024,
     tokens: Size = 0,
@@ -49,7 +53,8 @@ def quantize(
         gptq: spread each rounding error over the weights that follow. refine: the same, aimed at making up for the
         errors of earlier layers, and improved level by level. Both need --calibration.
     grid
-        binary, ternary, quaternary, pentanary, septenary, nonary, int2 to int8.
+        binary, ternary, quaternary, pentanary, septenary, nonary, int2 to int8; by default int8 where weights are only
+        rounded, pentanary where a text calibrates.
     bits_budget
         Bits per weight of the linears, scales included: the grid of each matrix is chosen by its measured error.
     group
@@ -73,6 +78,8 @@ def quantize(
     rotate
         Turn the network's coordinates first, so that fewer weights stick out; this is folded into the weights, and a
         tied head becomes a matrix of its own. Not for GPT-2.
+    force
+        Round to fewer than 16 levels without a text, which makes noise of a pretrained model.
     text
         Text file on which the perplexity before and after is measured.
     context
@@ -93,6 +100,8 @@ def quantize(
     import torch
 
     from pentanet.cli import console
+    from pentanet.errors import ConfigError
+    from pentanet.grid import grid as find_grid
     from pentanet.machine import usable_cores
     from pentanet.ptq.calibrate import read_windows
     from pentanet.ptq.config import CALIBRATED, QuantizeConfig
@@ -101,6 +110,12 @@ def quantize(
 
     if threads:
         torch.set_num_threads(threads)
+    grid = grid or ("pentanary" if method in CALIBRATED else "int8")
+    if method == "rtn" and not (bits_budget or force) and find_grid(grid).size < _ROUNDED_WELL:
+        raise ConfigError(
+            f"--grid {grid} by rounding alone makes noise of a pretrained model. Give it a text: --method gptq (or "
+            "refine) --calibration TEXT; or take --grid int4 or int8; or say --force"
+        )
     config = QuantizeConfig(
         method=method,
         grid=grid,
