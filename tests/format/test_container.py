@@ -167,7 +167,7 @@ ATTACKS: dict[str, tuple[Spoil, type[PentaNetError], str]] = {
     "deep nesting": (lambda tree: b"[" * 100_000, HeaderError, "not JSON"),
     "long number": (lambda tree: b'{"a":' + b"9" * 5000 + b"}", HeaderError, "not JSON"),
     "infinity": (lambda tree: _text(tree, "[0,12]", "[0,Infinity]"), HeaderError, "not JSON"),
-    "tensor twice": (lambda tree: _text(tree, '"c":', '"a":'), HeaderError, "'a' stands there twice"),
+    "tensor twice": (lambda tree: _text(tree, '"c":', '"a":'), HeaderError, "duplicate key 'a'"),
     "key twice": (lambda tree: _text(tree, '"shape":[3]', '"shape":[3],"shape":[3]'), HeaderError, "twice"),
     "empty": (lambda tree: {}, HeaderError, "no 'pentanet_format_version'"),
     "no metadata": (lambda tree: _without(tree, "__metadata__"), HeaderError, "no 'pentanet_format_version'"),
@@ -354,6 +354,6 @@ def test_missing_and_unreadable(tmp_path: Path) -> None:
 def test_a_double_key_among_many_is_found_in_one_pass(path: Path) -> None:
     text = b"{" + b"".join(b'"%d":0,' % i for i in range(200_000)) + b'"199999":0}'
     start = time.perf_counter()
-    with pytest.raises(HeaderError, match="'199999' stands there twice"):
+    with pytest.raises(HeaderError, match="duplicate key '199999'"):
         strict_json(text, path)
     assert time.perf_counter() - start < 5  # comparing all pairs takes minutes

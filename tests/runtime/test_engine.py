@@ -332,12 +332,17 @@ def test_threads_that_share_an_engine_get_right_logits_or_an_error(packed: Packe
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_process_is_refused(packed: Packed) -> None:
     engine = Engine.open(packed("llama3"), threads=2)
+    batch = engine.generate_batch(["w1", "w2"])
+    next(batch)
     child = os.fork()
     if child == 0:
         try:
             engine.next_logits([1])
         except EngineError:
-            os._exit(7)
+            try:
+                list(batch)
+            except EngineError:
+                os._exit(7)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 

@@ -108,7 +108,7 @@ def _lines() -> Iterator[str]:
 
 
 def _say(pieces: Iterator[str]) -> str:
-    """Print an answer as it comes; Ctrl-C ends it, not the conversation.  The answer."""
+    """Print the pieces of an answer and return all of it; Ctrl-C ends the answer, not the conversation."""
     said: list[str] = []
     try:
         for piece in pieces:

@@ -155,7 +155,7 @@ def strict_json(raw: bytes, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, value in pairs:  # one pass: a file of a million keys, of which the last is double, takes no longer
             if name in found:
-                _fail(path, f"key '{shown(name)}' stands there twice")
+                _fail(path, f"duplicate key '{shown(name)}'")
             found[name] = value
         return found
 

@@ -14,6 +14,7 @@ from pentanet.runtime.endings import Endings
 from pentanet.runtime.forward import forward
 from pentanet.runtime.generate import start_ids
 from pentanet.runtime.sampling import Sampling, sample
+from pentanet.runtime.turn import Turn
 
 if TYPE_CHECKING:
     from pentanet._native import Session
@@ -30,6 +31,7 @@ class _Text:
 
 def stream_batch(
     session: Session,
+    turn: Turn,
     tokenizer: Tokenizer,
     endings: Endings,
     context: int,
@@ -41,6 +43,7 @@ def stream_batch(
 
     Args:
         session: has no fewer sequences than there are prompts, all of them empty.
+        turn: taken around each call of the session.
         tokenizer, endings, context: of the model.
         prompts, tokens, sampling: each text has its own draws from the same seed.
 
@@ -52,17 +55,24 @@ def stream_batch(
         _Text(place, ids, StreamDecoder(tokenizer), sampling.generator(), ids[-context:])
         for place, ids in enumerate(starts)
     ]
-    return _stream(session, texts, endings.stops, context, tokens, sampling)
+    return _stream(session, turn, texts, endings.stops, context, tokens, sampling)
 
 
 def _stream(
-    session: Session, texts: list[_Text], stops: frozenset[int], context: int, tokens: int, sampling: Sampling
+    session: Session,
+    turn: Turn,
+    texts: list[_Text],
+    stops: frozenset[int],
+    context: int,
+    tokens: int,
+    sampling: Sampling,
 ) -> Iterator[tuple[int, str]]:
     for left in reversed(range(tokens)):
         if not texts:
             return
         new = np.array([token for text in texts for token in text.new], np.int32)
-        logits = forward(session, new, [(text.place, len(text.new)) for text in texts])
+        with turn:
+            logits = forward(session, new, [(text.place, len(text.new)) for text in texts])
         ended: list[_Text] = []
         for text, row in zip(texts, logits, strict=True):
             token = sample(row, sampling, text.draws, text.ids)

@@ -194,11 +194,12 @@ class Engine:
 
         Raises:
             ConfigError, EmptyTextError: as `generate`.
+            EngineError: the process was forked since, also between two pieces.
         """
         with self._turn:
             session = self._start(max(len(prompts), 1))
         return stream_batch(
-            session, self.tokenizer, self.endings, self.context, prompts, tokens, sampling or Sampling()
+            session, Turn(), self.tokenizer, self.endings, self.context, prompts, tokens, sampling or Sampling()
         )
 
     def _start(self, sequences: int) -> Session:
