@@ -40,7 +40,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def configure() -> Callable[..., Any]:
     """Make the configuration of a run that takes a moment: `configure("gpt", "steps=4", "model.dropout=0.2")`."""
     from pentanet.config import from_tree, with_overrides
-    from pentanet.train.config import TrainConfig
+    from pentanet.training.config import TrainConfig
 
     def make(family: str = "llama", *pairs: str) -> TrainConfig:
         run = ["steps=3", "eval_every=2", "log_every=1", "checkpoint_every=2", "batch.size=2"]

@@ -1,6 +1,6 @@
 """Losses of the first steps of every method, pinned: a wrong change that still converges is seen.
 
-python tools/golden_losses.py            write tests/train/golden_losses.json anew
+python tools/golden_losses.py            write tests/training/golden_losses.json anew
 python tools/golden_losses.py ternary    print the losses of one case
 
 A change that means to alter the numbers commits the new file, and says why.
@@ -19,11 +19,11 @@ import torch
 from pentanet.data.dataset import Dataset, Record, TokenStream
 from pentanet.machine import machine
 from pentanet.quant import METHODS
-from pentanet.train.loop import Loop, Progress
-from pentanet.train.presets import load_config
-from pentanet.train.signals import StopRequest
+from pentanet.training.loop import Loop, Progress
+from pentanet.training.presets import load_config
+from pentanet.training.signals import StopRequest
 
-FILE = Path(__file__).parents[1] / "tests/train/golden_losses.json"
+FILE = Path(__file__).parents[1] / "tests/training/golden_losses.json"
 STEPS, VOCAB = 20, 256
 SMALL = ("layers=2", "width=64", "heads=2", "kv_heads=2", "hidden=128", "context=32")
 # The recipe of nano in float32, which every machine has, with what makes machines differ kept small.  Their last bits

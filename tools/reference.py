@@ -22,8 +22,8 @@ from pentanet.families import GPTConfig, LlamaConfig
 from pentanet.families.rope import LinearRope, Llama3Rope, YarnRope
 from pentanet.grid import Grid
 from pentanet.quant import METHODS, UniformQuantizer
-from pentanet.train import config
-from pentanet.train.config import TrainConfig
+from pentanet.training import config
+from pentanet.training.config import TrainConfig
 
 DOCS = Path(__file__).parents[1] / "docs"
 TABLES: dict[str, type] = {

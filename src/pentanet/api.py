@@ -13,11 +13,11 @@ from pentanet.bench.suites import suite
 from pentanet.data.cache import open_or_prepare
 from pentanet.data.prepare import prepare
 from pentanet.doctor import doctor
-from pentanet.evaluate.choices import evaluate_choices, read_questions
-from pentanet.evaluate.perplexity import evaluate
-from pentanet.evaluate.sliding import evaluate_text, read_text
-from pentanet.finetune.config import FinetuneConfig
-from pentanet.finetune.run import finetune
+from pentanet.evaluation.choices import evaluate_choices, read_questions
+from pentanet.evaluation.perplexity import evaluate
+from pentanet.evaluation.sliding import evaluate_text, read_text
+from pentanet.finetuning.config import FinetuneConfig
+from pentanet.finetuning.run import finetune
 from pentanet.integrations.gguf.export import export_gguf
 from pentanet.integrations.import_quantized import import_model
 from pentanet.ptq.config import QuantizeConfig
@@ -30,10 +30,10 @@ from pentanet.runtime.load import load
 from pentanet.runtime.sampling import Sampling
 from pentanet.sources.open import open_source
 from pentanet.speed import speed, speed_settings
-from pentanet.train.pack import pack
-from pentanet.train.plan import plan
-from pentanet.train.presets import load_config
-from pentanet.train.run import train
+from pentanet.training.pack import pack
+from pentanet.training.plan import plan
+from pentanet.training.presets import load_config
+from pentanet.training.run import train
 
 __all__ = [
     "Engine",

@@ -121,12 +121,12 @@ def _methods() -> str:
 def _road() -> str:
     """Text to tokens to model to packed directory to loss, with a network of a few hundred weights."""
     from pentanet.data.prepare import prepare
-    from pentanet.evaluate.perplexity import evaluate
+    from pentanet.evaluation.perplexity import evaluate
     from pentanet.families import LlamaConfig
     from pentanet.runtime.load import load
-    from pentanet.train.config import TrainConfig
-    from pentanet.train.pack import pack
-    from pentanet.train.run import train
+    from pentanet.training.config import TrainConfig
+    from pentanet.training.pack import pack
+    from pentanet.training.run import train
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

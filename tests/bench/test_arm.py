@@ -20,8 +20,8 @@ from pentanet.data.prepare import prepare
 from pentanet.format.model_dir import open_model
 from pentanet.quant import METHODS
 from pentanet.runtime.inspect import Inspection, TensorRow
-from pentanet.train.config import TrainConfig
-from pentanet.train.run import read_record
+from pentanet.training.config import TrainConfig
+from pentanet.training.run import read_record
 
 Make = Callable[..., Job]
 

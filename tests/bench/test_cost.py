@@ -9,7 +9,7 @@ import torch
 
 from pentanet.bench import cost
 from pentanet.errors import UnknownNameError
-from pentanet.train.config import TrainConfig
+from pentanet.training.config import TrainConfig
 
 Configure = Callable[..., TrainConfig]
 

@@ -19,10 +19,10 @@ from pentanet.bench.run import JobProgress, Stopped, arm_config, bench
 from pentanet.bench.suites import Suite, suite
 from pentanet.data.dataset import Dataset
 from pentanet.errors import BenchError, ConfigError, UnknownKeyError, UnknownNameError, WriteError
-from pentanet.train.checkpoint import fingerprint
-from pentanet.train.config import TrainConfig
-from pentanet.train.loop import Progress
-from pentanet.train.run import Interrupted, read_config, read_record, train
+from pentanet.training.checkpoint import fingerprint
+from pentanet.training.config import TrainConfig
+from pentanet.training.loop import Progress
+from pentanet.training.run import Interrupted, read_config, read_record, train
 
 Configure = Callable[..., TrainConfig]
 ARMS = ("ternary", "pentanary")

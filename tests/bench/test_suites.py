@@ -11,9 +11,9 @@ from pentanet.errors import UnknownNameError
 from pentanet.families.build import build
 from pentanet.nn import Trainable, count_parameters, method_modules
 from pentanet.quant import METHODS
-from pentanet.train.loop import new_network
-from pentanet.train.pack import export_tensors
-from pentanet.train.presets import load_config, preset_names
+from pentanet.training.loop import new_network
+from pentanet.training.pack import export_tensors
+from pentanet.training.presets import load_config, preset_names
 
 
 @pytest.mark.parametrize("name", SUITES)

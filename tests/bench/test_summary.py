@@ -16,7 +16,7 @@ from pentanet.bench.plans import Contrast
 from pentanet.bench.suites import suite
 from pentanet.bench.summary import comparisons, summarize
 from pentanet.data.dataset import Dataset
-from pentanet.train.config import TrainConfig
+from pentanet.training.config import TrainConfig
 
 LOSSES = {"full-precision": [4.0, 4.1, 4.2], "ternary": [4.3, 4.35, 4.5], "pentanary": [4.1, 4.22, 4.3]}
 

@@ -22,8 +22,8 @@ from pentanet.config import to_toml
 from pentanet.data.dataset import Dataset
 from pentanet.families import config_from_hub
 from pentanet.families.tensor_table import hub_shapes
-from pentanet.train.pack import pack
-from pentanet.train.run import train
+from pentanet.training.pack import pack
+from pentanet.training.run import train
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -196,5 +196,5 @@ def test_what_is_typed_in_a_chat_may_be_no_text(monkeypatch):
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_a_loss_that_is_no_number_is_not_printed(refuse, packed, options, monkeypatch):
-    monkeypatch.setattr("pentanet.evaluate.perplexity.mean_loss", lambda *_: (math.nan, 10))
+    monkeypatch.setattr("pentanet.evaluation.perplexity.mean_loss", lambda *_: (math.nan, 10))
     assert "is nan: activations of the model are NaN or infinite" in refuse("eval", packed, *options)

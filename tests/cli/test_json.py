@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pentanet.train.loss import EVALUATION_TOKENS
+from pentanet.training.loss import EVALUATION_TOKENS
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pentanet.bench.suites import SUITES
 from pentanet.cli.app import COMMANDS
 from pentanet.grid import BINARY, PENTANARY, SEPTENARY, TERNARY
 from pentanet.quant import METHODS
-from pentanet.train.presets import load_config, preset_names
+from pentanet.training.presets import load_config, preset_names
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pentanet.config import from_tree
 from pentanet.data.dataset import Dataset
 from pentanet.errors import ConfigError, ExportError, PentaNetError, UnsupportedModelError
-from pentanet.evaluate.perplexity import evaluate
+from pentanet.evaluation.perplexity import evaluate
 from pentanet.families import FAMILIES, Family, LlamaConfig, config_from_hub
 from pentanet.families.build import build
 from pentanet.families.hub_config import from_hub
@@ -34,10 +34,10 @@ from pentanet.runtime.load import load
 from pentanet.runtime.modules import Packed, PackedMatrix
 from pentanet.runtime.predictor import open_predictor
 from pentanet.runtime.sampling import Sampling
-from pentanet.train.config import OptimizerConfig, ScheduleConfig, TrainConfig
-from pentanet.train.optimizers import Optimizer
-from pentanet.train.pack import pack
-from pentanet.train.run import read_config, train
+from pentanet.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
+from pentanet.training.optimizers import Optimizer
+from pentanet.training.pack import pack
+from pentanet.training.run import read_config, train
 
 _KEYS = {"levels": "toy_levels", "width": "toy_width", "context": "toy_context"}
 

@@ -17,7 +17,7 @@ from pentanet.families.build import build
 from pentanet.format.model_dir import write_model
 from pentanet.format.tensors import Coded
 from pentanet.nn import Trainable
-from pentanet.train.pack import export_tensors
+from pentanet.training.pack import export_tensors
 
 TEXT = ["the cat sat on the mat", "all day long it sang, and nobody listened to its 42 songs"]
 SIZES: dict[str, Any] = {"layers": 2, "width": 256, "heads": 4, "kv_heads": 2, "hidden": 512, "context": 64}

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from pentanet.evaluate.choices import Question, evaluate_choices
+from pentanet.evaluation.choices import Question, evaluate_choices
 from pentanet.integrations.harness import language_model
 from pentanet.runtime.load import load
 

@@ -10,9 +10,9 @@ import torch
 
 from pentanet.nn import QuantLinear, Trainable, count_parameters, quantized_modules
 from pentanet.nn.low_rank import FREEZE, GATE, GATE_RATE, PULL, LowRankPath
-from pentanet.train.config import TrainConfig
-from pentanet.train.loop import new_network
-from pentanet.train.optimizers import Optimizer
+from pentanet.training.config import TrainConfig
+from pentanet.training.loop import new_network
+from pentanet.training.optimizers import Optimizer
 
 Configure = Callable[..., TrainConfig]
 

@@ -19,7 +19,7 @@ from pentanet.grid import PENTANARY, Grid
 from pentanet.quant import METHODS, ROW, Method, UniformQuantizer, group, methods, quantizer, register, registry
 from pentanet.quant.scales import rms_optimal
 from pentanet.report.theory import gaussian_occupancy
-from pentanet.train.presets import load_config
+from pentanet.training.presets import load_config
 
 MINE = Method(
     name="pentanary-of-mine",

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pentanet.data.dataset import Dataset
-from pentanet.train.config import TrainConfig
-from pentanet.train.pack import pack
-from pentanet.train.run import train
+from pentanet.training.config import TrainConfig
+from pentanet.training.pack import pack
+from pentanet.training.run import train
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ from pentanet.runtime.load import Runtime, load
 from pentanet.runtime.modules import Coded, PackedLinear
 from pentanet.runtime.predictor import open_predictor
 from pentanet.runtime.sampling import Sampling
-from pentanet.train.pack import export_tensors
+from pentanet.training.pack import export_tensors
 
 pytest.importorskip("pentanet._native", reason="the engine was not compiled")
 

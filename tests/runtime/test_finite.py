@@ -10,7 +10,7 @@ import pytest
 
 from pentanet.data.dataset import Dataset
 from pentanet.errors import NonFiniteActivationError, NonFiniteWeightError
-from pentanet.evaluate.perplexity import evaluate
+from pentanet.evaluation.perplexity import evaluate
 from pentanet.format.model_dir import open_model, write_model
 from pentanet.format.packed_model import PackedModel
 from pentanet.format.tensors import Coded, CodedSpec, Plain, Tensor

@@ -9,8 +9,8 @@ from hypothesis import given
 from safetensors.torch import load_file, save_file
 
 from pentanet.errors import UnsupportedArchitectureError
-from pentanet.finetune.config import FinetuneConfig
-from pentanet.finetune.run import finetune
+from pentanet.finetuning.config import FinetuneConfig
+from pentanet.finetuning.run import finetune
 from pentanet.format.model_dir import open_model
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.run import quantize

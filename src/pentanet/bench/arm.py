@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from pentanet.format.layouts import layout
 from pentanet.runtime.inspect import Inspection
-from pentanet.train.config import TrainConfig
+from pentanet.training.config import TrainConfig
 
 RESULT, MODEL = "result.json", "model"
 PROMPT_TOKENS, SAMPLE_TOKENS = 16, 100
@@ -67,7 +67,7 @@ def run_job(job: Job, channel: Channel) -> dict[str, Any]:
 
     from pentanet.errors import PentaNetError
     from pentanet.machine import keep_freed_memory
-    from pentanet.train.run import Interrupted
+    from pentanet.training.run import Interrupted
 
     keep_freed_memory()
     torch.set_num_threads(job.threads)
@@ -86,7 +86,7 @@ def finished(job: Job) -> dict[str, Any] | None:
     """The row of a finished job, if it was made with the same configuration and data."""
     from pentanet.config import to_toml
     from pentanet.data.dataset import Dataset
-    from pentanet.train.run import CONFIG, read_data
+    from pentanet.training.run import CONFIG, read_data
 
     try:
         row = json.loads((job.folder / RESULT).read_text(encoding="utf-8"))
@@ -99,10 +99,10 @@ def finished(job: Job) -> dict[str, Any] | None:
 def _run(job: Job, channel: Channel) -> dict[str, Any]:
     from pentanet.atomic import write_file
     from pentanet.data.dataset import Dataset
-    from pentanet.evaluate.perplexity import evaluate
+    from pentanet.evaluation.perplexity import evaluate
     from pentanet.runtime.load import load
-    from pentanet.train.pack import pack
-    from pentanet.train.run import train
+    from pentanet.training.pack import pack
+    from pentanet.training.run import train
 
     dataset = Dataset.open(job.dataset)
     record = train(job.config, job.folder, dataset, progress=_teller(job, channel), warn=lambda _: None)

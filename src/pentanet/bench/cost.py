@@ -19,10 +19,10 @@ import torch
 from pentanet.nn import set_progress
 from pentanet.nn.precision import autocast, resolve_precision
 from pentanet.quant import method
-from pentanet.train.config import TrainConfig
-from pentanet.train.loop import new_network
-from pentanet.train.loss import token_losses
-from pentanet.train.optimizers import Optimizer
+from pentanet.training.config import TrainConfig
+from pentanet.training.loop import new_network
+from pentanet.training.loss import token_losses
+from pentanet.training.optimizers import Optimizer
 
 BASE = "full-precision"
 SIZE = ("model.width=256", "model.heads=4", "model.kv_heads=4", "model.hidden=704", "model.context=128", "batch.size=8")

@@ -27,7 +27,7 @@ from pentanet.data.dataset import Dataset
 from pentanet.errors import BenchError, ConfigError, WriteError
 from pentanet.machine import usable_cores
 from pentanet.quant import method
-from pentanet.train.config import TrainConfig
+from pentanet.training.config import TrainConfig
 
 RUNS, SUMMARY = "runs", "summary.json"
 POLL = 0.2  # seconds between two looks at whether a signal asked to stop

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from pentanet.cli.options import Count, Flag, Settings, TorchThreads
 
 if TYPE_CHECKING:
-    from pentanet.train.config import TrainConfig
+    from pentanet.training.config import TrainConfig
 
 
 def bench(
@@ -68,7 +68,7 @@ def bench(
     from pentanet.bench.suites import suite as find
     from pentanet.cli import console
     from pentanet.report.page import read, write_page
-    from pentanet.train.presets import load_config, short_overrides
+    from pentanet.training.presets import load_config, short_overrides
 
     chosen = find(suite)
     names = tuple(name for item in methods or [] for name in item.split(",") if name)

@@ -80,7 +80,7 @@ def dataset(source: str, tokenizer: str, eos: Eos) -> Dataset:
 
 def measure_text(network: Any, text: Any, title: str, context: int, stride: int, precision: str) -> Any:
     """A `SlidingEvaluation` of a network on a text, with a bar; "auto" as in training."""
-    from pentanet.evaluate.sliding import evaluate_text
+    from pentanet.evaluation.sliding import evaluate_text
     from pentanet.nn.precision import resolve_precision
 
     with bar(title, len(text.ids) - 1, transient=True) as tell:

@@ -65,8 +65,8 @@ def evaluate(
         Print the result as JSON.
     """
     from pentanet.cli import console
-    from pentanet.evaluate.perplexity import evaluate as measure
-    from pentanet.evaluate.perplexity import text_of
+    from pentanet.evaluation.perplexity import evaluate as measure
+    from pentanet.evaluation.perplexity import text_of
     from pentanet.runtime.engine import Engine
     from pentanet.runtime.engine_network import as_runtime
     from pentanet.runtime.load import load
@@ -104,7 +104,7 @@ def evaluate(
 def _whole_text(runtime: Runtime, data: str, stride: int, context: int, tokens: int, precision: str) -> dict[str, Any]:
     from pentanet.cli import console
     from pentanet.errors import ConfigError, DataError
-    from pentanet.evaluate.sliding import read_text
+    from pentanet.evaluation.sliding import read_text
 
     if not data:
         raise DataError("--stride measures a whole text file; name it with --data")
@@ -117,7 +117,7 @@ def _whole_text(runtime: Runtime, data: str, stride: int, context: int, tokens: 
 
 def _choices(runtime: Runtime, file: Path) -> dict[str, Any]:
     from pentanet.cli import console
-    from pentanet.evaluate.choices import evaluate_choices, read_questions
+    from pentanet.evaluation.choices import evaluate_choices, read_questions
 
     questions = read_questions(file)
     with console.bars() as bars:

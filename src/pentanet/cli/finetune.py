@@ -68,8 +68,8 @@ def finetune(
 
     from pentanet.cli import console
     from pentanet.data.texts import whole_text
-    from pentanet.finetune.config import FinetuneConfig
-    from pentanet.finetune.run import finetune as run
+    from pentanet.finetuning.config import FinetuneConfig
+    from pentanet.finetuning.run import finetune as run
     from pentanet.nn.precision import resolve_precision
     from pentanet.sources.open import open_source
 

@@ -33,7 +33,7 @@ def pack(
     """
     from pentanet.cli import console
     from pentanet.cli.inspect import show
-    from pentanet.train.pack import pack as write
+    from pentanet.training.pack import pack as write
 
     found = write(run, out or run / "model", layout=layout or None, overwrite=overwrite)
     if json:

@@ -161,7 +161,7 @@ class _Measure:
     """The perplexity of a model before and after."""
 
     def __init__(self, text: Path | None, source: Any, context: int, tokens: int) -> None:
-        from pentanet.evaluate.sliding import read_text
+        from pentanet.evaluation.sliding import read_text
 
         self._text, self._context = None, min(context or source.config.context, source.config.context)
         if text is not None:

@@ -60,20 +60,20 @@ def train(
         Print the result as JSON.
     """
     from pentanet.cli import console
-    from pentanet.train.presets import load_config, short_overrides
+    from pentanet.training.presets import load_config, short_overrides
 
     short = short_overrides(method=method, source=data, steps=steps or 0, seed=-1 if seed is None else seed)
     config = load_config(preset, short + (settings or []))
     if dry_run:
-        from pentanet.train.plan import plan
+        from pentanet.training.plan import plan
 
         result: dict[str, Any] = plan(config).to_dict()
     else:
         import torch
 
         from pentanet.machine import keep_freed_memory
-        from pentanet.train.metrics import tensorboard as events
-        from pentanet.train.run import train as run
+        from pentanet.training.metrics import tensorboard as events
+        from pentanet.training.run import train as run
 
         keep_freed_memory()
         if threads:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pentanet.data.tokenizer import eos_id
 from pentanet.errors import DataError, MissingExtraError
-from pentanet.evaluate.choices import log_likelihood
+from pentanet.evaluation.choices import log_likelihood
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.engine_network import as_runtime
 from pentanet.runtime.generate import generate

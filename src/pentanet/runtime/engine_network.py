@@ -26,6 +26,6 @@ class EngineNetwork(nn.Module):
 
 
 def as_runtime(engine: Engine) -> Runtime:
-    """The engine as what `pentanet.evaluate` measures."""
+    """The engine as what `pentanet.evaluation` measures."""
     network = cast("Network", EngineNetwork(engine).eval())  # all that Runtime and evaluation ask of one
     return Runtime(network=network, tokenizer=engine.tokenizer, packed=engine.packed, endings=engine.endings)

@@ -15,7 +15,7 @@ from pentanet.families.build import build
 from pentanet.families.gpt2.network import GPT2Network
 from pentanet.families.network import Network
 from pentanet.nn import Trainable, count_parameters, quantized_modules
-from pentanet.train.presets import load_config
+from pentanet.training.presets import load_config
 
 CONFIG = GPTConfig(layers=2, width=16, heads=4, context=12, dropout=0.5)
 VOCAB = 23

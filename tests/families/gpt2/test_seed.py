@@ -14,10 +14,10 @@ from pentanet.data.dataset import TokenStream
 from pentanet.families.network import Network
 from pentanet.grid import PENTANARY, TERNARY, Grid
 from pentanet.nn import count_parameters
-from pentanet.train import diagnostics
-from pentanet.train.loop import Loop, new_network
-from pentanet.train.loss import token_losses
-from pentanet.train.presets import load_config
+from pentanet.training import diagnostics
+from pentanet.training.loop import Loop, new_network
+from pentanet.training.loss import token_losses
+from pentanet.training.presets import load_config
 
 VOCAB = 50_257
 ABSMEAN = math.sqrt(2 / math.pi)

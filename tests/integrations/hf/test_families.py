@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from pentanet.data import tokenizer as tokenizers
 from pentanet.errors import MissingTensorError, ModelConfigError
 from pentanet.families.tensor_table import linear_names
-from pentanet.finetune.config import FinetuneConfig
-from pentanet.finetune.run import finetune
+from pentanet.finetuning.config import FinetuneConfig
+from pentanet.finetuning.run import finetune
 from pentanet.format.model_dir import open_model, write_into
 from pentanet.format.tensors import Coded, CodedSpec, Plain
 from pentanet.integrations.gguf.export import export_gguf

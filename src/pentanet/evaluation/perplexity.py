@@ -1,0 +1,99 @@
+"""Loss, perplexity and bits per byte of a packed model."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import torch
+
+from pentanet.data.dataset import Dataset
+from pentanet.data.prepare import Eos
+from pentanet.errors import DataError
+from pentanet.evaluation.finite import require_finite
+from pentanet.nn.precision import Precision, resolve_precision
+from pentanet.runtime.load import Runtime
+from pentanet.training.loss import mean_loss, validation_batches
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """A measurement.
+
+    Attributes:
+        loss: mean over tokens, in nats.
+        perplexity: exp(loss); depends on the tokenizer.
+        bits_per_byte: loss in bits per byte of the text; does not.
+        tokens: how many were predicted.
+        context: windows stand side by side, each this long at most; nothing is carried over.
+        precision: of the matrix products.
+    """
+
+    data: str
+    split: str
+    loss: float
+    perplexity: float
+    bits_per_byte: float
+    tokens: int
+    context: int
+    precision: str
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
+        return asdict(self)
+
+
+def text_of(runtime: Runtime, data: str, eos: str, precision: str) -> tuple[str, Eos, Precision]:
+    """Corpus, end-of-text mode and precision of a measurement; what is empty or "auto" is as in training.
+
+    Raises:
+        DataError: no text is named, and the model does not say what it was trained on.
+    """
+    found: object = runtime.packed.config.get("training_data")
+    training = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    source = data or training.get("source")
+    if not isinstance(source, str) or not source:
+        raise DataError(f"{runtime.packed.path}: does not say what it was trained on; name a text with --data")
+    mode = eos or training.get("eos") or "document"
+    return source, cast("Eos", mode), resolve_precision(precision)
+
+
+def evaluate(
+    runtime: Runtime,
+    dataset: Dataset,
+    split: str = "valid",
+    *,
+    limit: int = 0,
+    precision: Precision = "float32",
+    progress: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Measure a packed model on every token of a split but the first.
+
+    Args:
+        limit: read only this many tokens from the start of the split (to a whole batch); 0 for all.
+        progress: told the number of tokens so far.
+
+    Raises:
+        TokenizerMismatchError: the dataset was made with another tokenizer.
+        NonFiniteActivationError: the loss is NaN or infinite.
+    """
+    dataset.require_tokenizer(runtime.tokenizer, str(runtime.packed.path))
+    batches = validation_batches(dataset, split, runtime.context, limit)
+    started = time.monotonic()
+    loss, tokens = mean_loss(runtime.network, batches, torch.device("cpu"), precision, progress)
+    require_finite(loss, f"{runtime.packed.path}: the loss on '{dataset.name}'")
+    return Evaluation(
+        data=dataset.name,
+        split=split,
+        loss=loss,
+        perplexity=math.exp(min(loss, 700.0)),
+        bits_per_byte=loss / math.log(2) * dataset.tokens(split) / dataset.bytes(split),
+        tokens=tokens,
+        context=runtime.context,
+        precision=precision,
+        seconds=round(time.monotonic() - started, 3),
+    )
