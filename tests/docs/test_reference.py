@@ -84,12 +84,21 @@ def test_every_command_has_a_page_in_the_menu():
         assert f"({name}.md)" in read("commands/index.md")
 
 
+def test_every_entry_of_the_lab_book_is_a_finding_of_its_index():
+    index = read("lab/index.md")
+    for page in sorted((DOCS / "lab").glob("20*.md")):
+        assert f"lab/{page.name}" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+        for title in re.findall(r"^## (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+            anchor = re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower())
+            assert f"| [{title[:10]}]({page.name}#{anchor}) | " in index, f"{title}: no line in docs/lab/index.md"
+
+
 def test_every_suite_is_described():
     for name in SUITES:
         assert f"`{name}`" in read("commands/bench.md")
 
 
 def test_every_function_behind_a_command_is_in_the_reference():
-    page = read("api.md")
+    page = read("api/index.md")
     for name in pentanet.api.__all__:
         assert re.search(rf"\b{name}\b", page), name

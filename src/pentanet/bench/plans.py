@@ -53,7 +53,7 @@ def late(method: str) -> Arm:
 SHORT_RESULT = "result_tokens=32768"
 
 # Smaller initial weights and updates than the preset's, for 200 steps: the rate is between those that were best for 100
-# and for 400 steps, 0.006 and 0.012 (docs/LAB.md, 2026-11-25 and 2026-11-26).
+# and for 400 steps, 0.006 and 0.012 (docs/lab, 2026-11-25 and 2026-11-26).
 TUNED = ("model.init_gain=0.125", "optimizer.muon_lr=0.01", "steps=200", "eval_every=100")
 
 # Depth: about 450,000 weights under the method, four heads (two at width 28, so that rotary pairs fit).
@@ -198,7 +198,7 @@ def frontier_pairs() -> tuple[tuple[str, str], ...]:
 
 
 # Duel: about a million parameters, long enough for three levels to cost something; the rate of Muon is the best of
-# three for full precision, ternary and five levels alike (docs/LAB.md, 2026-11-26).
+# three for full precision, ternary and five levels alike (docs/lab, 2026-11-26).
 DUEL = (
     "model.init_gain=0.125",
     "optimizer.muon_lr=0.012",

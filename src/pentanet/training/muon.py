@@ -2,7 +2,7 @@
 
 Source: Jordan 2024, kellerjordan.github.io/posts/muon.  torch.optim.Muon is the reference in the tests; it iterates in
 bfloat16 and one matrix at a time, which without bfloat16 instructions took four times the rest of a nano step
-(docs/LAB.md).  Here matrices of one shape are iterated together, in float32 on a CPU and in bfloat16 on a GPU.
+(docs/lab/index.md).  Here matrices of one shape are iterated together, in float32 on a CPU and in bfloat16 on a GPU.
 """
 
 from __future__ import annotations
