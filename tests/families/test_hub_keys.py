@@ -52,6 +52,8 @@ BASES: dict[str, dict[str, Any]] = {
     "mistral": {**LLAMA, "sliding_window": 5},
     "qwen2": LLAMA,
     "qwen2, window": {**LLAMA, **WINDOW},
+    "llama, biases": {**LLAMA, "attention_bias": True, "mlp_bias": True},
+    "qwen3, biases": {**LLAMA, "head_dim": 8, "attention_bias": True},
     "qwen3": {**LLAMA, "head_dim": 8},
     "qwen3, window": {**LLAMA, **WINDOW, "head_dim": 8},
     "gpt2": GPT2,

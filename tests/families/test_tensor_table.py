@@ -19,13 +19,14 @@ CONFIGS: list[ModelConfig] = [
     LlamaConfig(**SMALL, kv_heads=2),
     LlamaConfig(**SMALL, kv_heads=6, sub_norms=False, tie=True, head_dim=8),
     LlamaConfig(**SMALL, kv_heads=3, sub_norms=False, qk_norm=True),
-    LlamaConfig(**SMALL, kv_heads=3, sub_norms=False, qkv_bias=True, tie=True),
+    LlamaConfig(**SMALL, kv_heads=3, sub_norms=False, attention_bias="qkv", tie=True),
+    LlamaConfig(**SMALL, kv_heads=3, sub_norms=False, attention_bias="all", mlp_bias=True),
     LlamaConfig(**{**SMALL, "width": 300, "hidden": 260}, kv_heads=1),
     GPTConfig(layers=3, width=24, heads=4, context=7),
     GPT2Config(**SMALL, norm_eps=1e-5, tie=True),
     GPT2Config(**SMALL, norm_eps=1e-5, tie=False),
 ]
-NAMES = ("bitnet", "tied", "qwen3", "qwen2", "ranks", "gpt", "gpt2", "untied-gpt2")
+NAMES = ("bitnet", "tied", "qwen3", "qwen2", "biases", "ranks", "gpt", "gpt2", "untied-gpt2")
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=NAMES)
@@ -57,7 +58,7 @@ def test_shapes_in_full_precision_are_those_of_the_float_network(config: ModelCo
 
 
 def test_biases_belong_to_the_linears_that_have_them() -> None:
-    qwen = LlamaConfig(**SMALL, kv_heads=3, sub_norms=False, qkv_bias=True)
+    qwen = LlamaConfig(**SMALL, kv_heads=3, sub_norms=False, attention_bias="qkv")
     biased = {name for name, entry in tensor_table(qwen, VOCAB).items() if entry.bias}
     assert biased == {f"model.layers.{i}.self_attn.{p}_proj.weight" for i in range(2) for p in "qkv"}
     gpt2 = GPT2Config(**SMALL, norm_eps=1e-5, tie=True)

@@ -41,10 +41,13 @@ def test_the_rotated_network_computes_the_same(make, family):
     assert not torch.allclose(rotated.tensor(name), source.tensor(name), atol=0.05)
 
 
-def test_biases_of_values_turn_with_them(make, tmp_path):
-    folder = make("llama", model_type="qwen2", architectures=["Qwen2ForCausalLM"])
+@pytest.mark.parametrize("kind", ["qwen2", "llama"])
+def test_biases_turn_with_what_they_are_added_to(make, kind):
+    changes = {"qwen2": {"architectures": ["Qwen2ForCausalLM"]}, "llama": {"attention_bias": True, "mlp_bias": True}}
+    folder = make("llama", model_type=kind, **changes[kind])
     weights = load_file(folder / "model.safetensors")
-    for name in [n for n in weights if n.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight"))]:
+    biased = ("q_proj.weight", "k_proj.weight", "v_proj.weight") if kind == "qwen2" else ("_proj.weight",)
+    for name in [n for n in weights if n.endswith(biased)]:
         weights[name.replace("weight", "bias")] = torch.randn(len(weights[name]))
     save_file(weights, folder / "model.safetensors")
     source = open_source(folder)

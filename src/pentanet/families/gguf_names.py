@@ -25,7 +25,7 @@ class GgufNames(Generic[C]):
         outer: the modules outside of the blocks, in the same way.
         constants: tensors of a file that are none of the network.
         has_bias: whether the network of an architecture has a bias at a weight.
-        heads: number of heads whose rows an architecture has in another order, in a tensor; 0 for none.
+        heads: number of heads whose rows (of a bias, entries) an architecture has in another order; 0 for none.
         describe: adds the sizes of a network with so many tokens to a gguf.GGUFWriter; the last is the package gguf.
         constants_of: the constants that a file of such a network has, float32 by their name in the file.
         read_config: metadata of a file, the shapes of its tensors (ours) and its constants as a config.json; the last

@@ -74,16 +74,18 @@ class GgufSource(Source):
     def rows(self, name: str, start: int, stop: int) -> Tensor:
         tensor, shape = self._tensors[name], self.shapes[name]
         data: NDArray[Any] = tensor.data if len(shape) > 1 else tensor.data.reshape(1, -1)
+        heads = self._names.heads(name, self.config, self._architecture)
+        whole = self.shapes[name][0]
+        chosen = hub_order(whole, heads)[start:stop] if heads else slice(start, stop)
         if len(shape) > 1:
-            heads = self._names.heads(name, self.config, self._architecture)
-            data = data[hub_order(shape[0], heads)[start:stop]] if heads else data[start:stop]
+            data = data[chosen]
         try:
             values = self._gguf.quants.dequantize(data, tensor.tensor_type)
         except (NotImplementedError, ValueError) as error:
             kind = getattr(tensor.tensor_type, "name", tensor.tensor_type)
             raise HeaderError(f"{self.path}: tensor '{tensor.name}' of type {kind} cannot be read: {error}") from None
         found = torch.from_numpy(np.array(values, np.float32))
-        found = found.reshape(-1, *shape[1:]) if len(shape) > 1 else found.reshape(-1)[start:stop]
+        found = found.reshape(-1, *shape[1:]) if len(shape) > 1 else found.reshape(-1)[chosen]
         return to_float(found, f"{self.path}: tensor '{tensor.name}'")
 
     def weight_files(self) -> list[Path]:

@@ -101,7 +101,7 @@ class RotatedSource(Source):
         block, part = _split(name)
         if part in self._rotation.added:
             weight = self._source.tensor(name)
-            if part == self._rotation.mixes_values:
+            if part == self._rotation.mixes_values and weight.ndim == 2:
                 weight = (weight.view(len(weight), -1, len(self._within)) @ self._within).flatten(1)
             for columns in self._turn.split(rows, 1):
                 yield columns.t() @ weight

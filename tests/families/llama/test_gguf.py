@@ -10,9 +10,12 @@ from pentanet.families.tensor_table import hub_shapes
 
 gguf = pytest.importorskip("gguf")
 SMALL = {"layers": 2, "width": 24, "heads": 6, "kv_heads": 3, "hidden": 40, "context": 7, "sub_norms": False}
+BIASED = {"attention_bias": "all", "mlp_bias": True}
 
 
-@pytest.mark.parametrize("options", [{}, {"tie": True}, {"qk_norm": True}, {"qkv_bias": True}, {"window": 4}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"tie": True}, {"qk_norm": True}, {"attention_bias": "qkv"}, {"window": 4}, BIASED], ids=str
+)
 def test_names_are_those_of_the_package(options: dict[str, bool]) -> None:
     config = LlamaConfig(**SMALL, **options)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[GGUF.architecture(config).upper()], config.layers)

@@ -183,6 +183,10 @@ def test_a_tied_head_leaves_the_embedding_as_it_was_drawn() -> None:
         ({"sub_norms": False, "qk_norm": True, "rope": YarnRope(attention_factor=1.5)}, "Qwen3ForCausalLM"),
         ({"sub_norms": False, "qk_norm": True, "window": 4}, "Qwen3ForCausalLM"),
         ({"sub_norms": False, "window": 5}, "MistralForCausalLM"),
+        ({"sub_norms": False, "attention_bias": "all", "mlp_bias": True}, "LlamaForCausalLM"),
+        ({"sub_norms": False, "attention_bias": "all", "qk_norm": True, "window": 3}, "Qwen3ForCausalLM"),
+        ({"sub_norms": False, "attention_bias": "qkv", "window": 3}, "Qwen2ForCausalLM"),
+        ({"attention_bias": "all"}, "BitNetForCausalLM"),
     ],
     ids=str,
 )
@@ -243,7 +247,8 @@ def test_both_spellings_of_rotary_positions_are_read(keys: dict[str, Any], theta
         ({"max_position_embeddings": 1 << 17, "head_dim": 4096}, "131072 with heads of 4096: their product is above"),
         ({"model_type": ["llama"]}, r"config.json: model_type \['llama'\] is no name"),
         ({"rope_theta": 1e4, "rope_scaling": {"rope_type": "linear", "factor": 0}}, "model.rope.factor = 0.0"),
-        ({"rope_theta": 1e4, "attention_bias": True}, "attention_bias: linears with biases are not supported"),
+        ({"rope_theta": 1e4, "attention_bias": "yes"}, "config.json: attention_bias: expected bool"),
+        ({"rope_theta": 1e4, "mlp_bias": 1}, "config.json: mlp_bias: expected bool"),
         ({"rope_theta": 1e4, "head_dim": 2.5}, "config.json: head_dim: expected int"),
         ({"rope_theta": 1e4, "head_dim": 7}, "model.head_dim = 7: must be even"),
         ({"rope_theta": 1e4, "model_type": "mistral", "sliding_window": "4"}, "sliding_window: expected int"),
@@ -275,9 +280,22 @@ def test_a_window_that_is_not_used_is_none() -> None:
         assert config.window == 0
 
 
-@pytest.mark.parametrize("changes", [{"qk_norm": True}, {"window": 3}], ids=str)
-def test_shapes_that_no_architecture_has_are_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"and model.sub_norms: no network of transformers has both"):
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"qk_norm": True}, "qk_norm and model.sub_norms"),
+        ({"window": 3}, "window and model.sub_norms"),
+        ({"attention_bias": "qkv"}, "attention_bias and model.sub_norms"),
+        ({"mlp_bias": True}, "mlp_bias and model.sub_norms"),
+        ({"sub_norms": False, "qk_norm": True, "attention_bias": "qkv"}, "attention_bias and model.qk_norm"),
+        ({"sub_norms": False, "qk_norm": True, "mlp_bias": True}, "mlp_bias and model.qk_norm"),
+        ({"sub_norms": False, "window": 3, "mlp_bias": True}, "mlp_bias and model.window"),
+        ({"sub_norms": False, "window": 3, "attention_bias": "all"}, "attention_bias 'all' and model.window"),
+    ],
+    ids=str,
+)
+def test_shapes_that_no_architecture_has_are_refused(changes: dict[str, Any], names: str) -> None:
+    with pytest.raises(ConfigError, match=f"model.{names}: no network of transformers has both"):
         replace(CONFIG, **changes)
 
 

@@ -31,16 +31,18 @@ transformers = pytest.importorskip("transformers")
 import pentanet  # noqa: E402, F401
 
 IDS = torch.tensor([[5, 9, 200, 3, 77, 12]])
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
+}
 FAMILIES = {
-    "qwen2": {
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 64,
-        "tie_word_embeddings": True,
-    },
+    "qwen2": {**SMALL, "tie_word_embeddings": True},
+    "llama with biases": {**SMALL, "attention_bias": True, "mlp_bias": True},
+    "qwen3 with biases": {**SMALL, "head_dim": 8, "attention_bias": True},
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64},
     "gpt2 untied": {
         "n_embd": 32,
@@ -165,13 +167,14 @@ def test_other_networks_of_that_name_are_refused(pretrained, change, message):
         open_source(folder)
 
 
-def test_qwen2_goes_to_gguf_and_comes_back(tmp_path, pretrained):
+def test_biases_go_to_gguf_and_come_back(tmp_path, pretrained):
     folder, model = pretrained
-    if model.config.model_type != "qwen2":
-        pytest.skip("of Qwen2 only")
+    kind = model.config.model_type
+    if kind not in ("qwen2", "llama"):
+        pytest.skip("of networks whose biases llama.cpp has")
     pytest.importorskip("gguf")
-    run.quantize(open_source(folder), tmp_path / "out", QuantizeConfig(grid="int8", group=32, embedding="float32"))
-    assert export_gguf(tmp_path / "out", tmp_path / "out.gguf").architecture == "qwen2"
+    run.quantize(open_source(folder), tmp_path / "out", QuantizeConfig(grid="int8", group=16, embedding="float32"))
+    assert export_gguf(tmp_path / "out", tmp_path / "out.gguf").architecture == kind
     back = open_source(tmp_path / "out.gguf")
-    assert back.hub_config["model_type"] == "qwen2"
+    assert back.hub_config["model_type"] == kind
     torch.testing.assert_close(logits(load_float(back)), logits(load(tmp_path / "out").network), atol=0.02, rtol=0.02)

@@ -11,7 +11,9 @@ from pentanet.errors import ConfigError
 from pentanet.families.hub_config import from_hub, require_table
 from pentanet.families.llama.hub import (
     ARCHITECTURES,
+    attention_bias_of,
     head_dim_of,
+    mlp_bias_of,
     require_known,
     rope_of,
     window_keys,
@@ -49,8 +51,11 @@ class LlamaConfig:
     """Width of a head; 0 for `width` / `heads`."""
     qk_norm: bool = False
     """RMSNorm over each head of queries and keys, as in Qwen3."""
-    qkv_bias: bool = False
-    """Biases of queries, keys and values, as in Qwen2; only of networks that were trained elsewhere."""
+    attention_bias: Literal["none", "qkv", "all"] = "none"
+    """Biases in attention: of queries, keys and values, as in Qwen2, or of the output projection too; only of networks
+    that were trained elsewhere."""
+    mlp_bias: bool = False
+    """Biases in the MLP; only of networks that were trained elsewhere."""
     window: int = 0
     """Tokens that one sees, itself included (sliding window, as in Mistral); 0 for all before it."""
     tie: bool = False
@@ -82,12 +87,21 @@ class LlamaConfig:
         self._check_family()
 
     def _check_family(self) -> None:
-        chosen = {"qk_norm": self.qk_norm, "qkv_bias": self.qkv_bias, "window": self.window}
-        names = [f"model.{name}" for name, value in chosen.items() if value]
-        if self.sub_norms and names:
-            raise ConfigError(f"{names[0]} and model.sub_norms: no network of transformers has both; switch one off")
-        if self.qk_norm and self.qkv_bias:
-            raise ConfigError("model.qk_norm and model.qkv_bias: no network of transformers has both; switch one off")
+        chosen = {
+            "sub_norms": self.sub_norms,
+            "qk_norm": self.qk_norm,
+            "attention_bias": self.attention_bias == "qkv",
+            "window": self.window > 0,
+            "mlp_bias": self.mlp_bias,
+        }
+        names = [name for name, value in chosen.items() if value]
+        together = ({"qk_norm", "window"}, {"attention_bias", "window"})
+        if len(names) > 1 and set(names) not in together:
+            raise ConfigError(
+                f"model.{names[1]} and model.{names[0]}: no network of transformers has both; switch one off"
+            )
+        if self.attention_bias == "all" and self.window and not self.qk_norm:
+            raise ConfigError("model.attention_bias 'all' and model.window: no network of transformers has both")
 
     def _check_heads(self) -> None:
         if self.head_dim % 2:
@@ -109,7 +123,7 @@ class LlamaConfig:
         """Name of the family in transformers."""
         if self.sub_norms:
             return "bitnet"
-        if self.qk_norm or self.qkv_bias:
+        if self.qk_norm or self.attention_bias == "qkv":
             return "qwen3" if self.qk_norm else "qwen2"
         return "mistral" if self.window else "llama"
 
@@ -138,7 +152,8 @@ class LlamaConfig:
             **rope_keys(self.rope_theta, self.rope),
             **window_keys(kind, self.window, self.layers),
             "tie_word_embeddings": self.tie,
-            "attention_bias": False,
+            "attention_bias": self.attention_bias == "all",
+            **({"mlp_bias": True} if self.mlp_bias else {}),
             "initializer_range": self.init_std,
         }
 
@@ -161,7 +176,8 @@ class LlamaConfig:
             rope=rope,
             sub_norms=kind == "bitnet",
             qk_norm=kind == "qwen3",
-            qkv_bias=kind == "qwen2",
+            attention_bias=attention_bias_of(keys),
+            mlp_bias=mlp_bias_of(keys),
             window=window_of(keys),
             head_dim=head_dim_of(keys),
         )

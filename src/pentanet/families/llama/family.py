@@ -34,8 +34,9 @@ def _native(parts: NativeParts, config: LlamaConfig) -> Model:
 
 
 def _check_training(config: LlamaConfig) -> None:
-    if config.qkv_bias:
-        raise ConfigError("model.qkv_bias: networks with biases are read, not trained; leave it false")
+    for name, chosen in (("attention_bias", config.attention_bias != "none"), ("mlp_bias", config.mlp_bias)):
+        if chosen:
+            raise ConfigError(f"model.{name}: networks with biases are read, not trained; leave it out")
 
 
 LLAMA = Family(

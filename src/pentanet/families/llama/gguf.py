@@ -44,9 +44,10 @@ def _has_bias(name: str, architecture: str) -> bool:
 def _heads(name: str, config: LlamaConfig, architecture: str) -> int:
     if architecture != "llama":
         return 0
-    if name.endswith("self_attn.q_proj.weight"):
+    module = name.rpartition(".")[0]
+    if module.endswith("self_attn.q_proj"):
         return config.heads
-    return config.kv_heads if name.endswith("self_attn.k_proj.weight") else 0
+    return config.kv_heads if module.endswith("self_attn.k_proj") else 0
 
 
 def _describe(writer: Any, config: LlamaConfig, vocab: int, package: Any) -> None:
@@ -108,7 +109,8 @@ def _read_config(
         "rope_theta": theta,
         **read_rope(fields, constants, head_dim, theta, where),
         "tie_word_embeddings": f"{HEAD}.weight" not in shapes,
-        "attention_bias": False,
+        "attention_bias": f"{TRUNK}.0.self_attn.o_proj.bias" in shapes,
+        "mlp_bias": f"{TRUNK}.0.mlp.down_proj.bias" in shapes,
         "bos_token_id": fields.get("tokenizer.ggml.bos_token_id"),
         "eos_token_id": fields.get("tokenizer.ggml.eos_token_id"),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pentanet.config import convert
 from pentanet.errors import ConfigError
@@ -71,9 +71,6 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def require_known(config: Mapping[str, Any]) -> None:
     """Raise ConfigError for a variant that this network does not have."""
-    for key in ("attention_bias", "mlp_bias"):
-        if config.get(key):
-            raise ConfigError(f"config.json: {key}: linears with biases are not supported")
     if config.get("is_causal", True) is not True:
         raise ConfigError("config.json: is_causal: attention to tokens that come later is not supported")
     if config.get("per_layer_config"):
@@ -134,6 +131,23 @@ def window_keys(kind: str, window: int, layers: int) -> dict[str, Any]:
             return {**used, "sliding_window": window or None}
         case _:
             return {}
+
+
+def attention_bias_of(config: Mapping[str, Any]) -> Literal["none", "qkv", "all"]:
+    """Which linears of attention have biases; `config` has its defaults.  Raises ConfigError."""
+    kind = config["model_type"]
+    if kind in ("llama", "qwen3", "bitnet"):
+        return "all" if _flag(config, "attention_bias") else "none"
+    return "qkv" if kind == "qwen2" else "none"  # whatever the key says, which those classes do not have
+
+
+def mlp_bias_of(config: Mapping[str, Any]) -> bool:
+    """Whether the linears of the MLP have biases; of Llama alone.  Raises ConfigError."""
+    return config["model_type"] == "llama" and _flag(config, "mlp_bias")
+
+
+def _flag(config: Mapping[str, Any], key: str) -> bool:
+    return convert(bool, config.get(key, False), f"config.json: {key}")
 
 
 def head_dim_of(config: Mapping[str, Any]) -> int:

@@ -1,5 +1,5 @@
 """Llama's shape, and its relatives: with `sub_norms` BitNet 2B4T's, the default; with `qk_norm` Qwen3's; with
-`qkv_bias` Qwen2's; with a `window` Mistral's.
+`attention_bias` "qkv" Qwen2's; with a `window` Mistral's.
 
 Parameter names and config keys are those of Hugging Face, so that a trained model travels: RMSNorm with gain, rotary
 positions, grouped queries, a gated MLP.  With `sub_norms` there is a norm before every quantized linear: the
@@ -52,10 +52,10 @@ class Attention(nn.Module):
         super().__init__()
         head = config.head_width
         self.heads, self.kv_heads, self.head_width = config.heads, config.kv_heads, head
-        self.q_proj = make.linear(config.width, config.heads * head, bias=config.qkv_bias)
-        self.k_proj = make.linear(config.width, config.kv_heads * head, bias=config.qkv_bias)
-        self.v_proj = make.linear(config.width, config.kv_heads * head, bias=config.qkv_bias)
-        self.o_proj = make.linear(config.heads * head, config.width)
+        self.q_proj = make.linear(config.width, config.heads * head, bias=config.attention_bias != "none")
+        self.k_proj = make.linear(config.width, config.kv_heads * head, bias=config.attention_bias != "none")
+        self.v_proj = make.linear(config.width, config.kv_heads * head, bias=config.attention_bias != "none")
+        self.o_proj = make.linear(config.heads * head, config.width, bias=config.attention_bias == "all")
         self.attn_sub_norm = block_norm(config, config.heads * head) if config.sub_norms else nn.Identity()
         self.q_norm = RMSNorm(head, config.norm_eps) if config.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(head, config.norm_eps) if config.qk_norm else nn.Identity()
@@ -78,9 +78,9 @@ class MLP(nn.Module):
 
     def __init__(self, config: LlamaConfig, make: WeightFactory) -> None:
         super().__init__()
-        self.gate_proj = make.linear(config.width, config.hidden)
-        self.up_proj = make.linear(config.width, config.hidden)
-        self.down_proj = make.linear(config.hidden, config.width)
+        self.gate_proj = make.linear(config.width, config.hidden, bias=config.mlp_bias)
+        self.up_proj = make.linear(config.width, config.hidden, bias=config.mlp_bias)
+        self.down_proj = make.linear(config.hidden, config.width, bias=config.mlp_bias)
         self.ffn_sub_norm = block_norm(config, config.hidden) if config.sub_norms else nn.Identity()
         self.squared = config.activation == "relu2"
 

@@ -16,12 +16,12 @@ def tensors(table: TableBuilder, config: LlamaConfig, vocab: int) -> None:
         attention, mlp = f"model.layers.{layer}.self_attn", f"model.layers.{layer}.mlp"
         table.norm(f"model.layers.{layer}.input_layernorm", width)
         for part, outputs in (("q", queries), ("k", keys), ("v", keys)):
-            table.linear(f"{attention}.{part}_proj", width, outputs, bias=config.qkv_bias)
-        table.linear(f"{attention}.o_proj", queries, width)
+            table.linear(f"{attention}.{part}_proj", width, outputs, bias=config.attention_bias != "none")
+        table.linear(f"{attention}.o_proj", queries, width, bias=config.attention_bias == "all")
         table.norm(f"model.layers.{layer}.post_attention_layernorm", width)
         for part in ("gate", "up"):
-            table.linear(f"{mlp}.{part}_proj", width, config.hidden)
-        table.linear(f"{mlp}.down_proj", config.hidden, width)
+            table.linear(f"{mlp}.{part}_proj", width, config.hidden, bias=config.mlp_bias)
+        table.linear(f"{mlp}.down_proj", config.hidden, width, bias=config.mlp_bias)
         if config.qk_norm:
             table.norm(f"{attention}.q_norm", config.head_width)
             table.norm(f"{attention}.k_norm", config.head_width)
