@@ -1,6 +1,6 @@
 """The Python functions behind the commands, under one roof.
 
-    from pentanet.api import bench, doctor, evaluate, export_gguf, finetune, generate, inspect, load, load_config
+    from pentanet.api import bench, doctor, evaluate, export, finetune, generate, inspect, load, load_config
     from pentanet.api import pack, prepare, quantize, report, speed, train
 
 Each has the name and the meaning of its command (`eval` is `evaluate`: the other is a builtin of Python).  A preset
@@ -18,7 +18,7 @@ from pentanet.evaluation.perplexity import evaluate
 from pentanet.evaluation.sliding import evaluate_text, read_text
 from pentanet.finetuning.config import FinetuneConfig
 from pentanet.finetuning.run import finetune
-from pentanet.integrations.gguf.export import export_gguf
+from pentanet.integrations.gguf.export import export
 from pentanet.integrations.import_quantized import import_model
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.run import quantize
@@ -45,7 +45,7 @@ __all__ = [
     "evaluate",
     "evaluate_choices",
     "evaluate_text",
-    "export_gguf",
+    "export",
     "finetune",
     "generate",
     "import_model",

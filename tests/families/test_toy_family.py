@@ -26,7 +26,7 @@ from pentanet.families.network import FamilyNetwork
 from pentanet.families.table_builder import TableBuilder
 from pentanet.families.tensor_table import linear_names, tensor_table
 from pentanet.format.model_dir import open_model
-from pentanet.integrations.gguf.export import export_gguf
+from pentanet.integrations.gguf.export import export
 from pentanet.nn import Trainable, WeightFactory, quantized_modules
 from pentanet.runtime.generate import generate
 from pentanet.runtime.inspect import inspect
@@ -178,7 +178,7 @@ def test_the_native_engine_refuses_it_by_name(model: Path) -> None:
 def test_its_export_is_refused_by_name(model: Path, tmp_path: Path) -> None:
     pytest.importorskip("gguf")
     with pytest.raises(ExportError, match="networks of the family 'toy' are not exported"):
-        export_gguf(model, tmp_path / "toy.gguf")
+        export(model, tmp_path / "toy.gguf")
 
 
 def test_a_tensor_that_is_not_in_its_table_is_found(model: Path) -> None:

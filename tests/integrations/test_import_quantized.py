@@ -30,10 +30,10 @@ VOCAB = 64
 )
 def test_gguf_goes_out_and_comes_back(make, tmp_path, method, ternary):
     pytest.importorskip("gguf")
-    from pentanet.integrations.gguf.export import export_gguf
+    from pentanet.integrations.gguf.export import export
 
     path = make(method=method)
-    export_gguf(path, tmp_path / "out.gguf", ternary=ternary)
+    export(path, tmp_path / "out.gguf", ternary=ternary)
     import_model(tmp_path / "out.gguf", tmp_path / "back")
     before, after = open_model(path), open_model(tmp_path / "back")
     assert set(before.names) == set(after.names)
@@ -51,10 +51,10 @@ def test_gguf_goes_out_and_comes_back(make, tmp_path, method, ternary):
 
 def test_gguf_keeps_the_stretching_of_rotary_positions(make, tmp_path):
     pytest.importorskip("gguf")
-    from pentanet.integrations.gguf.export import export_gguf
+    from pentanet.integrations.gguf.export import export
 
     rope = Llama3Rope(factor=8.0, original_max_position_embeddings=32)
-    export_gguf(make(rope=rope), tmp_path / "out.gguf")
+    export(make(rope=rope), tmp_path / "out.gguf")
     import_model(tmp_path / "out.gguf", tmp_path / "back")
     assert config_from_hub(open_model(tmp_path / "back").config).rope == rope
 
@@ -74,11 +74,11 @@ def test_what_lies_beside_the_weights_comes_along(tmp_path):
 
 def test_a_gguf_brings_its_template_and_licence(make, tmp_path):
     pytest.importorskip("gguf")
-    from pentanet.integrations.gguf.export import export_gguf
+    from pentanet.integrations.gguf.export import export
 
     path = make()
     (path / "chat_template.jinja").write_text("{{ messages }}")
-    export_gguf(path, tmp_path / "out.gguf")
+    export(path, tmp_path / "out.gguf")
     import_model(tmp_path / "out.gguf", tmp_path / "back")
     settings = json.loads((tmp_path / "back" / "tokenizer_config.json").read_text())
     assert settings["chat_template"] == "{{ messages }}"
@@ -87,9 +87,9 @@ def test_a_gguf_brings_its_template_and_licence(make, tmp_path):
 def test_gguf_of_other_types_is_refused(make, tmp_path):
     gguf = pytest.importorskip("gguf")
     from pentanet.gguf import blocks
-    from pentanet.integrations.gguf.export import export_gguf
+    from pentanet.integrations.gguf.export import export
 
-    export_gguf(make(), tmp_path / "out.gguf")
+    export(make(), tmp_path / "out.gguf")
     reader = gguf.GGUFReader(tmp_path / "out.gguf", "r+")
     tensor = next(t for t in reader.tensors if t.name == "blk.0.ffn_up.weight")
     tensor.data[0, blocks.BLOCKS["Q3_K"].nbytes - 6] ^= 1  # a sub-scale

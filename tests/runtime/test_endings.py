@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, processors
 
 from pentanet.errors import ModelConfigError
-from pentanet.runtime.endings import endings_of, read_endings, until
+from pentanet.runtime.endings import StopStrings, endings_of, read_endings
 
 GENERATION, SETTINGS = "generation_config.json", "tokenizer_config.json"
 
@@ -63,10 +63,11 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
 )
 def test_the_text_ends_before_the_first_stop_string_however_it_is_cut(pieces: list[str], stops: list[str]) -> None:
     """The first stop string to be complete ends the text; before it, of those that are complete then."""
-    found = "".join(until(iter(pieces), stops))
+    ends = StopStrings(stops)
+    found = "".join(ends.push(piece) for piece in pieces) + ends.finish()
     whole = "".join(pieces)
-    ends = [at for stop in stops if (at := whole.find(stop)) >= 0]
-    if not ends:
+    assert ends.met == any(stop in whole for stop in stops)
+    if not ends.met:
         assert found == whole
     else:
         assert whole.startswith(found)
@@ -75,5 +76,5 @@ def test_the_text_ends_before_the_first_stop_string_however_it_is_cut(pieces: li
 
 
 def test_what_can_be_no_stop_string_is_not_held_back() -> None:
-    stream = until(iter(["one ", "tw", "o", " three"]), ["two!"])
-    assert [next(stream), next(stream)] == ["one ", "two three"]
+    ends = StopStrings(["two!"])
+    assert [ends.push(piece) for piece in ("one ", "tw", "o", " three")] == ["one ", "", "", "two three"]

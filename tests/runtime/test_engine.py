@@ -286,6 +286,14 @@ def test_another_beginning_is_read_anew(packed: Packed) -> None:
     np.testing.assert_array_equal(engine.next_logits(second), fresh)
 
 
+def test_a_directory_by_its_name_runs_in_the_engine(packed: Packed) -> None:
+    path, sampling = packed("bitnet"), Sampling(seed=1)
+    with Engine.open(path) as engine:
+        tokens = list(engine.stream("w3 w4", 8, sampling))
+        assert [token.text for token in tokens if token.text] == list(engine.generate("w3 w4", 8, sampling))
+    assert list(stream(str(path), "w3 w4", 8, sampling)) == [token.text for token in tokens if token.text]
+
+
 @pytest.mark.usefixtures("rounded")
 def test_generate_writes_what_the_slow_path_writes(packed: Packed) -> None:
     engine, reference = Engine.open(packed("bitnet")), load(packed("bitnet"))

@@ -149,6 +149,11 @@ def test_whatever_is_asked_a_token_comes(
         ({"min_p": -0.5}, "min-p -0.5"),
         ({"repetition_penalty": 0.0}, "repetition-penalty 0.0"),
         ({"repetition_penalty": math.nan}, "repetition-penalty nan"),
+        ({"seed": None}, "seed None: must be a whole number"),
+        ({"seed": 1.0}, "seed 1.0: must be a whole number"),
+        ({"seed": -1}, "seed -1: must be 0 or more"),
+        ({"temperature": "0.7"}, "temperature '0.7': must be a number"),
+        ({"top_k": True}, "top-k True: must be a whole number"),
     ],
 )
 def test_samplings_that_make_no_sense(settings: dict[str, Any], message: str) -> None:

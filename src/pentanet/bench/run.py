@@ -66,7 +66,7 @@ class JobProgress:
 def bench(
     suite: Suite,
     config: TrainConfig,
-    out: Path,
+    out: str | Path,
     dataset: Dataset,
     *,
     methods: tuple[str, ...] = (),
@@ -99,6 +99,7 @@ def bench(
     """
     if seeds < 0 or workers < 0 or threads < 1:
         raise ConfigError(f"seeds {seeds}, workers {workers}: must not be negative; threads {threads}: at least 1")
+    out = Path(out)
     arms = [suite.arm(name) for name in dict.fromkeys(methods or suite.methods)]
     cores = usable_cores()
     workers = min(workers or max(1, cores // threads), len(arms) * (seeds or suite.seeds))

@@ -35,11 +35,11 @@ def export(
         Print what was written as JSON.
     """
     from pentanet.cli import console
-    from pentanet.integrations.gguf.export import export_gguf
+    from pentanet.integrations.gguf.export import export
 
     del format  # there is one
     with console.stages() as tell:
-        found = export_gguf(
+        found = export(
             model, out, ternary=ternary, overwrite=overwrite, progress=lambda n, total: tell("tensors", n, total)
         )
     if json:

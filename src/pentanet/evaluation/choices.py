@@ -67,14 +67,14 @@ class ChoiceEvaluation:
         return asdict(self)
 
 
-def read_questions(path: Path) -> list[Question]:
+def read_questions(path: str | Path) -> list[Question]:
     """Read a file with a JSON object per line: `context`, `choices`, `answer`.  Empty lines are skipped.
 
     Raises:
         MissingFileError, DataError: no such file, not one of text, no question in it, or one that is not as said.
     """
     found: list[Question] = []
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in enumerate(read_lines(Path(path)), 1):
         if line.strip():
             try:
                 fields = json.loads(line)

@@ -6,16 +6,18 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 
-from pentanet.data.dataset import Dataset
+from pentanet.data.cache import open_or_prepare
+from pentanet.data.dataset import TOKENIZER, Dataset
 from pentanet.data.prepare import Eos
 from pentanet.errors import DataError
 from pentanet.evaluation.finite import require_finite
 from pentanet.nn.precision import Precision, resolve_precision
-from pentanet.runtime.load import Runtime
+from pentanet.runtime.load import Runtime, load
 from pentanet.training.loss import mean_loss, validation_batches
 
 
@@ -63,8 +65,8 @@ def text_of(runtime: Runtime, data: str, eos: str, precision: str) -> tuple[str,
 
 
 def evaluate(
-    runtime: Runtime,
-    dataset: Dataset,
+    runtime: Runtime | str | Path,
+    dataset: Dataset | None = None,
     split: str = "valid",
     *,
     limit: int = 0,
@@ -74,13 +76,20 @@ def evaluate(
     """Measure a packed model on every token of a split but the first.
 
     Args:
+        runtime: the model, or its directory, which then runs as in training.
+        dataset: tokens; None for those that the model was trained on.
         limit: read only this many tokens from the start of the split (to a whole batch); 0 for all.
         progress: told the number of tokens so far.
 
     Raises:
         TokenizerMismatchError: the dataset was made with another tokenizer.
+        DataError: no tokens are given, and the model does not say what it was trained on.
         NonFiniteActivationError: the loss is NaN or infinite.
     """
+    runtime = runtime if isinstance(runtime, Runtime) else load(runtime)
+    if dataset is None:
+        source, eos, _ = text_of(runtime, "", "", precision)
+        dataset = open_or_prepare(source, str(runtime.packed.path / TOKENIZER), eos)
     dataset.require_tokenizer(runtime.tokenizer, str(runtime.packed.path))
     batches = validation_batches(dataset, split, runtime.context, limit)
     started = time.monotonic()

@@ -69,7 +69,7 @@ class SlidingEvaluation:
         return asdict(self)
 
 
-def read_text(path: Path, tokenizer: Tokenizer, *, limit: int = 0) -> Text:
+def read_text(path: str | Path, tokenizer: Tokenizer, *, limit: int = 0) -> Text:
     """Tokenize a text file as it stands, without tokens at its start or end.
 
     Args:
@@ -81,6 +81,7 @@ def read_text(path: Path, tokenizer: Tokenizer, *, limit: int = 0) -> Text:
         MissingFileError, DataError: no such file, or not one of text.
         TextTooShortError: less than two tokens.
     """
+    path = Path(path)
     text = whole_text(path)
     ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
     nbytes = len(text.encode())

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pentanet import __version__
+from pentanet.data.texts import whole_text
 from pentanet.errors import ConfigError, NonFiniteLossError, TextTooShortError
 from pentanet.finetuning.config import FinetuneConfig
 from pentanet.finetuning.student import new_student, write_student
@@ -27,6 +28,7 @@ from pentanet.format.packed_model import CONFIG, TENSORS
 from pentanet.nn.precision import Precision
 from pentanet.ptq.unfinished import unfinished
 from pentanet.sources.float_network import load_float
+from pentanet.sources.open import open_source
 from pentanet.sources.source import Source
 from pentanet.training.lock import lock
 from pentanet.training.run import Interrupted
@@ -36,10 +38,10 @@ Progress = Callable[[int, float, float], None]  # steps done, share of the work 
 
 
 def finetune(
-    model: Path,
-    source: Source,
-    ids: list[int],
-    out: Path,
+    model: str | Path,
+    source: Source | str | Path,
+    text: list[int] | str | Path,
+    out: str | Path,
     config: FinetuneConfig,
     *,
     precision: Precision = "float32",
@@ -54,8 +56,8 @@ def finetune(
 
     Args:
         model: the quantized model.
-        source: its original.
-        ids: tokens of the text, at least one window.
+        source: its original, open or as a path for `open_source`.
+        text: what it learns from: a text file, or its tokens; at least one window.
         out: the directory to make.
         config: how long, and how fast.
         precision: of the matrix products.
@@ -76,7 +78,13 @@ def finetune(
         CheckpointError: another process works there, or its only checkpoint is damaged.
         Interrupted: SIGTERM or Ctrl-C; the state is saved.
     """
-    out = out.resolve()
+    model, out = Path(model), Path(out).resolve()
+    source = source if isinstance(source, Source) else open_source(source)
+    ids = (
+        text
+        if isinstance(text, list)
+        else source.tokenizer().encode(whole_text(Path(text)), add_special_tokens=False).ids
+    )
     if config.window > source.config.context:
         raise ConfigError(f"--window {config.window}: the model reads at most {source.config.context} tokens")
     if len(ids) <= config.window:
@@ -85,8 +93,8 @@ def finetune(
     packed, tokens = open_model(model), np.asarray(ids, np.int64)
     student = new_student(packed, source)
     run = {"source": source.fingerprint(), "model": _digest(model), "version": __version__, "precision": precision}
-    text = hashlib.sha256(tokens.tobytes()).hexdigest()
-    folder = unfinished(out, {"finetune": asdict(config), **run, "text": text})
+    digest = hashlib.sha256(tokens.tobytes()).hexdigest()
+    folder = unfinished(out, {"finetune": asdict(config), **run, "text": digest})
     teacher = load_float(source)
     with lock(folder / "lock"), stop_request() as stop:
         tuning = Tuning(student, teacher, tokens, config, precision, folder / "checkpoints", warn)

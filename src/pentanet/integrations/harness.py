@@ -87,11 +87,6 @@ def _written(predictor: Any, context: str, settings: dict[str, Any]) -> str:
     until: Any = settings.get("until") or []
     stops: list[str] = [until] if isinstance(until, str) else list(until)
     temperature = float(settings.get("temperature") or 0.0) if settings.get("do_sample") else 0.0
-    text = ""
-    for piece in generate(
-        predictor, context, int(settings.get("max_gen_toks", TOKENS)), Sampling(temperature=temperature, top_k=0)
-    ):
-        text += piece
-        if ends := [text.index(stop) for stop in stops if stop and stop in text]:
-            return text[: min(ends)]
-    return text
+    sampling = Sampling(temperature=temperature, top_k=0)
+    length = int(settings.get("max_gen_toks", TOKENS))
+    return "".join(generate(predictor, context, length, sampling, stops=[stop for stop in stops if stop]))

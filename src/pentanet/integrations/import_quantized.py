@@ -48,7 +48,7 @@ _GRIDS = ("ternary", "pentanary", "septenary", "nonary", "int4", "int8")
 _SMALLEST = np.float32(1e-8)
 
 
-def import_model(source: Path, out: Path, *, overwrite: bool = False) -> Inspection:
+def import_model(source: str | Path, out: str | Path, *, overwrite: bool = False) -> Inspection:
     """Turn a quantized model of another program into a model directory.
 
     Args:
@@ -61,6 +61,7 @@ def import_model(source: Path, out: Path, *, overwrite: bool = False) -> Inspect
         FormatError: damaged, or not quantized in a way that is read here; the message says what to do.
         WriteError: `out` is in use or holds the source, or the disk does not take it.
     """
+    source, out = Path(source), Path(out)
     check_target(out, overwrite, original=source)
     if source.is_dir():
         config, tensors = _from_bitnet(source)

@@ -33,6 +33,7 @@ from pentanet.ptq.store import biased, squared, store
 from pentanet.ptq.unfinished import Progress, Work
 from pentanet.ptq.workers import Workers
 from pentanet.runtime.inspect import inspect
+from pentanet.sources.open import open_source
 from pentanet.sources.rotated import RotatedSource
 from pentanet.sources.source import Source
 
@@ -76,8 +77,8 @@ class Quantized:
 
 
 def quantize(
-    source: Source,
-    out: Path,
+    source: Source | str | Path,
+    out: str | Path,
     config: QuantizeConfig,
     *,
     calibration: Tensor | None = None,
@@ -90,7 +91,7 @@ def quantize(
     A run that was stopped goes on with the next tensor: what is finished waits in `OUT.unfinished`.
 
     Args:
-        source: the open model.
+        source: the open model, or the path of one for `open_source`.
         out: the directory to make.
         config: method and settings.
         calibration: for calibrated methods: windows of token ids [B, T].
@@ -109,11 +110,12 @@ def quantize(
             smallest grid; no workers.
     """
     started = time.monotonic()
+    source = source if isinstance(source, Source) else open_source(source)
     if config.rotate:
         source = RotatedSource(source)
     if config.method in CALIBRATED and calibration is None:
         raise ConfigError(f"method '{config.method}' looks at a text: give it windows of one (`read_windows`)")
-    out = out.resolve()
+    out = Path(out).resolve()
     check_target(out, overwrite, original=source.path)
     text = hashlib.sha256(calibration.numpy().tobytes()).hexdigest() if calibration is not None else None
     run = {"source": source.fingerprint(), "calibration": text, "version": __version__}

@@ -27,7 +27,7 @@ SCRIPTS = (
 )
 
 
-def report(out: Path) -> Path:
+def report(out: str | Path) -> Path:
     """Write OUT/report/index.html and OUT/report/curves.svg from OUT/summary.json and the runs that it names.
 
     Args:
@@ -40,6 +40,7 @@ def report(out: Path) -> Path:
         MissingFileError: no summary, or a run without its metrics.
         RecordError: a record that cannot be read; names the file and the key or line.
     """
+    out = Path(out)
     bench, runs = read(out)
     return write_page(bench, runs, out / "report")
 

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 from pentanet.data.tokenizer import StreamDecoder
 from pentanet.runtime.endings import Endings
 from pentanet.runtime.forward import forward
-from pentanet.runtime.generate import start_ids
 from pentanet.runtime.sampling import Sampling, sample
+from pentanet.runtime.stream import start_ids
 from pentanet.runtime.turn import Turn
 
 if TYPE_CHECKING:

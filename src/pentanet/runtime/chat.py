@@ -108,13 +108,14 @@ def messages_of(question: str, system: str = "") -> list[Message]:
     return [*told, {"role": "user", "content": question}]
 
 
-def read_chat_template(folder: Path) -> ChatTemplate:
+def read_chat_template(folder: str | Path) -> ChatTemplate:
     """The chat template of a model directory: chat_template.jinja, or `chat_template` of tokenizer_config.json.
 
     Raises:
         ChatTemplateError: it has none, or one that is longer than `MAX_TEMPLATE`.
         UnreadableFileError, ModelConfigError: a file that cannot be read, or is not what its name says.
     """
+    folder = Path(folder)
     file, settings = folder / TEMPLATE, folder / TOKENIZER
     config = read_config(settings) if settings.exists() else {}
     if file.exists():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +10,7 @@ from typing import Any, cast
 from tokenizers import Tokenizer
 
 from pentanet.data.tokenizer import eos_id
+from pentanet.errors import ConfigError
 from pentanet.format.model_dir import read_config
 
 GENERATION, TOKENIZER = "generation_config.json", "tokenizer_config.json"
@@ -54,24 +55,37 @@ def token_text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def until(pieces: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
-    """The text of `pieces` up to the first of the strings `stops`, which is not part of it.
+class StopStrings:
+    """Ends a text before the first of some strings; `met` once it did.
 
-    What may be the beginning of a stop string is held back until the next piece decides.
+    What may be the beginning of one is held back until more of the text decides.
+
+    Raises:
+        ConfigError: an empty string, which would end every text at once.
     """
-    held = ""
-    for piece in pieces:
-        held += piece
-        if found := [at for stop in stops if (at := held.find(stop)) >= 0]:
-            if first := held[: min(found)]:
-                yield first
-            return
-        keep = max((_overlap(held, stop) for stop in stops), default=0)
-        ready, held = held[: len(held) - keep], held[len(held) - keep :]
-        if ready:
-            yield ready
-    if held:
-        yield held
+
+    def __init__(self, strings: Sequence[str]) -> None:
+        if "" in strings:
+            raise ConfigError("an empty stop string would end every text at once")
+        self._strings, self._held, self.met = tuple(strings), "", False
+
+    def push(self, piece: str) -> str:
+        """What is now known to come before any stop string, of what was held back and a new piece."""
+        if self.met:
+            return ""
+        self._held += piece
+        if found := [at for string in self._strings if (at := self._held.find(string)) >= 0]:
+            ready, self._held, self.met = self._held[: min(found)], "", True
+            return ready
+        keep = max((_overlap(self._held, string) for string in self._strings), default=0)
+        at = len(self._held) - keep
+        ready, self._held = self._held[:at], self._held[at:]
+        return ready
+
+    def finish(self) -> str:
+        """What is still held back, where the text ends by itself."""
+        held, self._held = self._held, ""
+        return held
 
 
 def _overlap(text: str, stop: str) -> int:

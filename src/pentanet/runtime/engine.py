@@ -25,9 +25,9 @@ from pentanet.machine import MAX_THREADS, usable_cores
 from pentanet.runtime.batch import stream_batch
 from pentanet.runtime.endings import Endings, read_endings
 from pentanet.runtime.forward import forward
-from pentanet.runtime.generate import generate as stream
 from pentanet.runtime.open import open_config, read_tokenizer
 from pentanet.runtime.sampling import Sampling
+from pentanet.runtime.stream import Token, stream
 from pentanet.runtime.turn import Turn
 
 if TYPE_CHECKING:
@@ -182,7 +182,18 @@ class Engine:
         *,
         stops: Sequence[str] = (),
     ) -> Iterator[str]:
-        """Continue a prompt, in pieces as they come: see `pentanet.runtime.generate.generate`."""
+        """Continue a prompt, in pieces of whole characters as they come: see `stream`."""
+        return (token.text for token in self.stream(prompt, tokens, sampling, stops=stops) if token.text)
+
+    def stream(
+        self,
+        prompt: str | Sequence[int],
+        tokens: int = 100,
+        sampling: Sampling | None = None,
+        *,
+        stops: Sequence[str] = (),
+    ) -> Iterator[Token]:
+        """Continue a prompt token by token, with ids and log-probabilities: see `pentanet.runtime.stream.stream`."""
         return stream(self, prompt, tokens, sampling, stops=stops)
 
     def generate_batch(

@@ -86,7 +86,7 @@ class Inspection:
         return {**tree, **_json(self.occupancy)}
 
 
-def inspect(path: Path, *, verify: bool = True) -> Inspection:
+def inspect(path: str | Path, *, verify: bool = True) -> Inspection:
     """Count what a model directory holds; decodes every coded tensor, a block of rows at a time.
 
     Args:
@@ -96,7 +96,7 @@ def inspect(path: Path, *, verify: bool = True) -> Inspection:
     Raises:
         FormatError: see `open_model`; CodeError for bytes that no encoder writes.
     """
-    return inspect_model(open_model(path, verify=verify))
+    return inspect_model(open_model(Path(path), verify=verify))
 
 
 def inspect_model(model: PackedModel) -> Inspection:

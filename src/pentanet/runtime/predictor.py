@@ -17,8 +17,8 @@ Choice = Literal["auto", "native", "torch"]
 
 
 def open_predictor(
-    path: Path,
-    choice: Choice,
+    path: str | Path,
+    choice: Choice = "auto",
     threads: int = 0,
     cache: CacheType = "float32",
     activations: RoundingChoice = "auto",
@@ -43,7 +43,7 @@ def open_predictor(
         return _load(path, activations)
 
 
-def _load(path: Path, activations: RoundingChoice) -> Runtime:
+def _load(path: str | Path, activations: RoundingChoice) -> Runtime:
     from pentanet.runtime.load import load  # torch, which the native engine does without
 
     return load(path, activations=activations)

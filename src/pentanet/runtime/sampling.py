@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pentanet.errors import ConfigError
+
+_KINDS = {"int": (Integral, "a whole number"), "float": (Real, "a number")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +29,9 @@ class Sampling:
         repetition_penalty: logits of tokens that the text has are divided by it where positive, else multiplied (CTRL,
             1909.05858); 1 leaves them.
         seed: of the draws; the same seed gives the same text.
+
+    Raises:
+        ConfigError: a value of another type, or outside of its range.
     """
 
     temperature: float = 0.8
@@ -36,6 +42,12 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for field in fields(self):  # None would draw another text each time, or fail far from here
+            value, (kind, words) = getattr(self, field.name), _KINDS[str(field.type)]
+            if isinstance(value, bool) or not isinstance(value, kind):
+                raise ConfigError(f"{field.name.replace('_', '-')} {value!r}: must be {words}")
+        if not 0 <= self.seed < 1 << 64:
+            raise ConfigError(f"seed {self.seed}: must be 0 or more, and below 2^64")
         if not 0 <= self.temperature < math.inf:
             raise ConfigError(f"temperature {self.temperature}: must be finite, and 0 or more")
         if self.top_k < 0:

@@ -11,11 +11,11 @@ from pentanet.sources.hub import HubSource
 from pentanet.sources.source import Source
 
 
-def open_source(path: Path, *, allow_pickle: bool = False) -> Source:
+def open_source(path: str | Path, *, allow_pickle: bool = False) -> Source:
     """Open a Hugging Face model directory, or a .gguf file.
 
     Args:
-        path: where it lies.
+        path: of it.
         allow_pickle: read pytorch_model.bin where there are no safetensors.
 
     Raises:
@@ -25,6 +25,7 @@ def open_source(path: Path, *, allow_pickle: bool = False) -> Source:
         DataError: a tokenizer that cannot be read.
         TokenizerMismatchError: a tokenizer with tokens that the model does not have.
     """
+    path = Path(path)
     source = GgufSource(path) if path.suffix == ".gguf" else HubSource(path, allow_pickle=allow_pickle)
     if TOKENIZER in source.files:  # what does not fit is found before the work
         require_fits(source.tokenizer(), source.vocab, f"{path}: {TOKENIZER}")

@@ -31,8 +31,8 @@ from pentanet.training.run import RECORD, read_config, read_data, read_record
 
 
 def pack(
-    run: Path,
-    out: Path,
+    run: str | Path,
+    out: str | Path,
     *,
     layout: str | None = None,
     overwrite: bool = False,
@@ -56,6 +56,7 @@ def pack(
         UnpackableError: the layout does not hold the grid.
         WriteError: `out` is in use, or the disk is full.
     """
+    run, out = Path(run), Path(out)
     if not (run / "config.toml").is_file():
         raise MissingFileError(run / "config.toml", "Not a training run; make one with: pentanet train")
     config, data = read_config(run), read_data(run)

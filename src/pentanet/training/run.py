@@ -18,6 +18,7 @@ import torch
 from pentanet import __version__
 from pentanet.atomic import write_file
 from pentanet.config import from_tree, read_toml, to_toml
+from pentanet.data.cache import open_or_prepare
 from pentanet.data.dataset import TOKENIZER, Dataset
 from pentanet.errors import CheckpointError, ConfigError, MissingFileError, RecordError, WriteError
 from pentanet.machine import machine
@@ -27,6 +28,7 @@ from pentanet.training.checkpoint import fingerprint
 from pentanet.training.config import TrainConfig
 from pentanet.training.lock import lock
 from pentanet.training.loop import Loop, Progress, new_network
+from pentanet.training.presets import load_config
 from pentanet.training.signals import stop_request
 
 CONFIG, DATA, RECORD, LOCK = "config.toml", "data.json", "record.json", ".lock"
@@ -45,9 +47,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 def train(
-    config: TrainConfig,
-    out: Path,
-    dataset: Dataset,
+    config: TrainConfig | str,
+    out: str | Path,
+    dataset: Dataset | None = None,
     *,
     progress: Callable[[Progress], None] = lambda _: None,
     warn: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
@@ -56,9 +58,9 @@ def train(
     """Train a model, or continue a run that was interrupted; a finished run returns its record at once.
 
     Args:
-        config: what to train.
+        config: what to train; or a preset, or the path of a .toml file.
         out: the run directory.
-        dataset: tokens; the run belongs to them and refuses others.
+        dataset: tokens; the run belongs to them and refuses others. None prepares those that the configuration names.
         progress: told after every step.
         warn: told about damaged checkpoints.
         mirror: told every row of metrics.jsonl; `pentanet.training.metrics.tensorboard` makes one.
@@ -71,6 +73,9 @@ def train(
         NonFiniteLossError: the loss or gradient became NaN or infinite.
         Interrupted: SIGTERM or Ctrl-C; the state is saved.
     """
+    config, out = load_config(config) if isinstance(config, str) else config, Path(out)
+    if dataset is None:
+        dataset = open_or_prepare(config.data.source, config.data.tokenizer, config.data.eos)
     _claim(config, out, dataset)
     if (out / RECORD).exists():
         return read_record(out)

@@ -10,7 +10,7 @@ import pytest
 
 from pentanet.errors import ExportError, WriteError
 from pentanet.format.model_dir import open_model
-from pentanet.integrations.gguf.export import export_gguf
+from pentanet.integrations.gguf.export import export
 
 gguf = pytest.importorskip("gguf")
 
@@ -37,7 +37,7 @@ def rotated_pairs(weight: np.ndarray, heads: int) -> np.ndarray:
 )
 def test_every_weight_is_bit_equal(make, tmp_path, method, ternary, kind):
     model = make(method=method)
-    done = export_gguf(model, tmp_path / "out.gguf", ternary=ternary)
+    done = export(model, tmp_path / "out.gguf", ternary=ternary)
     weights, types, fields = read(tmp_path / "out.gguf")
     packed = open_model(model)
 
@@ -68,14 +68,14 @@ def test_every_weight_is_bit_equal(make, tmp_path, method, ternary, kind):
 
 
 def test_scales_that_float16_lacks_are_rounded_and_said_to_be(make, tmp_path):
-    done = export_gguf(make(half=False), tmp_path / "out.gguf")
+    done = export(make(half=False), tmp_path / "out.gguf")
     assert 0 < done.largest_scale_error <= 2**-11
 
 
 @pytest.mark.parametrize(("width", "kind"), [(96, "Q4_0"), (88, "F32")])
 def test_narrow_matrices_go_into_smaller_blocks_or_float32(make, tmp_path, width, kind):
     model = make(width=width, heads=2, kv_heads=2, hidden=width)
-    export_gguf(model, tmp_path / "out.gguf")
+    export(model, tmp_path / "out.gguf")
     weights, types, _ = read(tmp_path / "out.gguf")
     assert types["blk.0.ffn_up.weight"] == kind
     expected = open_model(model).codes("model.layers.0.mlp.up_proj.weight").dequantize()
@@ -84,7 +84,7 @@ def test_narrow_matrices_go_into_smaller_blocks_or_float32(make, tmp_path, width
 
 def test_plain_storage_and_a_shared_head(make, tmp_path):
     model = make(embedding="bfloat16", head="bfloat16", tie=True, method="full-precision")
-    export_gguf(model, tmp_path / "out.gguf")
+    export(model, tmp_path / "out.gguf")
     weights, types, _ = read(tmp_path / "out.gguf")
     assert "output.weight" not in weights
     assert types["token_embd.weight"] == "BF16"
@@ -95,7 +95,7 @@ def test_plain_storage_and_a_shared_head(make, tmp_path):
 
 def test_qwen3_keeps_the_order_of_its_rows_and_has_norms_of_heads(make, tmp_path):
     model = make(qk_norm=True)
-    assert export_gguf(model, tmp_path / "out.gguf").architecture == "qwen3"
+    assert export(model, tmp_path / "out.gguf").architecture == "qwen3"
     weights, _, _ = read(tmp_path / "out.gguf")
     expected = open_model(model).codes("model.layers.0.self_attn.q_proj.weight").dequantize()
     np.testing.assert_array_equal(weights["blk.0.attn_q.weight"], expected)
@@ -104,7 +104,7 @@ def test_qwen3_keeps_the_order_of_its_rows_and_has_norms_of_heads(make, tmp_path
 
 def test_a_bias_goes_along_in_the_order_of_its_rows(make, tmp_path):
     model = make(method="tequila")
-    export_gguf(model, tmp_path / "out.gguf")
+    export(model, tmp_path / "out.gguf")
     weights, types, _ = read(tmp_path / "out.gguf")
     codes = open_model(model).codes("model.layers.0.self_attn.q_proj.weight")
     np.testing.assert_array_equal(weights["blk.0.attn_q.bias"], rotated_pairs(codes.bias[:, None], 4)[:, 0])
@@ -115,7 +115,7 @@ def test_llama3_frequencies_are_divided_as_written(make, tmp_path):
     from pentanet.families.rope import Llama3Rope
 
     rope = Llama3Rope(factor=4.0, original_max_position_embeddings=32)
-    export_gguf(make(rope=rope), tmp_path / "out.gguf")
+    export(make(rope=rope), tmp_path / "out.gguf")
     factors = read(tmp_path / "out.gguf")[0]["rope_freqs.weight"]
     # Frequency 1 turns 32 / 2 pi = 5.1 times, and is kept; the lowest does not turn once, and is divided.
     assert factors[0] == pytest.approx(1)
@@ -124,7 +124,7 @@ def test_llama3_frequencies_are_divided_as_written(make, tmp_path):
 
 
 def test_a_window_bounds_the_context(make, tmp_path):
-    export_gguf(make(window=16), tmp_path / "out.gguf")
+    export(make(window=16), tmp_path / "out.gguf")
     assert read(tmp_path / "out.gguf")[2]["llama.context_length"] == 16
 
 
@@ -137,7 +137,7 @@ def test_a_window_bounds_the_context(make, tmp_path):
 )
 def test_networks_that_llama_cpp_lacks_are_refused(make, tmp_path, settings, message):
     with pytest.raises(ExportError, match=message):
-        export_gguf(make(**settings), tmp_path / "out.gguf")
+        export(make(**settings), tmp_path / "out.gguf")
     assert not list(tmp_path.glob("*.gguf*"))
 
 
@@ -145,9 +145,9 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(make, tmp_path):
     model, out = make(), tmp_path / "out.gguf"
     out.write_bytes(b"mine")
     with pytest.raises(WriteError, match="it is there already"):
-        export_gguf(model, out)
+        export(model, out)
     assert out.read_bytes() == b"mine"
-    export_gguf(model, out, overwrite=True)
+    export(model, out, overwrite=True)
     assert out.read_bytes()[:4] == b"GGUF"
 
 

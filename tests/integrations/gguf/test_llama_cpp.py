@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pentanet.families.rope import Llama3Rope
-from pentanet.integrations.gguf.export import export_gguf
+from pentanet.integrations.gguf.export import export
 from pentanet.runtime.load import load
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def test_llama_cpp_says_what_we_say(make, tmp_path, settings):
     settings = dict(settings)
     ternary = settings.pop("ternary", "TQ2_0")
     model, out = make(**settings), tmp_path / "out.gguf"
-    export_gguf(model, out, ternary=ternary)
+    export(model, out, ternary=ternary)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wrapper's own
         theirs = llama_cpp.Llama(str(out), n_ctx=64, logits_all=True, verbose=False, n_threads=1)

@@ -17,7 +17,7 @@ from pentanet.finetuning.config import FinetuneConfig
 from pentanet.finetuning.run import finetune
 from pentanet.format.model_dir import open_model, write_into
 from pentanet.format.tensors import Coded, CodedSpec, Plain
-from pentanet.integrations.gguf.export import export_gguf
+from pentanet.integrations.gguf.export import export
 from pentanet.kernels import native
 from pentanet.ptq import run
 from pentanet.ptq.config import QuantizeConfig
@@ -174,7 +174,7 @@ def test_biases_go_to_gguf_and_come_back(tmp_path, pretrained):
         pytest.skip("of networks whose biases llama.cpp has")
     pytest.importorskip("gguf")
     run.quantize(open_source(folder), tmp_path / "out", QuantizeConfig(grid="int8", group=16, embedding="float32"))
-    assert export_gguf(tmp_path / "out", tmp_path / "out.gguf").architecture == kind
+    assert export(tmp_path / "out", tmp_path / "out.gguf").architecture == kind
     back = open_source(tmp_path / "out.gguf")
     assert back.hub_config["model_type"] == kind
     torch.testing.assert_close(logits(load_float(back)), logits(load(tmp_path / "out").network), atol=0.02, rtol=0.02)

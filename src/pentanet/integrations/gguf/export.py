@@ -50,9 +50,9 @@ class Exported:
         return asdict(self)
 
 
-def export_gguf(
-    model: Path,
-    out: Path,
+def export(
+    model: str | Path,
+    out: str | Path,
     *,
     ternary: Ternary = "TQ2_0",
     overwrite: bool = False,
@@ -76,6 +76,7 @@ def export_gguf(
         WriteError: `out` is there, or the disk does not take it.
         FormatError: the directory is damaged: see `pentanet.runtime.load.load`.
     """
+    out = Path(out)
     gguf = package.load()
     packed, config, vocab = open_config(model)
     arch, names = architecture(packed, config)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from types import FunctionType
 from typing import Any
 
 from torch import nn
@@ -17,6 +13,7 @@ from transformers.pytorch_utils import Conv1D
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from pentanet.errors import ModelConfigError, SmallShareError
+from pentanet.nn.direct_reads import direct_reads
 
 Linear = nn.Linear | Conv1D
 
@@ -92,33 +89,9 @@ def _modules(model: Any) -> Iterator[tuple[str, nn.Module, bool]]:
     """Every module below the model by path, and whether its parent reads its weight instead of calling it."""
     for parent_path, parent in model.named_modules():
         kind: type[nn.Module] = type(parent)
-        direct = _read_directly(kind)
-        for name, child in parent.named_children():
+        direct = direct_reads(kind, called_too=False)
+        for name, child in parent.named_children():  # a function that calls the module as well seldom reads its weight
             yield f"{parent_path}.{name}".lstrip("."), child, name in direct
-
-
-@cache
-def _read_directly(kind: type[nn.Module]) -> frozenset[str]:
-    """Names of submodules whose `.weight` the code of a class reads: Mamba's mixer multiplies by it by itself.
-
-    Packed bytes would be no matrix to it, and a latent weight would not be rounded.  Code that sets a weight up, or
-    asks for its device, does no harm; a function that calls the module as well reads its weight in rare cases only.
-    """
-    found: set[str] = set()
-    for base in kind.__mro__[: kind.__mro__.index(nn.Module)]:
-        for name, function in vars(base).items():
-            if isinstance(function, FunctionType) and "init" not in name:
-                text = _source(function)
-                calls = re.findall(r"\bself\.(\w+)\(", text)
-                found.update(set(re.findall(r"\bself\.(\w+)\.weight\b(?!\.device)", text)) - set(calls))
-    return frozenset(found)
-
-
-def _source(function: FunctionType) -> str:
-    try:
-        return inspect.getsource(inspect.unwrap(function))
-    except (OSError, TypeError):  # typed in at a prompt, or compiled: nothing to see
-        return ""
 
 
 def _kind(path: str, module: nn.Module, read: bool) -> str:
