@@ -19,7 +19,7 @@ from pentanet.evaluation.sliding import evaluate_text, read_text
 from pentanet.finetuning.config import FinetuneConfig
 from pentanet.finetuning.run import finetune
 from pentanet.integrations.gguf.export import export
-from pentanet.integrations.import_quantized import import_model
+from pentanet.integrations.imported.run import import_model
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.run import quantize
 from pentanet.report import report

@@ -11,6 +11,8 @@ def import_model(
     source: Path,
     *,
     out: Path,
+    masters: Flag = False,
+    allow_pickle: Flag = False,
     overwrite: Flag = False,
     json: Flag = False,
 ) -> None:
@@ -19,9 +21,14 @@ def import_model(
     Parameters
     ----------
     source
-        A .gguf file of TQ1_0, TQ2_0, Q8_0, Q4_0 or an exported Q3_K; or a packed BitNet directory of transformers.
+        A .gguf file of TQ1_0, TQ2_0, Q8_0, Q4_0 or an exported Q3_K; or a BitNet directory of transformers, packed or
+        with the bfloat16 masters, which are rounded as in training.
     out
         Model directory to write.
+    masters
+        The floats of a directory are BitNet masters, though its config.json does not say so.
+    allow_pickle
+        Read pytorch_model.bin, if a directory has no safetensors.
     overwrite
         Replace a model directory that is there.
     json
@@ -29,10 +36,11 @@ def import_model(
     """
     from pentanet.cli import console
     from pentanet.cli.inspect import show
-    from pentanet.integrations.import_quantized import import_model as read
+    from pentanet.integrations.imported.run import import_model as read
 
-    found = read(source, out, overwrite=overwrite)
+    found = read(source, out, masters=masters, allow_pickle=allow_pickle, overwrite=overwrite)
     if json:
         console.print_json(found.to_dict())
     else:
-        show(found)
+        console.out.print(f"found: {found.kind}\n", soft_wrap=True)
+        show(found.model)

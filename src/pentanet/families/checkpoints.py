@@ -16,6 +16,7 @@ class Checkpoints(Generic[C]):
 
     Attributes:
         model_types: those of the family that are read.
+        rounded: others of the family, whose training rounds the weights: `pentanet import` alone reads them.
         keys: the sizes of a network as a config.json of this model type has them.
         superseded: further keys of a config.json, whose meaning is in those of `keys` once they have been read.
         constants: matches tensors that older releases of transformers stored among the weights.
@@ -27,5 +28,6 @@ class Checkpoints(Generic[C]):
     keys: Callable[[C, str], dict[str, Any]]
     superseded: tuple[str, ...]
     constants: re.Pattern[str]
+    rounded: tuple[str, ...] = ()
     transposed: re.Pattern[str] | None = None
     trunk: str = ""

@@ -131,7 +131,9 @@ def _limits(given: Mapping[str, Any]) -> list[str]:
 
 def _origin(given: Mapping[str, Any]) -> str:
     if given.get("imported"):
-        return f"The quantized language model `{_one_line(given['made_from'])}`, imported without rounding"
+        return (
+            f"The quantized language model `{_one_line(given['made_from'])}`, imported {_one_line(given['imported'])}"
+        )
     if "made_from" in given:
         return f"The pretrained language model `{_one_line(given['made_from'])}`, quantized after its training"
     return "A language model trained and packed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from pentanet.errors import UnsupportedArchitectureError
 from pentanet.families import FAMILIES, Family
@@ -15,20 +15,32 @@ def supported() -> list[str]:
     return [kind for family in FAMILIES.values() if family.checkpoints for kind in family.checkpoints.model_types]
 
 
-def require_supported(config: Mapping[str, Any], where: str) -> None:
-    """Raise UnsupportedArchitectureError unless the model type is one of `supported`, and the weights are floats."""
-    kind = str(config.get("model_type"))
-    if kind == "bitnet":
-        raise UnsupportedArchitectureError(
-            f"{where}: BitNet's weights are ternary already: `pentanet import` reads a packed directory. The bfloat16 "
-            "masters (quantization_mode online) are read by neither command: take the packed directory of that model."
-        )
-    if _find(kind) is None:
+def require_supported(config: Mapping[str, Any], where: str, *, rounded: bool = False) -> None:
+    """Refuse a network that is not read, or whose training rounds its weights.
+
+    Args:
+        config: config.json.
+        where: its directory or file, for messages.
+        rounded: let the latter pass.
+
+    Raises:
+        UnsupportedArchitectureError: another model type than those of `supported`; weights that are quantized.
+    """
+    kind, section = str(config.get("model_type")), config.get("quantization_config")
+    found = _find(kind)
+    if found is not None and not rounded:
+        method = cast("dict[str, object]", section).get("quant_method") if isinstance(section, dict) else None
+        if method == "bitnet" or kind in found[1].rounded:
+            raise UnsupportedArchitectureError(
+                f"{where}: a BitNet, whose training rounds its weights to -1, 0 and 1. `pentanet import` takes them as "
+                "they are, packed or as bfloat16 masters; rounding them in another way would make a worse model."
+            )
+    if found is None:
         raise UnsupportedArchitectureError(
             f"{where}: model_type '{kind:.40}' is not supported. Supported: {', '.join(supported())} "
             "(SmolLM2, Llama 1 to 3 and others have model_type llama, Qwen2.5 has qwen2)."
         )
-    if config.get("quantization_config") is not None:
+    if section is not None and not rounded:
         raise UnsupportedArchitectureError(
             f"{where}: it is quantized already (quantization_config in config.json). Start from the original weights."
         )
@@ -70,6 +82,7 @@ def harmless(name: str, config: Mapping[str, Any]) -> bool:
 
 def _find(kind: str) -> tuple[Family[Any], Checkpoints[Any]] | None:
     for family in FAMILIES.values():
-        if family.checkpoints is not None and kind in family.checkpoints.model_types:
-            return family, family.checkpoints
+        found = family.checkpoints
+        if found is not None and kind in (*found.model_types, *found.rounded):
+            return family, found
     return None

@@ -60,9 +60,11 @@ class Source(ABC):
         hub_config: Mapping[str, Any],
         files: Mapping[str, bytes],
         shapes: Mapping[str, tuple[int, ...]],
+        *,
+        rounded: bool = False,
     ) -> None:
         self.path, self.files, self.shapes = path, files, shapes
-        require_supported(hub_config, str(path))
+        require_supported(hub_config, str(path), rounded=rounded)
         given = {key: value for key, value in hub_config.items() if key not in _OF_THE_FILES}
         vocab = given.get("vocab_size")
         if type(vocab) is not int or vocab < 1:

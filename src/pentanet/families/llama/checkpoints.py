@@ -10,6 +10,7 @@ from pentanet.families.llama.hub import SUPERSEDED
 
 CHECKPOINTS = Checkpoints(
     model_types=("llama", "mistral", "qwen2", "qwen3"),
+    rounded=("bitnet",),
     keys=LlamaConfig.hub_keys,
     superseded=SUPERSEDED,
     constants=re.compile(r"\.rotary_emb\.inv_freq$"),
