@@ -1,7 +1,7 @@
 """The Python functions behind the commands, under one roof.
 
     from pentanet.api import bench, doctor, evaluate, export, finetune, generate, inspect, load, load_config
-    from pentanet.api import pack, prepare, quantize, report, speed, train
+    from pentanet.api import pack, prepare, quantize, report, reseal, speed, train
 
 Each has the name and the meaning of its command (`eval` is `evaluate`: the other is a builtin of Python).  A preset
 becomes a configuration with `load_config`.  A packed directory runs in an `Engine`; `load` opens
@@ -18,6 +18,7 @@ from pentanet.evaluation.perplexity import evaluate
 from pentanet.evaluation.sliding import evaluate_text, read_text
 from pentanet.finetuning.config import FinetuneConfig
 from pentanet.finetuning.run import finetune
+from pentanet.format.reseal import reseal
 from pentanet.integrations.gguf.export import export
 from pentanet.integrations.imported.run import import_model
 from pentanet.ptq.config import QuantizeConfig
@@ -61,6 +62,7 @@ __all__ = [
     "read_questions",
     "read_text",
     "report",
+    "reseal",
     "speed",
     "speed_settings",
     "suite",

@@ -45,6 +45,22 @@ def write_file(path: Path, data: bytes) -> None:
     fsync_dir(path.parent)
 
 
+def replace_file(tmp: Path, final: Path) -> None:
+    """Rename the file `tmp` to `final`, on the same disk, after flushing it; what is there is replaced.
+
+    Raises:
+        UnconfirmedError: `final` is the new file, but flushing its name failed.
+        OSError: `final` is what it was.
+    """
+    with tmp.open("rb+") as file:
+        os.fsync(file.fileno())
+    tmp.replace(final)
+    try:
+        fsync_dir(final.parent)
+    except OSError as error:
+        raise UnconfirmedError(error.errno, error.strerror) from error
+
+
 def replace_dir(tmp: Path, final: Path) -> None:
     """Rename the directory `tmp` to its sibling `final`, after flushing every file in it.
 

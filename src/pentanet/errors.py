@@ -130,6 +130,16 @@ class ChecksumError(FormatError):
     """Bytes differ from the checksum that was written with them."""
 
 
+class SealError(FormatError):
+    """A file beside the weights that is not as it was when the directory was written."""
+
+    def __init__(self, folder: Path, name: str, what: str) -> None:
+        super().__init__(
+            f"{folder / name}: was {what} after the directory was written. Copy the directory again, or accept this "
+            f"with: pentanet pack --reseal {folder}"
+        )
+
+
 class ShapeError(FormatError):
     """A tensor has another shape or size than its configuration says."""
 

@@ -169,9 +169,8 @@ def test_coded_size_by_hand() -> None:
         TensorRow(name="d", storage="bfloat16", grid=None, bytes=128, entropy=None, **shape),
     )
     common = {"path": "", "method": "", "parameters": 256, "quantized_parameters": 128, "file_bits_per_weight": 0.0}
-    packed = Inspection(
-        rows=rows, quantized_bits_per_weight=0, entropy=None, occupancy=None, zero_fraction=None, bytes=1000, **common
-    )
+    common |= {"quantized_bits_per_weight": 0, "entropy": None, "occupancy": None, "zero_fraction": None}
+    packed = Inspection(rows=rows, bytes=1000, sealed=True, unsealed=(), **common)
     found = coded_size(packed)
     assert found["entropy_bits"] == pytest.approx((2.0 + 1.25) / 2)  # the sparse layout is shorter than its entropy
     assert found["coded_bytes"] == round(1000 - (7 / 3 - 2) * 64 / 8)

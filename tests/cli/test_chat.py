@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 
 import pytest
+from edits import reseal
 
 
 @pytest.fixture
 def chatty(model):
     """A model directory with a chat template."""
     (model / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }} {% endfor %}")
+    reseal(model)
     return model
 
 

@@ -10,6 +10,7 @@ import struct
 
 import numpy as np
 import pytest
+from edits import edit_config
 
 from pentanet.data.prepare import prepare
 
@@ -138,16 +139,12 @@ def test_flipped_bit(refuse, reader, model):
 
 
 def test_wrong_shape(refuse, reader, model):
-    config = json.loads((model / "config.json").read_text())
-    config["quantization_config"]["tensors"][WEIGHT]["shape"] = [16, 32]
-    (model / "config.json").write_text(json.dumps(config))
+    edit_config(model, lambda config: config["quantization_config"]["tensors"][WEIGHT].update(shape=[16, 32]))
     assert WEIGHT in refuse(*reader)
 
 
 def test_shape_that_the_network_does_not_have(refuse, model):
-    config = json.loads((model / "config.json").read_text())
-    config["intermediate_size"] += 8
-    (model / "config.json").write_text(json.dumps(config))
+    edit_config(model, lambda config: config.update(intermediate_size=config["intermediate_size"] + 8))
     assert "gate_proj" in refuse("generate", model)
 
 

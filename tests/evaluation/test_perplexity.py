@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from edits import edit_config
 
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import prepare
@@ -82,9 +83,8 @@ def test_what_is_measured_by_default_is_what_it_was_trained_on(runtime: Runtime,
     assert text_of(runtime, "", "", "auto") == ("bible", "line", products)
     assert text_of(runtime, "other.txt", "none", "float32") == ("other.txt", "none", "float32")
     bare = Path(shutil.copytree(model, tmp_path / "bare"))
-    config = json.loads((bare / "config.json").read_text())
     for nothing in (None, "bible", {}, {"source": 5}, {"source": ""}):
-        (bare / "config.json").write_text(json.dumps(config | {"training_data": nothing}))
+        edit_config(bare, training_data=nothing)
         with pytest.raises(DataError, match="does not say what it was trained on; name a text with --data"):
             text_of(load(bare), "", "", "auto")
         assert text_of(load(bare), "mine.txt", "", "float32") == ("mine.txt", "document", "float32")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edits import edit_config, reseal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from pentanet.errors import (
     ModelConfigError,
     PentaNetError,
     ScaleError,
+    SealError,
     ShapeError,
     UnexpectedTensorError,
     UnknownNameError,
@@ -274,8 +276,7 @@ def _tensor(config: dict[str, Any], name: str, *spec: object) -> dict[str, Any]:
 @pytest.mark.parametrize("name", BAD_CONFIGS)
 def test_bad_config(model: Path, name: str) -> None:
     change, error, message = BAD_CONFIGS[name]
-    path = model / "config.json"
-    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    edit_config(model, change)
     with pytest.raises(error, match=message) as caught:
         open_model(model)
     assert type(caught.value) is error
@@ -315,6 +316,9 @@ def test_missing_directory(tmp_path: Path, pristine: Path) -> None:
 def test_file_of_another_model(model: Path, tmp_path: Path) -> None:
     write(tmp_path / "other", {"w": Plain(np.ones(3, np.float32))})
     shutil.copy(tmp_path / "other" / "model.safetensors", model)
+    with pytest.raises(SealError, match=r"config.json: was changed"):
+        open_model(model)
+    reseal(model)
     with pytest.raises(MissingTensorError, match=r"'embed.weight'"):
         open_model(model)
 
@@ -360,7 +364,7 @@ def test_bad_codes_with_a_good_checksum(model: Path) -> None:
     blocks = {name: opened.tensor_file.raw(name).copy() for name in entries}
     blocks["up.weight"][0] |= 0x7F
     container.write_tensors(model / "new", entries, blocks.__getitem__)
-    (model / "new").replace(model / "model.safetensors")
+    (model / "new").replace(model / "model.safetensors")  # without a seal, as early versions wrote it
     spoiled = open_model(model)
     with pytest.raises(CodeError, match=r"'up.weight': row 0, input 0: 0x7f"):
         spoiled.rows("up.weight", 0, 1)
@@ -487,7 +491,7 @@ def test_writer_holds_one_tensor_at_a_time(tmp_path: Path, monkeypatch: pytest.M
     blocks = Plain.blocks
     monkeypatch.setattr(Plain, "blocks", lambda self, name: events.append(f"make {name}") or blocks(self, name))
 
-    def write_and_tell(path: Path, entries: dict[str, Entry], data: Callable[[str], Any]) -> None:
+    def write_and_tell(path: Path, entries: dict[str, Entry], data: Callable[[str], Any], seal: object) -> None:
         for name in entries:
             data(name)
             events.append(f"write {name}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
+from edits import edit_config, round_inputs
 
 from pentanet.codes import Codes
 from pentanet.errors import ConfigError, ExportError, ModelConfigError
@@ -104,9 +103,7 @@ def test_file_and_torch_add_the_planes_alike(make, tmp_path, planes):
 @pytest.mark.parametrize("planes", [2, 3])
 def test_the_engine_adds_planes(make, tmp_path, planes):
     run.quantize(open_source(make()), tmp_path / "out", QuantizeConfig(method="ptqtp", group=16, planes=planes))
-    config = json.loads((tmp_path / "out/config.json").read_text())
-    config["quantization_config"]["activations"] = "int8"  # torch rounds as the engine does
-    (tmp_path / "out/config.json").write_text(json.dumps(config))
+    round_inputs(tmp_path / "out")
     ids = list(range(30))
     with torch.no_grad():
         expected = load(tmp_path / "out").network(torch.tensor([ids]))[0]
@@ -146,10 +143,7 @@ def test_planes_that_there_are_not(settings):
 )
 def test_a_file_that_lies_about_planes(make, tmp_path, changes, message):
     run.quantize(open_source(make()), tmp_path / "out", QuantizeConfig(method="ptqtp", group=16))
-    file = tmp_path / "out/config.json"
-    config = json.loads(file.read_text())
-    config["quantization_config"]["tensors"][NAME] |= changes
-    file.write_text(json.dumps(config))
+    edit_config(tmp_path / "out", lambda config: config["quantization_config"]["tensors"][NAME].update(changes))
     with pytest.raises(ModelConfigError, match=message):
         open_model(tmp_path / "out")
 

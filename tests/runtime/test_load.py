@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from edits import edit_config, reseal
 
 from pentanet.data.dataset import Dataset
 from pentanet.data.tokenizer import train_bpe
@@ -52,11 +53,6 @@ def rewrite(path: Path, tensors: dict[str, Tensor], **config: Any) -> None:
     write_model(
         path, config=base | config, tensors=tensors, method=model.method, tokenizer=tokenizer, card="", overwrite=True
     )
-
-
-def edit_config(path: Path, **changes: Any) -> None:
-    file = path / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
 @pytest.mark.parametrize("name", ["llama", "tied", "gpt"])
@@ -208,6 +204,7 @@ def test_a_scale_that_is_none(copy: Copy, value: float) -> None:
 def test_a_tokenizer_with_more_tokens_than_the_model(copy: Copy) -> None:
     path = copy("llama")
     train_bpe(["a great many different words make a great many tokens"] * 50, 290).save(str(path / "tokenizer.json"))
+    reseal(path)
     with pytest.raises(TokenizerMismatchError, match=r"tokenizer.json: token .* but the model has 270 tokens"):
         load(path)
 
@@ -217,6 +214,7 @@ def test_files_that_are_not_there_or_cut(copy: Copy, tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
     path = copy("llama")
     (path / "tokenizer.json").unlink()
+    reseal(path)
     with pytest.raises(MissingFileError, match=r"tokenizer.json"):
         load(path)
     path = copy("gpt")

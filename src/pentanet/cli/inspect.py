@@ -69,6 +69,8 @@ def show(found: Inspection) -> None:
         + (f", {found.quantized_bits_per_weight:.3f} of the quantized" if found.quantized_bits_per_weight else ""),
         soft_wrap=True,
     )
+    left = f", except {', '.join(found.unsealed)}" if found.unsealed else ""
+    console.out.print(f"sealed: {f'yes{left}' if found.sealed else 'no'}")
     if found.occupancy:
         levels = "  ".join(f"{level}: {100 * share:.2f} %" for level, share in found.occupancy.items())
         console.out.print(f"levels  {levels}", soft_wrap=True)

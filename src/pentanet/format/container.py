@@ -20,20 +20,23 @@ from pentanet.errors import (
     UnreadableFileError,
 )
 from pentanet.format import header
-from pentanet.format.header import ALIGNMENT, NO_DIGEST, Entry, Slot
+from pentanet.format.header import ALIGNMENT, NO_DIGEST, Entry, Header, Slot
 from pentanet.machine import usable_cores
 from pentanet.regular import open_regular
 
 Bytes = NDArray[np.uint8]
+_BLOCK = 1 << 24  # copy so many bytes at a time
 
 
-def file_size(entries: Mapping[str, Entry]) -> int:
-    """Exact size in bytes of a file with these tensors, without making it."""
+def file_size(entries: Mapping[str, Entry], seal: Mapping[str, str] | None = None) -> int:
+    """Exact size in bytes of a file with these tensors and a seal of these names, without making it."""
     slots = header.place(entries)
-    return len(header.render(slots, dict.fromkeys(slots, NO_DIGEST))) + _end(slots)
+    return len(header.render(Header(slots, dict.fromkeys(slots, NO_DIGEST), seal or {}))) + _end(slots)
 
 
-def write_tensors(path: Path, entries: Mapping[str, Entry], data: Callable[[str], Bytes]) -> None:
+def write_tensors(
+    path: Path, entries: Mapping[str, Entry], data: Callable[[str], Bytes], seal: Mapping[str, str] | None = None
+) -> None:
     """Write a tensor file; only one tensor is in memory at a time.
 
     Not atomic by itself: until it ends, the file has a header that every reader refuses.  Write into a
@@ -43,6 +46,7 @@ def write_tensors(path: Path, entries: Mapping[str, Entry], data: Callable[[str]
         path: the file to create.
         entries: type and shape of each tensor, in file order.
         data: gives the bytes of a tensor, uint8 [entry.nbytes].
+        seal: of the files beside it, see `format.seal`; none for a file that is no model's.
 
     Raises:
         OSError: the disk is full, or the file cannot be written.
@@ -50,8 +54,9 @@ def write_tensors(path: Path, entries: Mapping[str, Entry], data: Callable[[str]
     assert all(map(header.valid_name, entries)), list(entries)
     slots = header.place(entries)
     digests = dict.fromkeys(slots, NO_DIGEST)
+    start = Header(slots, digests, seal or {})
     with path.open("wb") as file:
-        file.write(bytes(len(header.render(slots, digests))))
+        file.write(bytes(len(header.render(start))))
         for name, slot in slots.items():
             if header.is_padding(name):
                 file.write(bytes(slot.entry.nbytes))
@@ -63,7 +68,15 @@ def write_tensors(path: Path, entries: Mapping[str, Entry], data: Callable[[str]
             digests[name] = hashlib.sha256(block.data).hexdigest()
             file.write(block.data)
         file.seek(0)
-        file.write(header.render(slots, digests))
+        file.write(header.render(start))
+
+
+def copy_tensors(opened: Container, path: Path, seal: Mapping[str, str]) -> None:
+    """Write an open file again with another seal.  Not atomic; raises OSError.  See `write_tensors`."""
+    with path.open("wb") as file:
+        file.write(header.render(Header(opened.header.slots, opened.header.digests, seal)))
+        for start in range(0, opened.data.size, _BLOCK):
+            file.write(opened.data[start : start + _BLOCK].data)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -74,23 +87,25 @@ class Container:
         path: the file.
         entries: type and shape of each tensor, in file order, without padding.
         nbytes: size of the file.
+        header: what stands before the first tensor.
+        data: everything after it, mapped.
     """
 
     path: Path
     entries: Mapping[str, Entry]
     nbytes: int
-    _slots: Mapping[str, Slot]
-    _data: Bytes
+    header: Header
+    data: Bytes
 
     def raw(self, name: str) -> Bytes:
         """The bytes of a tensor: a read-only view of the mapped file, uint8 [nbytes], on a 64-byte boundary."""
-        slot = self._slots[name]
-        return self._data[slot.start : slot.stop]
+        slot = self.header.slots[name]
+        return self.data[slot.start : slot.stop]
 
     def footprint(self, name: str) -> int:
         """Bytes of the file that a tensor takes, with the padding that follows it."""
-        slot = self._slots[name]
-        return min(-(-slot.stop // ALIGNMENT) * ALIGNMENT, self._data.size) - slot.start
+        slot = self.header.slots[name]
+        return min(-(-slot.stop // ALIGNMENT) * ALIGNMENT, self.data.size) - slot.start
 
 
 def open_tensors(path: Path, *, verify: bool = True) -> Container:
@@ -107,24 +122,24 @@ def open_tensors(path: Path, *, verify: bool = True) -> Container:
     """
     size, content = _map(path)
     start = header.header_size(bytes(content[: header.LENGTH_BYTES]), size, path)
-    slots, digests = header.parse(bytes(content[:start]), size - start, path)
+    found = header.parse(bytes(content[:start]), size - start, path)
     data = np.frombuffer(content, np.uint8)[start:]
-    for name, slot in slots.items():
+    for name, slot in found.slots.items():
         if header.is_padding(name) and data[slot.start : slot.stop].any():
             raise HeaderError(f"{path}: padding '{name}' is not zero. The file is damaged; copy or pack it again.")
     if verify:
-        _verify(path, slots, digests, data)
-    entries = {name: slot.entry for name, slot in slots.items() if not header.is_padding(name)}
-    return Container(path=path, entries=entries, nbytes=size, _slots=slots, _data=data)
+        _verify(path, found, data)
+    entries = {name: slot.entry for name, slot in found.slots.items() if not header.is_padding(name)}
+    return Container(path=path, entries=entries, nbytes=size, header=found, data=data)
 
 
-def _verify(path: Path, slots: Mapping[str, Slot], digests: Mapping[str, str], data: Bytes) -> None:
+def _verify(path: Path, found: Header, data: Bytes) -> None:
     def differs(name: str) -> bool:
-        slot = slots[name]
-        return hashlib.sha256(data[slot.start : slot.stop].data).hexdigest() != digests[name]
+        slot = found.slots[name]
+        return hashlib.sha256(data[slot.start : slot.stop].data).hexdigest() != found.digests[name]
 
     with ThreadPoolExecutor(usable_cores()) as pool:  # hashlib lets other threads run
-        for name, wrong in zip(digests, pool.map(differs, digests), strict=True):
+        for name, wrong in zip(found.digests, pool.map(differs, found.digests), strict=True):
             if wrong:
                 raise ChecksumError(
                     f"{path}: tensor '{name}' differs from its sha256. The file is damaged; copy it again."

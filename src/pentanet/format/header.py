@@ -1,6 +1,6 @@
-"""The header of a tensor file: which tensor lies where, and the checksum of each.
+"""The header of a tensor file: which tensor lies where, the checksum of each, and the seal of the files beside it.
 
-This is a strict profile of safetensors.  For given names, types and shapes there is exactly one right header: tensors
+This is a strict profile of safetensors.  For given names, types, shapes and seal there is one right header: tensors
 follow each other in the order of the JSON, every one starts on 64 bytes of the file, and gaps are filled by padding
 tensors of zeros (safetensors forbids holes).  So reading ends with the one check that nothing slips through: the
 header must be, byte for byte, what `render` makes of its own meaning.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from pentanet.errors import HeaderError, TruncatedFileError, VersionError, shown
+from pentanet.format.seal import SEALED
 
 FORMAT_VERSION = 1
 ALIGNMENT = 64
@@ -30,6 +31,7 @@ _NAME = re.compile(r"(?!__)[A-Za-z0-9_.\-]{1,255}")
 _PAD = re.compile(r"__pad_(0|[1-9][0-9]{0,8})")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _VERSION_KEY = "pentanet_format_version"
+_SEAL, _TENSOR = "seal:", "sha256:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,21 @@ class Slot:
     entry: Entry
     start: int
     stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a header says.
+
+    Attributes:
+        slots: all tensors in file order, padding included.
+        digests: hex sha256 of each tensor but padding.
+        seal: hex sha256 of the files beside it, in the order of SEALED: see `format.seal`; empty for none.
+    """
+
+    slots: Mapping[str, Slot]
+    digests: Mapping[str, str]
+    seal: Mapping[str, str]
 
 
 def valid_name(name: str) -> bool:
@@ -78,17 +95,16 @@ def place(entries: Mapping[str, Entry]) -> dict[str, Slot]:
     return slots
 
 
-def render(slots: Mapping[str, Slot], digests: Mapping[str, str]) -> bytes:
+def render(header: Header) -> bytes:
     """The bytes before the first tensor: length, JSON, and spaces up to a multiple of 64.
 
-    Args:
-        slots: all tensors in file order, padding included.
-        digests: hex sha256 of each tensor; its length does not depend on the tensor's bytes.
+    Their number does not depend on what the checksums are.
     """
     metadata = {"format": "pt", _VERSION_KEY: str(FORMAT_VERSION)}
-    metadata.update((f"sha256:{name}", digests[name]) for name in slots if not is_padding(name))
+    metadata.update((f"{_SEAL}{name}", header.seal[name]) for name in SEALED if name in header.seal)
+    metadata.update((f"{_TENSOR}{name}", header.digests[name]) for name in header.slots if not is_padding(name))
     tree: dict[str, object] = {"__metadata__": metadata}
-    for name, slot in slots.items():
+    for name, slot in header.slots.items():
         offsets = [slot.start, slot.stop]
         tree[name] = {"dtype": slot.entry.dtype, "shape": list(slot.entry.shape), "data_offsets": offsets}
     text = json.dumps(tree, separators=(",", ":")).encode("ascii")
@@ -117,16 +133,13 @@ def header_size(start: bytes, file_bytes: int, path: Path) -> int:
     return LENGTH_BYTES + size
 
 
-def parse(header: bytes, data_bytes: int, path: Path) -> tuple[dict[str, Slot], dict[str, str]]:
+def parse(header: bytes, data_bytes: int, path: Path) -> Header:
     """Read a header and believe nothing of it.
 
     Args:
         header: everything before the first tensor, the 8 bytes of its length included.
         data_bytes: size of the rest of the file.
         path: the file, for messages.
-
-    Returns:
-        The slots in file order, padding included, and the hex sha256 of each tensor.
 
     Raises:
         HeaderError: it is not the canonical header of any set of tensors.
@@ -138,10 +151,17 @@ def parse(header: bytes, data_bytes: int, path: Path) -> tuple[dict[str, Slot], 
     _check_metadata(metadata, path)
     slots = {name: _slot(name, value, path) for name, value in tree.items()}
     _check_places(slots, data_bytes, path)
-    digests = {name: _digest(cast("dict[str, object]", metadata), name, path) for name in slots if not is_padding(name)}
-    if render(slots, digests) != header:
+    named = cast("dict[str, object]", metadata)
+    found = Header(
+        slots=slots,
+        digests={name: _digest(named, _TENSOR, name, path) for name in slots if not is_padding(name)},
+        seal={name: _digest(named, _SEAL, name, path) for name in SEALED if f"{_SEAL}{name}" in named},
+    )
+    if found.seal and SEALED[0] not in found.seal:
+        _fail(path, f"its seal does not name {SEALED[0]}")
+    if render(found) != header:
         _fail(path, "the header is not in canonical form")
-    return slots, digests
+    return found
 
 
 def strict_json(raw: bytes, path: Path) -> dict[str, Any]:
@@ -233,10 +253,11 @@ def _check_places(slots: Mapping[str, Slot], data_bytes: int, path: Path) -> Non
         _fail(path, f"{data_bytes - end} bytes after the last tensor")
 
 
-def _digest(metadata: Mapping[str, object], name: str, path: Path) -> str:
-    digest = metadata.get(f"sha256:{name}")
+def _digest(metadata: Mapping[str, object], kind: str, name: str, path: Path) -> str:
+    digest = metadata.get(f"{kind}{name}")
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-        _fail(path, f"tensor '{name}': no sha256 of it in the metadata")
+        what = f"tensor '{name}'" if kind == _TENSOR else name
+        _fail(path, f"{what}: no sha256 of it in the metadata")
     return digest
 
 

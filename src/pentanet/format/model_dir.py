@@ -13,9 +13,10 @@ What makes a directory valid, in the order in which `open_model` asks, each rule
 4. The header of model.safetensors lies within the file and so do the tensors (TruncatedFileError), it is of a known
    version (VersionError), and canonical to the byte, with zeros as padding (HeaderError): see `header.parse`.
 5. Every tensor has its sha256 (ChecksumError), where this is asked for.
-6. The tensors of the two files are the same, in type and shape (MissingTensorError, UnexpectedTensorError, ShapeError).
-7. Activations and low rank are of a known kind (ModelConfigError).
-8. Scales are positive and finite (ScaleError), biases (BiasError) and plain values finite (NonFiniteWeightError).
+6. config.json and the other small files are as the header's seal says, if it has one (SealError).
+7. The tensors of the two files are the same, in type and shape (MissingTensorError, UnexpectedTensorError, ShapeError).
+8. Activations and low rank are of a known kind (ModelConfigError).
+9. Scales are positive and finite (ScaleError), biases (BiasError) and plain values finite (NonFiniteWeightError).
 
 `runtime.open.open_config` then asks for a network that this release knows and that the tensors fit; codes that no
 encoder writes are a CodeError when they are read.  What no rule foresaw is a plain FormatError (`format.boundary`).
@@ -51,6 +52,7 @@ from pentanet.format.boundary import reading
 from pentanet.format.container import Container
 from pentanet.format.header import FORMAT_VERSION, Entry, strict_json, valid_name
 from pentanet.format.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
+from pentanet.format.seal import ABSENT, check_seal, seal_of, seal_of_folder
 from pentanet.format.tensors import (
     BAD_BFLOAT16,
     BAD_FLOAT32,
@@ -78,7 +80,7 @@ def planned_bytes(specs: Mapping[str, TensorSpec]) -> int:
     Raises:
         UnpackableError: names that cannot be stored.
     """
-    return container.file_size(_entries(specs))
+    return container.file_size(_entries(specs), seal_of({}))
 
 
 def write_model(
@@ -117,15 +119,14 @@ def write_model(
     """
     out = out.resolve()
     text, entries = _described(config, tensors, method, activations, low_rank)
+    files = {**(beside or {}), CONFIG: text, CARD: card.encode()}
+    if tokenizer is not None:
+        files[TOKENIZER] = tokenizer
     try:
         check_target(out, overwrite)
         with atomic.scratch_dir(out) as scratch:
-            _write_container(scratch / TENSORS, tensors, entries)
-            (scratch / CONFIG).write_text(text, encoding="utf-8", newline="\n")
-            (scratch / CARD).write_text(card, encoding="utf-8", newline="\n")
-            if tokenizer is not None:
-                (scratch / TOKENIZER).write_bytes(tokenizer)
-            for name, content in (beside or {}).items():
+            _write_container(scratch / TENSORS, tensors, entries, seal_of(files))
+            for name, content in files.items():
                 (scratch / name).write_bytes(content)
             atomic.replace_dir(scratch, out)
     except atomic.UnconfirmedError as error:
@@ -145,17 +146,24 @@ def write_into(
 ) -> None:
     """Write config.json and model.safetensors into a directory that has other things in it, each of the two whole.
 
-    For programs that fill a directory file by file, as transformers does; what stands there is replaced.  Arguments and
-    errors as `write_model`.
+    For programs that fill a directory file by file, as transformers does; what stands there is replaced.  The seal
+    names the files that are there, and no others: those of the tokenizer may follow.  Arguments and errors as
+    `write_model`.
+
+    Raises:
+        UnreadableFileError, FormatError: see `seal_of_folder`.
     """
     text, entries = _described(config, tensors, method, activations, low_rank)
+    here = {name: digest for name, digest in seal_of_folder(out).items() if digest != ABSENT}
+    seal = {**here, CONFIG: seal_of({CONFIG: text})[CONFIG]}
     try:
         out.mkdir(parents=True, exist_ok=True)
         with atomic.scratch_dir(out.resolve() / TENSORS) as scratch:
-            _write_container(scratch / TENSORS, tensors, entries)
-            atomic.write_file(out / CONFIG, text.encode())
-            (scratch / TENSORS).replace(out / TENSORS)
-        atomic.fsync_dir(out)
+            _write_container(scratch / TENSORS, tensors, entries, seal)
+            atomic.write_file(out / CONFIG, text)
+            atomic.replace_file(scratch / TENSORS, out / TENSORS)
+    except atomic.UnconfirmedError as error:
+        raise UnconfirmedWriteError(out, error.strerror or str(error)) from error
     except OSError as error:
         raise WriteError(out, error.strerror or str(error)) from error
 
@@ -166,8 +174,8 @@ def _described(
     method: str,
     activations: Activations,
     low_rank: LowRank,
-) -> tuple[str, dict[str, Entry]]:
-    """Text of config.json, and what model.safetensors will hold, once every tensor is known to be storable."""
+) -> tuple[bytes, dict[str, Entry]]:
+    """Content of config.json, and what model.safetensors will hold, once every tensor is known to be storable."""
     for name, tensor in tensors.items():
         tensor.check(name)
     specs = {name: tensor.spec for name, tensor in tensors.items()}
@@ -179,20 +187,22 @@ def _described(
     extras = zip(_EXTRAS, (activations, low_rank), strict=True)
     quantization |= {key: value for key, value in extras if value != "none"}
     text = json.dumps({**config, "quantization_config": quantization}, indent=2, allow_nan=False) + "\n"
-    return text, entries
+    return text.encode(), entries
 
 
-def open_model(path: Path, *, verify: bool = True) -> PackedModel:
+def open_model(path: Path, *, verify: bool = True, sealed: bool = True) -> PackedModel:
     """Open a model directory and check everything that can be checked without decoding.
 
     Args:
         path: the directory.
         verify: compare every tensor with its sha256, which reads the whole file once.
+        sealed: compare the small files with the seal, if there is one.
 
     Raises:
         MissingFileError, UnreadableFileError: config.json or model.safetensors is not there or cannot be read.
         ModelConfigError, VersionError: config.json does not describe a packed model that this release reads.
         HeaderError, TruncatedFileError, ChecksumError: see `container.open_tensors`.
+        SealError: config.json or another small file is not as it was written; see `seal.check_seal`.
         MissingTensorError, UnexpectedTensorError, ShapeError: config.json and model.safetensors disagree.
         ScaleError, BiasError: a scale that is not positive and finite, a bias that is not finite.
         NonFiniteWeightError: a plain value that is not finite.
@@ -202,6 +212,8 @@ def open_model(path: Path, *, verify: bool = True) -> PackedModel:
         method, specs = _quantization(config, path / CONFIG)
     with reading(path / TENSORS):
         opened = container.open_tensors(path / TENSORS, verify=verify)
+    if sealed:
+        check_seal(path, opened.header.seal)
     _compare(_entries(specs, ModelConfigError), opened)
     model = PackedModel(
         path=path,
@@ -317,7 +329,9 @@ def _compare(expected: Mapping[str, Entry], opened: Container) -> None:
             raise UnexpectedTensorError(f"{opened.path}: tensor '{name}' is not in {CONFIG}. Pack the model again.")
 
 
-def _write_container(path: Path, tensors: Mapping[str, Storable], entries: Mapping[str, Entry]) -> None:
+def _write_container(
+    path: Path, tensors: Mapping[str, Storable], entries: Mapping[str, Entry], seal: Mapping[str, str]
+) -> None:
     """Encode one tensor at a time: its parts come in file order, so one is dropped before the next is made."""
 
     def parts() -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -331,7 +345,7 @@ def _write_container(path: Path, tensors: Mapping[str, Storable], entries: Mappi
         assert part == name
         return block
 
-    container.write_tensors(path, entries, data)
+    container.write_tensors(path, entries, data, seal)
 
 
 def check_target(out: Path, overwrite: bool, *, original: Path | None = None) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pentanet.families.registry import family_of_type
 from pentanet.format.model_dir import PackedModel, open_model
+from pentanet.format.seal import SEALED
 from pentanet.format.tensors import CodedSpec
 from pentanet.grid import Grid
 
@@ -65,6 +66,8 @@ class Inspection:
         quantized_bits_per_weight: the quantized tensors with scales and padding, in bits per weight; None if none is.
         entropy, occupancy, zero_fraction: of the quantized tensors together; None if none is, or not on one grid.
         bytes: size of model.safetensors.
+        sealed: whether its header has the checksums of config.json and the other small files.
+        unsealed: those of the small files that are there and that it does not cover.
     """
 
     path: str
@@ -78,12 +81,14 @@ class Inspection:
     occupancy: dict[int, float] | None
     zero_fraction: float | None
     bytes: int
+    sealed: bool
+    unsealed: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON has it: lists for tuples, text for the levels."""
         tree = asdict(self)
         tree["rows"] = [{**asdict(row), "shape": list(row.shape), **_json(row.occupancy)} for row in self.rows]
-        return {**tree, **_json(self.occupancy)}
+        return {**tree, "unsealed": list(self.unsealed), **_json(self.occupancy)}
 
 
 def inspect(path: str | Path, *, verify: bool = True) -> Inspection:
@@ -124,6 +129,8 @@ def inspect_model(model: PackedModel) -> Inspection:
         occupancy=_occupancy(total, grid) if grid else None,
         zero_fraction=_zero_fraction(total) if grid else None,
         bytes=model.nbytes,
+        sealed=bool(seal := model.tensor_file.header.seal),
+        unsealed=tuple(name for name in SEALED if name not in seal and (model.path / name).exists()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MethodType
 from typing import Any
 
@@ -12,6 +13,8 @@ from transformers.quantizers.base import HfQuantizer
 
 from pentanet.errors import ModelConfigError
 from pentanet.format import layouts
+from pentanet.format.model_dir import open_model
+from pentanet.format.packed_model import TENSORS
 from pentanet.format.tensors import Coded, CodedSpec, spec_from_json
 from pentanet.integrations.hf.choose import choose
 from pentanet.integrations.hf.config import PentaNetConfig
@@ -34,6 +37,7 @@ class PentaNetQuantizer(HfQuantizer):
             )
             place_latent(model, config, skip)
         else:
+            check_files(kwargs.get("checkpoint_files"))
             place_packed(model, config)
             model._keys_to_ignore_on_load_unexpected = {
                 *(model._keys_to_ignore_on_load_unexpected or ()),
@@ -68,6 +72,22 @@ class PentaNetQuantizer(HfQuantizer):
     def is_compileable(self) -> bool:
         """All of it is plain torch."""
         return True
+
+
+def check_files(files: list[str] | None) -> None:
+    """Check a model directory as `pentanet` does, checksums too: transformers reads its files by itself.
+
+    Args:
+        files: that the weights are read from; None where they come from memory.
+
+    Raises:
+        FormatError: see `open_model`.
+        ModelConfigError: other files of weights than a model directory has.
+    """
+    for file in map(Path, files or ()):
+        if file.name != TENSORS:
+            raise ModelConfigError(f"{file}: the weights of a packed model are in {TENSORS}, and in no other file")
+        open_model(file.parent)
 
 
 def place_packed(model: Any, config: PentaNetConfig) -> None:

@@ -27,9 +27,11 @@ def save_pretrained(
     latent: bool | None = None,
     **ignored: Any,
 ) -> None:
-    """Write config.json and model.safetensors, and generation_config.json where the model has one.
+    """Write generation_config.json where the model has one, config.json and model.safetensors.
 
     A latent weight is packed.  Shards, and the other options of transformers, are ignored: the format is one file.
+    The seal covers what is written here, and the files of a tokenizer that are there already; those that
+    `save_pretrained` of a tokenizer adds later it does not.
 
     Args:
         model: the model.
@@ -55,19 +57,20 @@ def save_pretrained(
     if not is_main_process:
         return
     config = model.config.to_dict()
-    config.pop("quantization_config", None)
+    for key in ("quantization_config", "_name_or_path"):  # ours is written anew; where it was loaded from is private
+        config.pop(key, None)
     config["architectures"] = [type(model).__name__]
-    out = Path(save_directory)
+    out, tensors = Path(save_directory), stored_tensors(model)
+    if model.can_generate():
+        model.generation_config.save_pretrained(out)  # first: the seal in model.safetensors covers it
     write_into(
         out,
         config=config,
-        tensors=stored_tensors(model),
+        tensors=tensors,
         method=quantization.method,
         activations=quantization.activations,
         low_rank=quantization.low_rank,
     )
-    if model.can_generate():
-        model.generation_config.save_pretrained(out)
 
 
 @torch.no_grad()
