@@ -30,7 +30,7 @@ class Resealed:
     accepted: Mapping[str, str]
 
 
-def reseal(path: Path) -> Resealed:
+def reseal(path: str | Path) -> Resealed:
     """Seal a model directory as it stands, after an edit that was meant or where there was no seal.
 
     model.safetensors is written again beside its place, a block at a time, and renamed; its tensors stay the same.  So
@@ -41,6 +41,7 @@ def reseal(path: Path) -> Resealed:
         WriteError: the disk does not take it; nothing has changed.
         UnconfirmedWriteError: the new seal is in its place, but the disk did not confirm it.
     """
+    path = Path(path)
     opened = open_model(path, sealed=False).tensor_file
     before, now = opened.header.seal, seal_of_folder(path)
     accepted = {name: what for name in now if (what := _change(before.get(name), now[name]))}

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from edits import reseal
 
 from pentanet.errors import FormatError
 from pentanet.families import config_from_hub
@@ -58,6 +59,7 @@ def test_a_gguf_brings_its_template_and_licence(make, tmp_path):
 
     path = make()
     (path / "chat_template.jinja").write_text("{{ messages }}")
+    reseal(path)
     export(path, tmp_path / "out.gguf")
     import_model(tmp_path / "out.gguf", tmp_path / "back")
     settings = json.loads((tmp_path / "back" / "tokenizer_config.json").read_text())
