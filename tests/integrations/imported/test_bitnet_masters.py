@@ -69,7 +69,7 @@ def test_a_matrix_of_zeros_stays_one():
 
 def test_floats_are_not_taken_for_masters_unasked(masters, tmp_path):
     masters("falcon-e")
-    with pytest.raises(FormatError, match=r"quantize.*--masters"):
+    with pytest.raises(FormatError, match=r"not all -s, 0 or s.*quantize.*--masters"):
         import_model(tmp_path / "masters", tmp_path / "out")
 
 

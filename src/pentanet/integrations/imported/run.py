@@ -16,6 +16,7 @@ from pentanet.integrations.imported.bitnet_packed import from_packed
 from pentanet.integrations.imported.bitnet_section import read_section
 from pentanet.integrations.imported.found import Found
 from pentanet.integrations.imported.gguf import from_gguf
+from pentanet.integrations.imported.lattice import from_lattice
 from pentanet.runtime.inspect import Inspection, inspect
 from pentanet.sources.own_files import own_file
 
@@ -38,7 +39,13 @@ class Imported:
 
 
 def import_model(
-    source: str | Path, out: str | Path, *, masters: bool = False, allow_pickle: bool = False, overwrite: bool = False
+    source: str | Path,
+    out: str | Path,
+    *,
+    masters: bool = False,
+    shards: int = 0,
+    allow_pickle: bool = False,
+    overwrite: bool = False,
 ) -> Imported:
     """Turn a quantized model of another program into a model directory.
 
@@ -46,6 +53,7 @@ def import_model(
         source: a .gguf file, or a directory of transformers.
         out: the directory to write.
         masters: the floats of a directory are BitNet masters, though its config.json does not say so.
+        shards: parts with a scale of their own that a ternary matrix in floats may have; 0 for as many as are found.
         allow_pickle: read pytorch_model.bin where a directory has no safetensors.
         overwrite: replace a model directory that is there.
 
@@ -56,7 +64,7 @@ def import_model(
     """
     source, out = Path(source), Path(out)
     check_target(out, overwrite, original=source)
-    found = _from_directory(source, masters, allow_pickle) if source.is_dir() else from_gguf(source)
+    found = _from_directory(source, masters, shards, allow_pickle) if source.is_dir() else from_gguf(source)
     card = {
         **found.facts,
         "name": source.stem,
@@ -79,15 +87,12 @@ def import_model(
     return Imported(kind=found.kind, model=inspect(out))
 
 
-def _from_directory(path: Path, masters: bool, allow_pickle: bool) -> Found:
+def _from_directory(path: Path, masters: bool, shards: int, allow_pickle: bool) -> Found:
     own_file(path, CONFIG)
     config = read_config(path / CONFIG)
     section = read_section(config, f"{path}/{CONFIG}")
     if section is None and not masters:
-        raise FormatError(
-            f"{path}: its weights are floats, and config.json does not say that training rounds them. A model in full "
-            "precision: pentanet quantize. Masters of a BitNet: pentanet import --masters"
-        )
+        return from_lattice(path, shards=shards, allow_pickle=allow_pickle)
     if section is None or section.masters:
         return from_masters(path, section, allow_pickle=allow_pickle)
     if masters:
