@@ -23,7 +23,10 @@ def generate(
     Args:
         model: a model directory, which the native engine runs, or torch where the engine was not compiled or does not
             know the model; or an open `Engine` or `Runtime`.
-        prompt, tokens, sampling, stops: see `pentanet.runtime.stream.stream`.
+        prompt: text, or token ids.
+        tokens: how many to write at most.
+        sampling: how tokens are drawn.
+        stops: strings that end the text.  `pentanet.runtime.stream.stream` has the details of these four.
 
     Raises:
         EngineError, FormatError, TokenizerMismatchError: as `pentanet.runtime.predictor.open_predictor`.
