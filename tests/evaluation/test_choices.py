@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 import torch
+from tokenizers import processors
 
 from pentanet.data.tokenizer import train_bpe
 from pentanet.errors import DataError, EmptyTextError, EncodingError, NonFiniteActivationError
@@ -23,7 +24,7 @@ from pentanet.evaluation.choices import (
 from pentanet.runtime.load import Runtime
 
 TOKENIZER = train_bpe(["a b"], 257)  # bytes alone: a token per character
-A, B, SPACE = (TOKENIZER.encode(text).ids[0] for text in "ab ")
+A, B, Z, SPACE = (TOKENIZER.encode(text).ids[0] for text in "abz ")
 
 
 def runtime(context: int = 64, **likely: float) -> Runtime:
@@ -124,3 +125,25 @@ def test_lines_that_are_no_questions_are_named(tmp_path, line):
 def test_a_file_without_questions_is_an_error(tmp_path):
     with pytest.raises(DataError, match="no questions"):
         read_questions(write(tmp_path, ""))
+
+
+def test_a_question_begins_with_the_bos_and_keeps_it():
+    """A network that says what it was shown first: its next token has that logit."""
+
+    def network(ids: torch.Tensor) -> torch.Tensor:
+        assert ids.shape[1] <= 4
+        return torch.nn.functional.one_hot(ids[:, :1].expand_as(ids), 257).float()
+
+    model = cast("Runtime", SimpleNamespace(network=network, tokenizer=TOKENIZER, context=4))
+    likely = 1 - math.log(256 + math.e)
+    for before, after in (([B] * 9, [Z]), ([], [Z])):
+        assert log_likelihood(model, before, after, start=(Z,)) == (pytest.approx(likely, rel=1e-5), True)
+    assert log_likelihood(model, [B], [Z] * 9, start=(Z,))[0] == pytest.approx(4 * likely, rel=1e-5)
+    assert encode_pair(TOKENIZER, "", " a", start=(Z,)) == ([], [SPACE, A])
+    tokenizer = train_bpe(["a b"], 257)
+    tokenizer.post_processor = processors.TemplateProcessing(single="z $A", special_tokens=[("z", Z)])
+    model.tokenizer = tokenizer
+    questions = [Question(context="b", choices=("b", "z"), answer=1)]
+    found, plain = (evaluate_choices(model, questions, "x", bos=bos) for bos in (True, False))
+    assert (found.acc, found.start) == (1.0, (Z,))
+    assert (plain.acc, plain.start) == (0.0, ())

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from edits import edit_config
+from tokenizers import Tokenizer, processors
 
 from pentanet.data.dataset import Dataset
 from pentanet.data.prepare import prepare
@@ -88,3 +90,22 @@ def test_what_is_measured_by_default_is_what_it_was_trained_on(runtime: Runtime,
         with pytest.raises(DataError, match="does not say what it was trained on; name a text with --data"):
             text_of(load(bare), "", "", "auto")
         assert text_of(load(bare), "mine.txt", "", "float32") == ("mine.txt", "document", "float32")
+
+
+def test_windows_begin_with_the_bos_of_the_template(runtime: Runtime, tiny: Dataset) -> None:
+    tokenizer = Tokenizer.from_str(tiny.tokenizer.to_str())
+    name = tokenizer.id_to_token(0)
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{name} $A", special_tokens=[(name, 0)])
+    begun = replace(runtime, tokenizer=tokenizer)
+    tokens = torch.from_numpy(tiny.split("valid").tokens.astype(np.int64))
+    total = 0.0
+    for start in range(0, len(tokens) - 1, 15):
+        y = tokens[start + 1 : start + 16]
+        with torch.inference_mode():
+            logits = runtime.network(torch.cat([torch.tensor([0]), tokens[start : start + len(y)]])[None])[0, 1:]
+        total += F.cross_entropy(logits.double(), y, reduction="sum").item()
+    found = evaluate(begun, tiny)
+    assert found.loss == pytest.approx(total / (len(tokens) - 1), rel=1e-5)
+    assert (found.tokens, found.context, found.start) == (len(tokens) - 1, 16, (0,))
+    plain = evaluate(begun, tiny, bos=False)
+    assert (plain.loss, plain.start) == (evaluate(runtime, tiny).loss, ())

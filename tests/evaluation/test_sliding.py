@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, processors
 from torch import nn
 
 from pentanet.errors import ConfigError, NonFiniteActivationError, TextTooShortError, TokenizerMismatchError
@@ -85,3 +86,31 @@ def test_text_is_read_as_it_stands(tmp_path, tiny):
     file.write_text("")
     with pytest.raises(TextTooShortError):
         read_text(file, tiny.tokenizer)
+
+
+def test_each_window_begins_with_what_the_tokenizer_puts_first():
+    network, ids, bos = Counting(5), (0, 3, 1, 4, 2, 2, 0), 4
+    started = Text(name="text", ids=torch.tensor(ids), nbytes=10, start=(bos,))
+    found = evaluate_text(network, started, context=4)
+
+    def losses(start, stop):
+        logits = network(torch.tensor([[bos, *ids[start:stop]]]))[0, 1:]
+        return F.cross_entropy(logits, torch.tensor(ids[start + 1 : stop + 1]), reduction="none").tolist()
+
+    expected = losses(0, 3) + losses(3, 6)
+    assert found.loss == pytest.approx(sum(expected) / 6, rel=1e-6)
+    assert (found.tokens, found.context, found.stride, found.start) == (6, 4, 3, (bos,))
+    assert evaluate_text(network, started, context=4, stride=4).loss == found.loss
+    with pytest.raises(ConfigError, match="no room"):
+        evaluate_text(network, started, context=1)
+
+
+def test_the_template_is_read_or_left_out(tmp_path, tiny):
+    file = tmp_path / "text.txt"
+    file.write_text("the cat sat")
+    tokenizer = Tokenizer.from_str(tiny.tokenizer.to_str())
+    assert read_text(file, tokenizer).start == ()
+    name = tokenizer.id_to_token(0)
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{name} $A", special_tokens=[(name, 0)])
+    assert read_text(file, tokenizer).start == (0,)
+    assert read_text(file, tokenizer, bos=False).start == ()

@@ -20,6 +20,7 @@ def evaluate(
     stride: Size = 0,
     context: Size = 0,
     tokens: Size = 0,
+    bos: bool = True,
     choices: Path | None = None,
     precision: Literal["auto", "bfloat16", "float32"] = "auto",
     engine: Literal["torch", "native"] = "torch",
@@ -48,6 +49,8 @@ def evaluate(
         Longest window in tokens, with --stride; the model's by default.
     tokens
         Measure the first so many tokens only; without --stride in whole batches of 4,096.
+    bos
+        Begin each window, or question, with the token that the tokenizer's template puts before a text, if it has one.
     choices
         Ask the multiple-choice questions of this file instead: JSON lines with context, choices and answer.
     precision
@@ -77,9 +80,9 @@ def evaluate(
     else:
         runtime = load(model, activations=activations)
     if choices is not None:
-        found = _choices(runtime, choices)
+        found = _choices(runtime, choices, bos)
     elif stride:
-        found = _whole_text(runtime, data, stride, context, tokens, precision)
+        found = _whole_text(runtime, data, stride, context, tokens, precision, bos)
     else:
         source, mode, products = text_of(runtime, data, eos, precision)
         dataset = console.dataset(source, str(model / "tokenizer.json"), mode)
@@ -91,6 +94,7 @@ def evaluate(
                 dataset,
                 split,
                 limit=tokens,
+                bos=bos,
                 precision=products,
                 progress=lambda n: bars.update(task, completed=n),
             )
@@ -101,7 +105,9 @@ def evaluate(
         console.print_facts(found)
 
 
-def _whole_text(runtime: Runtime, data: str, stride: int, context: int, tokens: int, precision: str) -> dict[str, Any]:
+def _whole_text(
+    runtime: Runtime, data: str, stride: int, context: int, tokens: int, precision: str, bos: bool
+) -> dict[str, Any]:
     from pentanet.cli import console
     from pentanet.errors import ConfigError, DataError
     from pentanet.evaluation.sliding import read_text
@@ -111,15 +117,16 @@ def _whole_text(runtime: Runtime, data: str, stride: int, context: int, tokens: 
     context = context or runtime.context
     if context > runtime.context:
         raise ConfigError(f"--context {context}: the model reads at most {runtime.context} tokens")
-    text = read_text(Path(data), runtime.tokenizer, limit=tokens)
+    text = read_text(Path(data), runtime.tokenizer, limit=tokens, bos=bos)
     return console.measure_text(runtime.network, text, "eval", context, stride, precision).to_dict()
 
 
-def _choices(runtime: Runtime, file: Path) -> dict[str, Any]:
+def _choices(runtime: Runtime, file: Path, bos: bool) -> dict[str, Any]:
     from pentanet.cli import console
     from pentanet.evaluation.choices import evaluate_choices, read_questions
 
     questions = read_questions(file)
     with console.bars() as bars:
         task = bars.add_task("questions", total=len(questions), note="")
-        return evaluate_choices(runtime, questions, file.name, lambda done: bars.update(task, completed=done)).to_dict()
+        made = evaluate_choices(runtime, questions, file.name, lambda done: bars.update(task, completed=done), bos=bos)
+    return made.to_dict()

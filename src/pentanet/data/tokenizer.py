@@ -148,6 +148,20 @@ def bos_id(tokenizer: Tokenizer) -> int | None:
     return next((i for i in ids if i is not None), None)
 
 
+def template_start(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The ids that the tokenizer's template puts before a text (Llama's BOS); often none.
+
+    What is measured, calibrated or continued begins with them, once in each window: a window is a text of its own to
+    the model, and one that was trained with a BOS puts what it need not attend to there.
+    """
+    plain: list[int] = tokenizer.encode("a", add_special_tokens=False).ids
+    whole: list[int] = tokenizer.encode("a", add_special_tokens=True).ids
+    for at in range(len(whole) - len(plain) + 1):
+        if whole[at : at + len(plain)] == plain:
+            return tuple(whole[:at])
+    return ()
+
+
 def require_fits(tokenizer: Tokenizer, vocab: int, where: str) -> None:
     """Raise TokenizerMismatchError unless every token has a row among the `vocab` rows of the model's embedding."""
     text, largest = max(tokenizer.get_vocab(with_added_tokens=True).items(), key=lambda item: item[1], default=("", -1))

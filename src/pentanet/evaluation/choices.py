@@ -1,7 +1,8 @@
 """Multiple choice as lm-evaluation-harness counts it: which continuation of a question the model finds most likely.
 
 `acc` takes the log-likelihood of a whole choice, `acc_norm` divides it by the number of characters of the choice.
-Context and choice are joined by a space and tokenized together; what the context alone has not is the choice.
+Context and choice are joined by a space and tokenized together; what the context alone has not is the choice.  The BOS
+of the tokenizer's template comes first, as lm-evaluation-harness has it with `add_bos_token`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 
 from pentanet.data.files import read_lines
-from pentanet.data.tokenizer import eos_id, require_text
+from pentanet.data.tokenizer import eos_id, require_text, template_start
 from pentanet.errors import DataError, EmptyTextError
 from pentanet.evaluation.finite import require_finite
+from pentanet.evaluation.start import room
 from pentanet.runtime.load import Runtime
 
 _KEYS = "expected a JSON object with 'context' (text), 'choices' (two texts or more) and 'answer' (index of one)"
@@ -52,6 +54,7 @@ class ChoiceEvaluation:
         acc_norm: the same with log-likelihoods per character.
         acc_norm_stderr: standard error of it.
         chance: what guessing gives on average.
+        start: ids that each question begins with.
     """
 
     data: str
@@ -61,6 +64,7 @@ class ChoiceEvaluation:
     acc_norm: float
     acc_norm_stderr: float
     chance: float
+    start: tuple[int, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON can hold them."""
@@ -99,8 +103,13 @@ def _question(fields: object, where: str) -> Question:
     return Question(context=context, choices=texts, answer=answer)
 
 
-def encode_pair(tokenizer: Tokenizer, context: str, continuation: str) -> tuple[list[int], list[int]]:
+def encode_pair(
+    tokenizer: Tokenizer, context: str, continuation: str, *, start: Sequence[int] = ()
+) -> tuple[list[int], list[int]]:
     """Tokens of both, where the context ends; spaces at the end of the context belong to the continuation.
+
+    Args:
+        start: what the model reads before the context, and in place of an empty one.
 
     Raises:
         EmptyTextError: an empty context, and the tokenizer has no end-of-text token to stand for it; or a continuation
@@ -115,7 +124,7 @@ def encode_pair(tokenizer: Tokenizer, context: str, continuation: str) -> tuple[
     after = whole[len(before) :]
     if not after:
         raise EmptyTextError(f"'{continuation}' adds no token to '{kept[-40:]}'")
-    if before:
+    if before or start:
         return before, after
     eos = eos_id(tokenizer)
     if eos is None:
@@ -124,17 +133,25 @@ def encode_pair(tokenizer: Tokenizer, context: str, continuation: str) -> tuple[
 
 
 @torch.inference_mode()
-def log_likelihood(runtime: Runtime, context: Sequence[int], continuation: Sequence[int]) -> tuple[float, bool]:
-    """Log-likelihood in nats of a continuation, and whether it is what the model would write; both not empty.
+def log_likelihood(
+    runtime: Runtime, context: Sequence[int], continuation: Sequence[int], *, start: Sequence[int] = ()
+) -> tuple[float, bool]:
+    """Log-likelihood in nats of a continuation, and whether it is what the model would write.
 
-    What is longer than the model's window loses its beginning.
+    What is longer than the model's window loses the beginning of its context.
+
+    Args:
+        context: what comes before; not empty where there is no `start`.
+        continuation: one token or more.
+        start: what the model reads first in any case.
 
     Raises:
         NonFiniteActivationError: it is NaN or infinite.
     """
-    ids = [*context, *continuation][-(runtime.context + 1) :]
+    text = [*context, *continuation][-(room(runtime.context, start) + 1) :]
+    ids = [*start, *text]
     logits = runtime.network(torch.tensor([ids[:-1]]))[0].float()
-    scored = min(len(continuation), len(ids) - 1)
+    scored = min(len(continuation), len(text), len(ids) - 1)
     targets = torch.tensor(ids[-scored:])
     rows = F.log_softmax(logits[-scored:], dim=-1)
     total = float(rows.gather(1, targets[:, None]).double().sum())
@@ -143,7 +160,12 @@ def log_likelihood(runtime: Runtime, context: Sequence[int], continuation: Seque
 
 
 def evaluate_choices(
-    runtime: Runtime, questions: Sequence[Question], name: str, progress: Callable[[int], None] | None = None
+    runtime: Runtime,
+    questions: Sequence[Question],
+    name: str,
+    progress: Callable[[int], None] | None = None,
+    *,
+    bos: bool = True,
 ) -> ChoiceEvaluation:
     """Ask a model every question.
 
@@ -152,16 +174,20 @@ def evaluate_choices(
         questions: one or more.
         name: of the file.
         progress: told the number of questions so far.
+        bos: begin each question as the tokenizer's template says.
 
     Raises:
         EmptyTextError, EncodingError: see `encode_pair`.
         NonFiniteActivationError: see `log_likelihood`.
     """
+    start = template_start(runtime.tokenizer) if bos else ()
     right: list[bool] = []
     right_per_character: list[bool] = []
     for done, question in enumerate(questions, 1):
-        pairs = (encode_pair(runtime.tokenizer, question.context, f" {choice}") for choice in question.choices)
-        likely = [log_likelihood(runtime, *pair)[0] for pair in pairs]
+        pairs = (
+            encode_pair(runtime.tokenizer, question.context, f" {choice}", start=start) for choice in question.choices
+        )
+        likely = [log_likelihood(runtime, *pair, start=start)[0] for pair in pairs]
         normed = [value / len(choice) for value, choice in zip(likely, question.choices, strict=True)]
         right.append(likely.index(max(likely)) == question.answer)
         right_per_character.append(normed.index(max(normed)) == question.answer)
@@ -175,6 +201,7 @@ def evaluate_choices(
         acc_norm=_mean(right_per_character),
         acc_norm_stderr=_error(right_per_character),
         chance=_mean([1 / len(question.choices) for question in questions]),
+        start=start,
     )
 
 

@@ -14,8 +14,10 @@ import torch
 from pentanet.data.cache import open_or_prepare
 from pentanet.data.dataset import TOKENIZER, Dataset
 from pentanet.data.prepare import Eos
+from pentanet.data.tokenizer import template_start
 from pentanet.errors import DataError
 from pentanet.evaluation.finite import require_finite
+from pentanet.evaluation.start import Started, room
 from pentanet.nn.precision import Precision, resolve_precision
 from pentanet.runtime.load import Runtime, load
 from pentanet.training.loss import mean_loss, validation_batches
@@ -31,6 +33,7 @@ class Evaluation:
         bits_per_byte: loss in bits per byte of the text; does not.
         tokens: how many were predicted.
         context: windows stand side by side, each this long at most; nothing is carried over.
+        start: ids that each window begins with, which count to `context`.
         precision: of the matrix products.
     """
 
@@ -41,6 +44,7 @@ class Evaluation:
     bits_per_byte: float
     tokens: int
     context: int
+    start: tuple[int, ...]
     precision: str
     seconds: float
 
@@ -70,6 +74,7 @@ def evaluate(
     split: str = "valid",
     *,
     limit: int = 0,
+    bos: bool = True,
     precision: Precision = "float32",
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -79,6 +84,7 @@ def evaluate(
         runtime: the model, or its directory, which then runs as in training.
         dataset: tokens; None for those that the model was trained on.
         limit: read only this many tokens from the start of the split (to a whole batch); 0 for all.
+        bos: let each window begin as the tokenizer's template says; False for no token that the dataset has not.
         progress: told the number of tokens so far.
 
     Raises:
@@ -91,9 +97,10 @@ def evaluate(
         source, eos, _ = text_of(runtime, "", "", precision)
         dataset = open_or_prepare(source, str(runtime.packed.path / TOKENIZER), eos)
     dataset.require_tokenizer(runtime.tokenizer, str(runtime.packed.path))
-    batches = validation_batches(dataset, split, runtime.context, limit)
+    start = template_start(runtime.tokenizer) if bos else ()
+    batches = validation_batches(dataset, split, room(runtime.context, start), limit)
     started = time.monotonic()
-    loss, tokens = mean_loss(runtime.network, batches, torch.device("cpu"), precision, progress)
+    loss, tokens = mean_loss(Started(runtime.network, start).eval(), batches, torch.device("cpu"), precision, progress)
     require_finite(loss, f"{runtime.packed.path}: the loss on '{dataset.name}'")
     return Evaluation(
         data=dataset.name,
@@ -103,6 +110,7 @@ def evaluate(
         bits_per_byte=loss / math.log(2) * dataset.tokens(split) / dataset.bytes(split),
         tokens=tokens,
         context=runtime.context,
+        start=start,
         precision=precision,
         seconds=round(time.monotonic() - started, 3),
     )

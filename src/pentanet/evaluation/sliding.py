@@ -3,6 +3,10 @@
 The first window predicts all of its tokens; each next one starts `stride` tokens later and predicts the last `stride`,
 which have at least `context` - `stride` tokens before them.  So every token but the first is predicted exactly once.
 A stride as long as the context makes windows that stand side by side, which is what papers on quantization report.
+
+Where the tokenizer's template puts a BOS before a text, each window begins with it, and has that much less room: to the
+model a window is a text of its own, as the windows were that it was trained on.  Its own prediction of the first token
+is not counted, so that models with a BOS and without are measured on the same tokens.
 """
 
 from __future__ import annotations
@@ -20,8 +24,10 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from pentanet.data.texts import whole_text
+from pentanet.data.tokenizer import template_start
 from pentanet.errors import ConfigError, TextTooShortError, TokenizerMismatchError
 from pentanet.evaluation.finite import require_finite
+from pentanet.evaluation.start import Started, room
 from pentanet.nn.precision import Precision, autocast
 
 
@@ -33,11 +39,13 @@ class Text:
         name: of the file.
         ids: int64 [tokens].
         nbytes: UTF-8 bytes that the tokens stand for.
+        start: what each window begins with.
     """
 
     name: str
     ids: Tensor
     nbytes: int
+    start: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +59,7 @@ class SlidingEvaluation:
         tokens: how many were predicted.
         context: longest window in tokens.
         stride: how far the window moves.
+        start: ids that each window begins with, which count to `context`.
         precision: of the matrix products.
     """
 
@@ -61,6 +70,7 @@ class SlidingEvaluation:
     tokens: int
     context: int
     stride: int
+    start: tuple[int, ...]
     precision: str
     seconds: float
 
@@ -69,13 +79,14 @@ class SlidingEvaluation:
         return asdict(self)
 
 
-def read_text(path: str | Path, tokenizer: Tokenizer, *, limit: int = 0) -> Text:
-    """Tokenize a text file as it stands, without tokens at its start or end.
+def read_text(path: str | Path, tokenizer: Tokenizer, *, limit: int = 0, bos: bool = True) -> Text:
+    """Tokenize a text file as it stands, without tokens at its end.
 
     Args:
         path: a UTF-8 text, which may be packed (.xz, .gz, .bz2).
         tokenizer: of the model.
         limit: take the first so many tokens only; 0 takes all.
+        bos: let each window begin as the tokenizer's template says; False for no token that the text has not.
 
     Raises:
         MissingFileError, DataError: no such file, or not one of text.
@@ -90,7 +101,8 @@ def read_text(path: str | Path, tokenizer: Tokenizer, *, limit: int = 0) -> Text
         nbytes = len(tokenizer.decode(ids, skip_special_tokens=False).encode())
     if len(ids) < 2:
         raise TextTooShortError(f"{path}: {len(ids)} tokens; at least 2 are needed to predict one")
-    return Text(name=path.name, ids=torch.tensor(ids), nbytes=nbytes)
+    start = template_start(tokenizer) if bos else ()
+    return Text(name=path.name, ids=torch.tensor(ids), nbytes=nbytes, start=start)
 
 
 def windows(tokens: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
@@ -118,7 +130,7 @@ def evaluate_text(
         network: ids [B, T] -> logits [B, T, vocab], in evaluation mode.
         text: its tokens.
         context: longest window in tokens.
-        stride: how far the window moves; 0 for `context`.
+        stride: how far the window moves; 0 for side by side, as for `context`.
         precision: of the matrix products.
         progress: told the number of tokens so far.
 
@@ -130,8 +142,10 @@ def evaluate_text(
     stride = stride or context
     if context < 1 or not 1 <= stride <= context:
         raise ConfigError(f"context {context} with stride {stride}: expected 1 <= stride <= context")
+    length = room(context, text.start)
+    stride, network = min(stride, length), Started(network, text.start)
     total, count, started = 0.0, 0, time.monotonic()
-    for start, stop, scored in windows(len(text.ids), context, stride):
+    for start, stop, scored in windows(len(text.ids), length, stride):
         with autocast(torch.device("cpu"), precision):
             logits = network(text.ids[None, start:stop])[0, -scored:].float()
         targets = text.ids[stop + 1 - scored : stop + 1]
@@ -151,6 +165,7 @@ def evaluate_text(
         tokens=count,
         context=context,
         stride=stride,
+        start=text.start,
         precision=precision,
         seconds=round(time.monotonic() - started, 3),
     )

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pentanet.data.tokenizer import eos_id
+from pentanet.data.tokenizer import eos_id, template_start
 from pentanet.errors import DataError, MissingExtraError
 from pentanet.evaluation.choices import log_likelihood
+from pentanet.evaluation.start import room
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.engine_network import as_runtime
 from pentanet.runtime.generate import generate
@@ -25,13 +26,14 @@ from pentanet.runtime.sampling import Sampling
 TOKENS = 256  # that a task may have written unless it says otherwise
 
 
-def language_model(path: Path, *, engine: Choice = "torch", threads: int = 0) -> Any:
+def language_model(path: str | Path, *, engine: Choice = "torch", threads: int = 0, bos: bool = True) -> Any:
     """Open a model directory as an `lm_eval.api.model.TemplateLM`.
 
     Args:
         path: the directory.
         engine: "torch", exact; "native", activations rounded to int8; "auto".
         threads: of the native engine; 0 for one on each core.
+        bos: begin each text as the tokenizer's template says, like `add_bos_token` of the harness's own models.
 
     Raises:
         MissingExtraError: lm-eval is not installed.
@@ -45,6 +47,7 @@ def language_model(path: Path, *, engine: Choice = "torch", threads: int = 0) ->
         raise MissingExtraError("lm-eval", "eval", "lm-evaluation-harness") from None
     predictor = open_predictor(path, engine, threads)
     runtime = as_runtime(predictor) if isinstance(predictor, Engine) else predictor
+    start = template_start(runtime.tokenizer) if bos else ()
     end = eos_id(runtime.tokenizer)
     if end is None:
         raise DataError(f"{path}/tokenizer.json: has no token that ends a text, which tasks without a context need")
@@ -53,6 +56,7 @@ def language_model(path: Path, *, engine: Choice = "torch", threads: int = 0) ->
         """Scores one request at a time: results do not depend on a batch."""
 
         eot_token_id = end
+        prefix_token_id = start[-1] if start else end  # what the harness gives for an empty context
 
         def tok_encode(self, string: str, add_special_tokens: bool | None = None, **ignored: Any) -> list[int]:
             del add_special_tokens, ignored
@@ -62,7 +66,11 @@ def language_model(path: Path, *, engine: Choice = "torch", threads: int = 0) ->
             self, requests: Iterable[tuple[Any, list[int], list[int]]], **ignored: Any
         ) -> list[tuple[float, bool]]:
             del ignored
-            return [log_likelihood(runtime, before, after) for _, before, after in requests]
+            return [self._scored(before, after) for _, before, after in requests]
+
+        def _scored(self, before: Sequence[int], after: Sequence[int]) -> tuple[float, bool]:
+            before = () if start and list(before) == [self.prefix_token_id] else before
+            return log_likelihood(runtime, before, after, start=start)
 
         def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[float]:
             del disable_tqdm
@@ -70,10 +78,13 @@ def language_model(path: Path, *, engine: Choice = "torch", threads: int = 0) ->
 
         def _rolling(self, text: str) -> float:
             found = windows.get_rolling_token_windows(
-                token_list=self.tok_encode(text), prefix_token=end, max_seq_len=runtime.context, context_len=1
+                token_list=self.tok_encode(text),
+                prefix_token=self.prefix_token_id,
+                max_seq_len=room(runtime.context, start),
+                context_len=1,
             )
             pairs = map(windows.make_disjoint_window, found)
-            return sum(log_likelihood(runtime, before, after)[0] for before, after in pairs)
+            return sum(self._scored(before, after)[0] for before, after in pairs)
 
         def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
             del disable_tqdm

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from tokenizers import Tokenizer
 
-from pentanet.data.tokenizer import eos_id
+from pentanet.data.tokenizer import eos_id, template_start
 from pentanet.errors import ConfigError
 from pentanet.format.model_dir import read_config
 
@@ -29,7 +29,7 @@ class Endings:
 
 def endings_of(tokenizer: Tokenizer) -> Endings:
     """What a tokenizer says by itself: its template, and the usual names of the token that ends a text."""
-    return Endings(start=_start(tokenizer), stops=_ids(eos_id(tokenizer)))
+    return Endings(start=template_start(tokenizer), stops=_ids(eos_id(tokenizer)))
 
 
 def read_endings(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> Endings:
@@ -91,15 +91,6 @@ class StopStrings:
 def _overlap(text: str, stop: str) -> int:
     """Characters at the end of `text` with which `stop` begins."""
     return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
-
-
-def _start(tokenizer: Tokenizer) -> tuple[int, ...]:
-    plain: list[int] = tokenizer.encode("a", add_special_tokens=False).ids
-    whole: list[int] = tokenizer.encode("a", add_special_tokens=True).ids
-    for at in range(len(whole) - len(plain) + 1):
-        if whole[at : at + len(plain)] == plain:
-            return tuple(whole[:at])
-    return ()
 
 
 def _ids(value: object) -> frozenset[int]:
