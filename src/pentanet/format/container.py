@@ -1,4 +1,7 @@
-"""A file of named tensors: written in one pass, read through a memory map, checked before anything is believed."""
+"""A file of named tensors: written in one pass, checked before anything is believed.
+
+The header and small tensors are read by copy, so that a file that shrinks meanwhile is an error; large ones are mapped.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +30,7 @@ from pentanet.regular import open_regular
 
 Bytes = NDArray[np.uint8]
 _BLOCK = 1 << 24  # copy so many bytes at a time
+MAX_COPIED = 1 << 20  # bytes; norms, biases, and the scales of all but large matrices
 
 
 def file_size(entries: Mapping[str, Entry], seal: Mapping[str, str] | None = None) -> int:
@@ -96,11 +101,12 @@ class Container:
     nbytes: int
     header: Header
     data: Bytes
+    _copies: Mapping[str, Bytes]
 
     def raw(self, name: str) -> Bytes:
-        """The bytes of a tensor: a read-only view of the mapped file, uint8 [nbytes], on a 64-byte boundary."""
+        """The bytes of a tensor, read-only uint8 [nbytes], on a 64-byte boundary: in the mapped file, or a copy."""
         slot = self.header.slots[name]
-        return self.data[slot.start : slot.stop]
+        return self._copies[name] if name in self._copies else self.data[slot.start : slot.stop]
 
     def footprint(self, name: str) -> int:
         """Bytes of the file that a tensor takes, with the padding that follows it."""
@@ -109,7 +115,7 @@ class Container:
 
 
 def open_tensors(path: Path, *, verify: bool = True) -> Container:
-    """Map a tensor file and check it.
+    """Check a tensor file; read its header and small tensors, and map the rest.
 
     Args:
         path: the file.
@@ -120,43 +126,73 @@ def open_tensors(path: Path, *, verify: bool = True) -> Container:
         TruncatedFileError, HeaderError, VersionError: see `header.parse`.
         ChecksumError: a tensor is not what was written.
     """
-    size, content = _map(path)
-    start = header.header_size(bytes(content[: header.LENGTH_BYTES]), size, path)
-    found = header.parse(bytes(content[:start]), size - start, path)
-    data = np.frombuffer(content, np.uint8)[start:]
-    for name, slot in found.slots.items():
-        if header.is_padding(name) and data[slot.start : slot.stop].any():
-            raise HeaderError(f"{path}: padding '{name}' is not zero. The file is damaged; copy or pack it again.")
-    if verify:
-        _verify(path, found, data)
-    entries = {name: slot.entry for name, slot in found.slots.items() if not header.is_padding(name)}
-    return Container(path=path, entries=entries, nbytes=size, header=found, data=data)
-
-
-def _verify(path: Path, found: Header, data: Bytes) -> None:
-    def differs(name: str) -> bool:
-        slot = found.slots[name]
-        return hashlib.sha256(data[slot.start : slot.stop].data).hexdigest() != found.digests[name]
-
-    with ThreadPoolExecutor(usable_cores()) as pool:  # hashlib lets other threads run
-        for name, wrong in zip(found.digests, pool.map(differs, found.digests), strict=True):
-            if wrong:
-                raise ChecksumError(
-                    f"{path}: tensor '{name}' differs from its sha256. The file is damaged; copy it again."
-                )
-
-
-def _map(path: Path) -> tuple[int, mmap.mmap]:
     try:
         with open_regular(path) as file:
-            size = file.seek(0, 2)
-            if size < header.LENGTH_BYTES:  # an empty file cannot be mapped
-                raise TruncatedFileError(f"{path}: {size} bytes are no tensor file. Copy it again.")
-            return size, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+            opened = _read(path, file)
     except FileNotFoundError:
         raise MissingFileError(path, "A model directory has config.json and model.safetensors.") from None
     except (OSError, OverflowError) as error:
         raise UnreadableFileError(path, error) from error
+    if verify:
+        _verify(opened)
+    return opened
+
+
+def _read(path: Path, file: BinaryIO) -> Container:
+    size = file.seek(0, 2)
+    file.seek(0)
+    length = file.read(header.LENGTH_BYTES)
+    start = header.header_size(length, size, path)
+    rest = _exactly(path, file, start - len(length))
+    found = header.parse(length + rest, size - start, path)
+    copies: dict[str, Bytes] = {}
+    for name, slot in found.slots.items():
+        if header.is_padding(name) or (slot.entry.dtype != "U8" and slot.entry.nbytes <= MAX_COPIED):
+            file.seek(start + slot.start)
+            copies[name] = _aligned(_exactly(path, file, slot.entry.nbytes))
+            if header.is_padding(name) and copies.pop(name).any():
+                raise HeaderError(f"{path}: padding '{name}' is not zero. The file is damaged; copy or pack it again.")
+    try:
+        data = np.frombuffer(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ), np.uint8)[start:]
+    except ValueError:  # no mapping reaches beyond the end
+        raise _shrunk(path) from None
+    entries = {name: slot.entry for name, slot in found.slots.items() if not header.is_padding(name)}
+    return Container(path=path, entries=entries, nbytes=size, header=found, data=data, _copies=copies)
+
+
+def _exactly(path: Path, file: BinaryIO, nbytes: int) -> bytes:
+    content = file.read(nbytes)
+    if len(content) != nbytes:
+        raise _shrunk(path)
+    return content
+
+
+def _shrunk(path: Path) -> TruncatedFileError:
+    return TruncatedFileError(f"{path}: became shorter while it was read. Copy it again.")
+
+
+def _aligned(content: bytes) -> Bytes:
+    """A read-only copy that starts where a mapped tensor would: on 64 bytes."""
+    room = np.empty(len(content) + ALIGNMENT, np.uint8)
+    first = -room.ctypes.data % ALIGNMENT
+    copy = room[first : first + len(content)]
+    copy[:] = np.frombuffer(content, np.uint8)
+    copy.flags.writeable = False
+    return copy
+
+
+def _verify(opened: Container) -> None:
+    digests = opened.header.digests
+
+    def differs(name: str) -> bool:
+        return hashlib.sha256(opened.raw(name).data).hexdigest() != digests[name]
+
+    with ThreadPoolExecutor(usable_cores()) as pool:  # hashlib lets other threads run
+        for name, wrong in zip(digests, pool.map(differs, digests), strict=True):
+            if wrong:
+                raise ChecksumError(
+                    f"{opened.path}: tensor '{name}' differs from its sha256. The file is damaged; copy it again."
+                )
 
 
 def _end(slots: Mapping[str, Slot]) -> int:
