@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pentanet import atomic
+from pentanet.errors import UnconfirmedWriteError
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX permissions and signals")
 
@@ -166,20 +168,55 @@ def _dead_pid() -> int:
     return process.pid
 
 
+def _write_file(folder: Path) -> None:
+    atomic.write_file(folder / "final", b"new")
+
+
+def _replace_files(folder: Path) -> None:
+    with atomic.scratch_dir(folder / "final") as scratch:
+        (scratch / "final").write_bytes(b"new")
+        (scratch / "other").write_bytes(b"new")
+        atomic.replace_files(scratch, folder, "final", "other")
+
+
+def _replace_dir(folder: Path) -> None:
+    with atomic.scratch_dir(folder / "final") as scratch:
+        (scratch / "new").touch()
+        atomic.replace_dir(scratch, folder / "final")
+
+
+WRITERS = (_write_file, _replace_files, _replace_dir)
+
+
 @POSIX
-def test_a_late_failure_says_that_the_new_one_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    final = tmp_path / "final"
-    final.mkdir()
-    flush = atomic.fsync_dir
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_late_failure_says_that_the_new_one_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
+) -> None:
+    flush, old, final = atomic.fsync_dir, tmp_path / "old", tmp_path / "final"
+    write(tmp_path)
+    final.rename(old)
+    (final.mkdir if old.is_dir() else final.touch)()
 
     def fail(path: Path) -> None:
         if path == tmp_path:
             raise OSError(5, "Input/output error")
         flush(path)
 
-    with atomic.scratch_dir(final) as scratch:
-        (scratch / "new").touch()
-        monkeypatch.setattr(atomic, "fsync_dir", fail)
-        with pytest.raises(atomic.UnconfirmedError, match="Input/output error"):
-            atomic.replace_dir(scratch, final)
-    assert listing(final) == ["new"]
+    monkeypatch.setattr(atomic, "fsync_dir", fail)
+    with pytest.raises(UnconfirmedWriteError, match=r"the new one is written and in its place, .*Input/output error"):
+        write(tmp_path)
+    assert _content(final) == _content(old)
+
+
+def _content(path: Path) -> list[str] | bytes:
+    return listing(path) if path.is_dir() else path.read_bytes()
+
+
+def test_files_that_cannot_be_flushed_are_not_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    atomic.write_file(tmp_path / "final", b"old")
+    monkeypatch.setattr(os, "fsync", _no_space)
+    with pytest.raises(OSError, match="No space"):
+        _replace_files(tmp_path)
+    assert (tmp_path / "final").read_bytes() == b"old"
+    assert listing(tmp_path) == ["final"]

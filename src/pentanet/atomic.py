@@ -1,6 +1,7 @@
 """Writing so that a reader, or a machine that lost power, sees the old thing or the new thing and never a half.
 
-Everything is written beside its final place, flushed to the disk, renamed, and the renaming is flushed too.
+Everything is written beside its final place, flushed to the disk, renamed, and the renaming is flushed too.  For every
+writer here an OSError means that the old thing stands, and an UnconfirmedWriteError that the new one does.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-
-class UnconfirmedError(OSError):
-    """The new thing is in its place, but the disk did not confirm the renaming."""
+from pentanet.errors import UnconfirmedWriteError
 
 
 def fsync_dir(path: Path) -> None:
@@ -30,7 +29,12 @@ def fsync_dir(path: Path) -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, replacing what is there, atomically and durably."""
+    """Write `data` to `path`, replacing what is there, atomically and durably.
+
+    Raises:
+        UnconfirmedWriteError: `path` is the new file, but flushing its name failed.
+        OSError: `path` is what it was.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -42,23 +46,21 @@ def write_file(path: Path, data: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    fsync_dir(path.parent)
+    _confirm(path)
 
 
-def replace_file(tmp: Path, final: Path) -> None:
-    """Rename the file `tmp` to `final`, on the same disk, after flushing it; what is there is replaced.
+def replace_files(tmp: Path, final: Path, *names: str) -> None:
+    """Move files of the directory `tmp` to `final`, on the same disk, after flushing them; replaces what is there.
 
     Raises:
-        UnconfirmedError: `final` is the new file, but flushing its name failed.
-        OSError: `final` is what it was.
+        UnconfirmedWriteError: `final` has all the new files, but flushing their names failed.
+        OSError: `final` is what it was, unless the system took the first renames and not the later ones.
     """
-    with tmp.open("rb+") as file:
-        os.fsync(file.fileno())
-    tmp.replace(final)
-    try:
-        fsync_dir(final.parent)
-    except OSError as error:
-        raise UnconfirmedError(error.errno, error.strerror) from error
+    for name in names:
+        _flush(tmp / name)
+    for name in names:
+        (tmp / name).replace(final / name)
+    _confirm(final / names[-1])
 
 
 def replace_dir(tmp: Path, final: Path) -> None:
@@ -69,15 +71,14 @@ def replace_dir(tmp: Path, final: Path) -> None:
     next `scratch_dir` does it.
 
     Raises:
-        UnconfirmedError: `final` is the new directory, but flushing its name failed.
+        UnconfirmedWriteError: `final` is the new directory, but flushing its name failed.
         OSError: `final` is what it was.
     """
     for path in sorted(tmp.rglob("*")):
         if path.is_dir():
             fsync_dir(path)
         else:
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
+            _flush(path)
     fsync_dir(tmp)
     aside = _mkdtemp(final, "old") if final.exists() else None
     try:
@@ -88,10 +89,7 @@ def replace_dir(tmp: Path, final: Path) -> None:
         if aside is not None:
             _put_back(aside, final)
         raise
-    try:
-        fsync_dir(final.parent)
-    except OSError as error:  # the old one stays aside until a next writer clears it away
-        raise UnconfirmedError(error.errno, error.strerror) from error
+    _confirm(final)  # where this fails, the old one stays aside until a next writer clears it away
     if aside is not None:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -110,6 +108,19 @@ def scratch_dir(final: Path) -> Generator[Path]:
         yield tmp
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
+
+
+def _flush(file: Path) -> None:
+    with file.open("rb+") as handle:
+        os.fsync(handle.fileno())
+
+
+def _confirm(path: Path) -> None:
+    """Flush the name of what was renamed to `path`."""
+    try:
+        fsync_dir(path.parent)
+    except OSError as error:
+        raise UnconfirmedWriteError(path, error.strerror or str(error)) from error
 
 
 def _mkdtemp(final: Path, kind: str) -> Path:

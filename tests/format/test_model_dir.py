@@ -16,6 +16,7 @@ from edits import edit_config, reseal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pentanet import atomic
 from pentanet.codes import Codes
 from pentanet.errors import (
     BiasError,
@@ -28,6 +29,7 @@ from pentanet.errors import (
     ScaleError,
     SealError,
     ShapeError,
+    UnconfirmedWriteError,
     UnexpectedTensorError,
     UnknownNameError,
     UnpackableError,
@@ -37,7 +39,7 @@ from pentanet.errors import (
 )
 from pentanet.format import container, model_dir
 from pentanet.format.header import Entry
-from pentanet.format.model_dir import open_model, planned_bytes, write_model
+from pentanet.format.model_dir import open_model, planned_bytes, write_into, write_model
 from pentanet.format.tensors import Coded, Plain, PlainSpec, Tensor, from_bfloat16, to_bfloat16
 from pentanet.grid import PENTANARY
 from pentanet.linear_options import ACTIVATIONS, Activations
@@ -466,6 +468,24 @@ def test_failed_flush(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write(out, ZEROS, overwrite=True)
     assert open_model(out).plain("w").all()
     assert listing(tmp_path) == ["model"]
+
+
+def test_a_late_failure_says_that_the_new_model_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, flush = tmp_path / "model", atomic.fsync_dir
+
+    def fail(path: Path) -> None:
+        if path in (tmp_path, out):
+            raise OSError(5, "Input/output error")
+        flush(path)
+
+    write(out, ONES)
+    monkeypatch.setattr(atomic, "fsync_dir", fail)
+    with pytest.raises(UnconfirmedWriteError, match=r"model: the new one is written and in its place"):
+        write(out, ZEROS, overwrite=True)
+    assert not open_model(out).plain("w").any()
+    with pytest.raises(UnconfirmedWriteError, match=r"safetensors: the new one is written and in its place"):
+        write_into(out, config={}, tensors=ONES, method="pentanary")
+    assert open_model(out).plain("w").all()
 
 
 def test_bad_tensors_leave_nothing(tmp_path: Path) -> None:

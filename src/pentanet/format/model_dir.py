@@ -39,7 +39,6 @@ from pentanet.errors import (
     MissingTensorError,
     ModelConfigError,
     ShapeError,
-    UnconfirmedWriteError,
     UnexpectedTensorError,
     UnpackableError,
     UnreadableFileError,
@@ -129,8 +128,6 @@ def write_model(
             for name, content in files.items():
                 (scratch / name).write_bytes(content)
             atomic.replace_dir(scratch, out)
-    except atomic.UnconfirmedError as error:
-        raise UnconfirmedWriteError(out, error.strerror or str(error)) from error
     except OSError as error:
         raise WriteError(out, error.strerror or str(error)) from error
 
@@ -160,10 +157,8 @@ def write_into(
         out.mkdir(parents=True, exist_ok=True)
         with atomic.scratch_dir(out.resolve() / TENSORS) as scratch:
             _write_container(scratch / TENSORS, tensors, entries, seal)
-            atomic.write_file(out / CONFIG, text)
-            atomic.replace_file(scratch / TENSORS, out / TENSORS)
-    except atomic.UnconfirmedError as error:
-        raise UnconfirmedWriteError(out, error.strerror or str(error)) from error
+            (scratch / CONFIG).write_bytes(text)
+            atomic.replace_files(scratch, out, CONFIG, TENSORS)
     except OSError as error:
         raise WriteError(out, error.strerror or str(error)) from error
 

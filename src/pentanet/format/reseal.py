@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pentanet import atomic
-from pentanet.errors import UnconfirmedWriteError, WriteError
+from pentanet.errors import WriteError
 from pentanet.format import container
 from pentanet.format.model_dir import open_model
 from pentanet.format.packed_model import TENSORS
@@ -53,9 +53,7 @@ def reseal(path: str | Path) -> Resealed:
             made = scratch / TENSORS
             container.copy_tensors(opened, made, now)
             shutil.copymode(target, made)
-            atomic.replace_file(made, target)
-    except atomic.UnconfirmedError as error:
-        raise UnconfirmedWriteError(target, error.strerror or str(error)) from error
+            atomic.replace_files(scratch, path, TENSORS)
     except OSError as error:
         raise WriteError(target, error.strerror or str(error)) from error
     return Resealed(path=path, written=True, accepted=accepted)

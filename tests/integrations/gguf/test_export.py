@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pentanet.errors import ExportError, WriteError
+from pentanet import atomic
+from pentanet.errors import ExportError, UnconfirmedWriteError, WriteError
 from pentanet.format.model_dir import open_model
 from pentanet.integrations.gguf.export import export
 
@@ -149,6 +150,20 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(make, tmp_path):
     assert out.read_bytes() == b"mine"
     export(model, out, overwrite=True)
     assert out.read_bytes()[:4] == b"GGUF"
+
+
+def test_a_late_failure_says_that_the_new_file_is_there(make, tmp_path, monkeypatch):
+    out, flush = tmp_path / "late" / "model.gguf", atomic.fsync_dir
+
+    def fail(path: Path) -> None:
+        if path == out.parent:
+            raise OSError(5, "Input/output error")
+        flush(path)
+
+    monkeypatch.setattr(atomic, "fsync_dir", fail)
+    with pytest.raises(UnconfirmedWriteError, match=r"model\.gguf: the new one is written and in its place"):
+        export(make("ternary"), out)
+    assert read(out)
 
 
 def test_the_command(make, tmp_path, capsys):

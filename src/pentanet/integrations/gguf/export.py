@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -74,6 +73,7 @@ def export(
         MissingExtraError: the package gguf is not installed.
         ExportError: llama.cpp does not have this network or tokenizer.
         WriteError: `out` is there, or the disk does not take it.
+        UnconfirmedWriteError: the new file is in its place, but the disk did not confirm it.
         FormatError: the directory is damaged: see `pentanet.runtime.load.load`.
     """
     out = Path(out)
@@ -101,7 +101,7 @@ def export(
                 _add(writer, gguf, name, Stored(kind="F32", data=values))
                 types["F32"] += 1
             package.write(writer)
-            _put(scratch / out.name, out)
+            atomic.replace_files(scratch, out.parent, out.name)
     except OSError as error:
         raise WriteError(out, error.strerror or str(error)) from error
     progress(len(packed.names), len(packed.names))
@@ -148,10 +148,3 @@ def _add(writer: Any, gguf: Any, name: str, stored: Stored) -> None:
     raw = stored.data.dtype == np.uint8
     kind = gguf.GGMLQuantizationType[stored.kind]
     writer.add_tensor(name, np.ascontiguousarray(stored.data), raw_dtype=kind if raw else None)
-
-
-def _put(file: Path, out: Path) -> None:
-    with file.open("rb+") as handle:
-        os.fsync(handle.fileno())
-    file.replace(out)
-    atomic.fsync_dir(out.parent)
