@@ -15,6 +15,7 @@ from pentanet.ptq import run
 from pentanet.ptq.budget import CANDIDATES, allocate, stored_bits
 from pentanet.ptq.calibrate import windows_of
 from pentanet.ptq.config import QuantizeConfig
+from pentanet.ptq.mixed_text import CalibrationText
 from pentanet.ptq.rtn import round_to_nearest
 from pentanet.quant.granularity import group
 from pentanet.runtime.load import load
@@ -64,7 +65,7 @@ def test_bits_are_those_of_the_file(make, tmp_path, name):
 
 @pytest.mark.parametrize("method", ["rtn", "gptq"])
 def test_a_budget_mixes_grids_and_holds(make, tmp_path, method):
-    source, calibration = open_source(make()), windows_of(IDS, 40, 4, "text")
+    source, calibration = open_source(make()), CalibrationText(windows=windows_of(IDS, 40, 4, "text"), name="drawn")
     settings = QuantizeConfig(method=method, group=16, bits_budget=4.5)
     made = run.quantize(source, tmp_path / "out", settings, calibration=calibration)
     grids = {layer["name"]: layer["grid"] for layer in made.layers}

@@ -8,13 +8,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pentanet.errors import ConfigError, DataError, TextTooShortError, TokenizerMismatchError
+from pentanet.errors import DataError, TextTooShortError, TokenizerMismatchError
 from pentanet.families.tensor_table import linear_names
 from pentanet.grid import PENTANARY
 from pentanet.ptq import run
 from pentanet.ptq.calibrate import Calibration, windows_of
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.gptq import damped
+from pentanet.ptq.mixed_text import CalibrationText
 from pentanet.ptq.quantize_matrix import corrected, quantize_matrix
 from pentanet.ptq.workers import Workers
 from pentanet.runtime.load import load
@@ -22,6 +23,7 @@ from pentanet.sources.float_network import load_float
 from pentanet.sources.open import open_source
 
 IDS = torch.randint(0, 270, (6, 24), generator=torch.Generator().manual_seed(0))
+SEEN = CalibrationText(windows=IDS, name="drawn")
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +103,7 @@ def test_calibrated_methods_come_closer_to_the_original(make, tmp_path, family):
         wanted = load_float(source)(IDS)
         for method in ("rtn", "gptq", "refine"):
             config = QuantizeConfig(method=method, group=16, embedding="float32")
-            made = run.quantize(source, tmp_path / method, config, calibration=IDS)
+            made = run.quantize(source, tmp_path / method, config, calibration=SEEN)
             distance[method] = float((load(tmp_path / method).network(IDS) - wanted).square().mean())
             assert all((layer["output_error"] is None) == (method == "rtn") for layer in made.layers)
     assert distance["gptq"] < 0.9 * distance["rtn"]
@@ -114,18 +116,23 @@ def test_a_stopped_run_goes_on_and_gives_the_same_file(make, tmp_path):
     def stop(stage, done, total):
         raise KeyboardInterrupt
 
-    run.quantize(source, tmp_path / "whole", config, calibration=IDS)
+    run.quantize(source, tmp_path / "whole", config, calibration=SEEN)
     with pytest.raises(KeyboardInterrupt):
-        run.quantize(source, tmp_path / "out", config, calibration=IDS, progress=stop)
-    run.quantize(source, tmp_path / "out", config, calibration=IDS)
+        run.quantize(source, tmp_path / "out", config, calibration=SEEN, progress=stop)
+    run.quantize(source, tmp_path / "out", config, calibration=SEEN)
     files = [tmp_path / name / "model.safetensors" for name in ("whole", "out")]
     assert len({hashlib.sha256(file.read_bytes()).hexdigest() for file in files}) == 1
 
 
-def test_a_calibrated_method_needs_a_text(make, tmp_path):
-    with pytest.raises(ConfigError, match="gptq"):
-        run.quantize(open_source(make()), tmp_path / "out", QuantizeConfig(method="gptq"))
-    assert not (tmp_path / "out.unfinished").exists()
+def test_only_calibrated_methods_look_at_the_text(make, tmp_path):
+    source, found = open_source(make()), {}
+    for method in ("rtn", "ptqtp", "gptq", "refine"):
+        out = tmp_path / method
+        found[method] = run.quantize(source, out, QuantizeConfig(method=method), calibration=SEEN).calibration
+        assert ("| Calibrated on | drawn |" in (out / "README.md").read_text()) == (found[method] is not None)
+    assert found["rtn"] is found["ptqtp"] is None
+    digest = hashlib.sha256(IDS.numpy().tobytes()).hexdigest()
+    assert found["gptq"] == found["refine"] == {"text": "drawn", "windows": 6, "window": 24, "sha256": digest}
 
 
 def test_windows():
@@ -144,7 +151,7 @@ def test_tokens_of_another_model(make):
 def test_a_matrix_of_zeros_loses_nothing(make, tmp_path, method, configs, weights_of):
     folder, name = make(), "model.layers.0.mlp.up_proj.weight"
     save_file({**weights_of(configs["llama"]), name: torch.zeros(48, 32)}, folder / "model.safetensors")
-    made = run.quantize(open_source(folder), tmp_path / "q", QuantizeConfig(method=method), calibration=IDS)
+    made = run.quantize(open_source(folder), tmp_path / "q", QuantizeConfig(method=method), calibration=SEEN)
     (layer,) = [layer for layer in made.layers if layer["name"] == name]
     assert layer["weight_error"] == layer["output_error"] == 0
 
@@ -155,4 +162,4 @@ def test_activations_that_are_too_large(make, tmp_path, method, configs, weights
     weights = weights_of(configs["llama"])
     save_file({**weights, name: weights[name] * 1e30}, folder / "model.safetensors")
     with pytest.raises(DataError, match=r"self_attn\.q_proj in layer 1"):
-        run.quantize(open_source(folder), tmp_path / "q", QuantizeConfig(method=method), calibration=IDS)
+        run.quantize(open_source(folder), tmp_path / "q", QuantizeConfig(method=method), calibration=SEEN)

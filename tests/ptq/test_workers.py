@@ -12,6 +12,7 @@ from pentanet.errors import ConfigError
 from pentanet.ptq import run
 from pentanet.ptq.calibrate import windows_of
 from pentanet.ptq.config import QuantizeConfig
+from pentanet.ptq.mixed_text import CalibrationText
 from pentanet.ptq.workers import BESIDE, Workers
 from pentanet.sources.open import open_source
 
@@ -80,7 +81,10 @@ def test_nothing_is_begun_after_an_error():
     [{"method": "rtn"}, {"method": "ptqtp"}, {"method": "refine"}, {"method": "gptq", "bits_budget": 4.5}],
 )
 def test_any_number_of_workers_makes_the_same_file(make, tmp_path, settings):
-    source, calibration = open_source(make("qwen3")), windows_of(IDS, 40, 4, "text")
+    source, calibration = (
+        open_source(make("qwen3")),
+        CalibrationText(windows=windows_of(IDS, 40, 4, "text"), name="drawn"),
+    )
     found = set()
     for workers in (1, 2, 5):
         out = tmp_path / str(workers)

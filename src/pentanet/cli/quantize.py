@@ -24,7 +24,7 @@ def quantize(
     planes: Count = 2,
     tied: Flag = False,
     calibration: Path | None = None,
-    samples: Count = 64,
+    samples: Count = 48,
     window: Count = 512,
     damping: float = 0.01,
     act_order: bool = True,
@@ -51,7 +51,7 @@ def quantize(
     method
         rtn: round each group of weights to the nearest levels; ptqtp: sums of ternary matrices; both look at no text.
         gptq: spread each rounding error over the weights that follow. refine: the same, aimed at making up for the
-        errors of earlier layers, and improved level by level. Both need --calibration.
+        errors of earlier layers, and improved level by level. Both look at a text.
     grid
         binary, ternary, quaternary, pentanary, septenary, nonary, int2 to int8; by default int8 where weights are only
         rounded, pentanary where a text calibrates.
@@ -64,7 +64,7 @@ def quantize(
     tied
         Of ptqtp: one scale is three times the other, nine even levels in half of the engine's work.
     calibration
-        Text file that gptq and refine look at.
+        Text file that gptq and refine look at; by default text that the model writes, and Python's docstrings.
     samples
         Windows of it.
     window
@@ -127,9 +127,11 @@ def quantize(
         act_order=act_order,
         embedding=embedding,
         rotate=rotate,
+        samples=samples,
+        window=window,
     )
     source = open_source(model, allow_pickle=allow_pickle)
-    seen = read_windows(source, calibration, window, samples) if method in CALIBRATED else None
+    seen = read_windows(source, calibration, window, samples) if calibration and method in CALIBRATED else None
     measure = _Measure(text, source, context, tokens)
     waiting = out.resolve().with_name(f"{out.resolve().name}.unfinished")
     with console.stages() as tell, _at_ctrl_c(f"the same command goes on with what waits in {waiting}"):

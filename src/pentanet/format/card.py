@@ -43,6 +43,7 @@ _FACTS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("quantized_bits_per_weight", "Quantized tensors with scales, per weight", _bits),
     ("context", "Longest context, tokens", _count),
     ("vocab", "Vocabulary", _count),
+    ("calibration", "Calibrated on", str),
     ("data", "Trained on", str),
     ("steps", "Training steps", _count),
     ("tokens", "Training tokens", _count),
@@ -75,6 +76,7 @@ def model_card(facts: Mapping[str, Any]) -> str:
             language: two letters, as "en".
             dataset: identifier on the hub, as "Salesforce/wikitext".
             method, title, grid: registry name and one-line description of the weight method; name of its grid.
+            calibration: the text that a method of post-training quantization looked at.
             data, steps, tokens, seed, machine, version: what it was trained on, how long, where and with what.
             val_loss, perplexity, bits_per_byte: on the validation split of `data`.
             parameters, quantized_parameters: numbers of weights, as in `Inspection`.

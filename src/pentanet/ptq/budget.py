@@ -48,10 +48,10 @@ def choose_grids(job: Job) -> dict[str, str]:
             f"a budget of {budget:g} bits: {CANDIDATES[0]} with these scales takes {least:.3f}. Raise it, "
             "or let more inputs share a scale (--group)"
         )
-    if job.calibration is None:
+    if job.windows is None:
         _measure_weights(job)
     else:
-        _measure_outputs(job, job.calibration)
+        _measure_outputs(job, job.windows)
     errors = {name: job.work.noted(name) or [] for name in job.linears}
     chosen = allocate(errors, bits, budget * weights)
     return {name: CANDIDATES[choice] for name, choice in chosen.items()}

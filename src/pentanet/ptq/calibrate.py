@@ -22,6 +22,7 @@ from pentanet.errors import ConfigError, DataError, TextTooShortError
 from pentanet.nn import QuantLinear
 from pentanet.nn.precision import Precision, autocast, resolve_precision
 from pentanet.ptq.blocks import ADDED, walk
+from pentanet.ptq.mixed_text import CalibrationText
 from pentanet.ptq.workers import Workers
 from pentanet.sources.source import Source
 
@@ -133,19 +134,17 @@ class Calibration:
             return F.linear(x, linear.weight, linear.bias).float()
 
 
-def read_windows(source: Source, path: Path | None, length: int, count: int) -> Tensor:
+def read_windows(source: Source, path: Path, length: int, count: int) -> CalibrationText:
     """Windows [B, length] of a text file in tokens of the source.
 
     Raises:
         DataError: no text, or no tokenizer.
         TextTooShortError: the text is shorter than one window.
     """
-    if path is None:
-        raise DataError("gptq and refine look at a text: name a file with --calibration")
     if length > source.config.context:
         raise ConfigError(f"--window {length}: the model reads at most {source.config.context} tokens")
     ids = source.tokenizer().encode(whole_text(path), add_special_tokens=False).ids
-    return windows_of(ids, length, count, str(path))
+    return CalibrationText(windows=windows_of(ids, length, count, str(path)), name=path.name)
 
 
 def windows_of(ids: list[int], length: int, count: int, where: str) -> Tensor:

@@ -40,6 +40,10 @@ class QuantizeConfig:
     """Of calibrated methods: this share of the mean diagonal is added to the Hessian."""
     act_order: bool = True
     """Of calibrated methods: inputs with large activations come first."""
+    samples: int = 48
+    """Of calibrated methods: windows of the text they look at."""
+    window: int = 512
+    """Of calibrated methods: tokens of each window."""
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -54,6 +58,8 @@ class QuantizeConfig:
             )
         if self.group < 0:
             raise ConfigError(f"group {self.group}: must be 1 or more, or 0 for whole rows")
+        if self.samples < 1 or self.window < 1:
+            raise ConfigError(f"{self.samples} windows of {self.window} tokens: both must be 1 or more")
         if not 0 < self.damping < math.inf:
             raise ConfigError(f"damping {self.damping}: must be positive")
         grids.grid(self.grid)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pentanet.families.tensor_table import linear_names
-from pentanet.ptq.config import CALIBRATED, QuantizeConfig
+from pentanet.ptq.config import QuantizeConfig
+from pentanet.ptq.mixed_text import CalibrationText
 from pentanet.ptq.unfinished import Progress, Work
 from pentanet.ptq.workers import Workers
 from pentanet.sources.source import Source
@@ -23,7 +24,7 @@ class Job:
         work: the folder in which finished tensors wait.
         workers: threads for matrices that do not depend on each other.
         progress: told the stage, and how much of how much of it is done.
-        windows: token ids [B, T] that a calibrated method looks at; None for the others.
+        calibration: what a calibrated method looks at; None for the others.
     """
 
     source: Source
@@ -31,7 +32,7 @@ class Job:
     work: Work
     workers: Workers
     progress: Progress
-    windows: Tensor | None = None
+    calibration: CalibrationText | None = None
 
     @property
     def linears(self) -> list[str]:
@@ -39,6 +40,6 @@ class Job:
         return list(linear_names(self.source.config, self.source.vocab))
 
     @property
-    def calibration(self) -> Tensor | None:
-        """The windows, where the method looks at them."""
-        return self.windows if self.config.method in CALIBRATED else None
+    def windows(self) -> Tensor | None:
+        """Token ids [B, T] that the method looks at; None where it looks at none."""
+        return self.calibration.windows if self.calibration else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import sys
 import time
@@ -16,7 +15,6 @@ import torch
 from torch import Tensor
 
 from pentanet import __version__
-from pentanet.errors import ConfigError
 from pentanet.families.tensor_table import bias_of, hub_shapes
 from pentanet.format import layouts
 from pentanet.format.card import model_card
@@ -28,6 +26,7 @@ from pentanet.ptq.budget import choose_grids
 from pentanet.ptq.calibrate import Calibration, Moments
 from pentanet.ptq.config import CALIBRATED, QuantizeConfig
 from pentanet.ptq.job import Job
+from pentanet.ptq.mixed_text import CalibrationText, mixed_text
 from pentanet.ptq.quantize_matrix import quantize_matrix
 from pentanet.ptq.store import biased, squared, store
 from pentanet.ptq.unfinished import Progress, Work
@@ -52,6 +51,7 @@ class Quantized:
         weight_error: |W - Q| / |W| over all quantized matrices.
         layers: the same for each of them, with grid and bits, and `output_error` |(W - Q) x|^2 / |W x|^2 on the
             calibration text, where there is one.
+        calibration: the text that a calibrated method looked at: what it is, its size and its sha256.
         seconds: of work, without what an earlier run had done.
         peak_rss_bytes: of the process; 0 where the system does not say.
     """
@@ -68,6 +68,7 @@ class Quantized:
     quantized_bits_per_weight: float
     weight_error: float
     layers: list[dict[str, Any]]
+    calibration: dict[str, Any] | None
     seconds: float
     peak_rss_bytes: int
 
@@ -81,7 +82,7 @@ def quantize(
     out: str | Path,
     config: QuantizeConfig,
     *,
-    calibration: Tensor | None = None,
+    calibration: CalibrationText | None = None,
     overwrite: bool = False,
     workers: int = 1,
     progress: Progress = lambda stage, done, total: None,
@@ -94,7 +95,7 @@ def quantize(
         source: the open model, or the path of one for `open_source`.
         out: the directory to make.
         config: method and settings.
-        calibration: for calibrated methods: windows of token ids [B, T].
+        calibration: for calibrated methods: the text they look at; None for `mixed_text`.
         overwrite: replace a model directory that is there.
         workers: matrices that are worked on at a time, as far as they do not depend on each other; the result is the
             same bytes.
@@ -106,26 +107,31 @@ def quantize(
         FormatError: a tensor cannot be read.
         UnsupportedArchitectureError: a network that cannot be rotated.
         DataError: a calibration whose activations are not finite.
-        ConfigError: the groups do not divide a row; a calibrated method without calibration; a budget below the
-            smallest grid; no workers.
+        TextTooShortError: no calibration, and too few docstrings in this installation of Python.
+        ConfigError: the groups do not divide a row; a budget below the smallest grid; no workers.
     """
     started = time.monotonic()
     source = source if isinstance(source, Source) else open_source(source)
-    if config.rotate:
-        source = RotatedSource(source)
-    if config.method in CALIBRATED and calibration is None:
-        raise ConfigError(f"method '{config.method}' looks at a text: give it windows of one (`read_windows`)")
     out = Path(out).resolve()
     check_target(out, overwrite, original=source.path)
-    text = hashlib.sha256(calibration.numpy().tobytes()).hexdigest() if calibration is not None else None
-    run = {"source": source.fingerprint(), "calibration": text, "version": __version__}
+    if config.method not in CALIBRATED:
+        calibration = None
+    used = RotatedSource(source) if config.rotate else source
+    given = calibration.to_dict() if calibration is not None else None
+    run = {"source": used.fingerprint(), "calibration": given, "version": __version__}
+    work = Work(out, {**config.to_dict(), **run})
+    if config.method in CALIBRATED and calibration is None:
+        calibration = mixed_text(
+            source,
+            work.path,
+            lambda copy: quantize(source, copy, QuantizeConfig(grid="int8"), workers=workers, progress=progress),
+            samples=config.samples,
+            window=config.window,
+            threads=workers,
+            progress=progress,
+        )
     job = Job(
-        source=source,
-        config=config,
-        work=Work(out, {**config.to_dict(), **run}),
-        workers=Workers(workers),
-        progress=progress,
-        windows=calibration,
+        source=used, config=config, work=work, workers=Workers(workers), progress=progress, calibration=calibration
     )
     facts = _quantized(job)
     _write(job, out, list(facts), overwrite)
@@ -137,7 +143,7 @@ def _quantized(job: Job) -> dict[str, dict[str, Any]]:
     """Every tensor that is stored, finished in the job's folder; what is known of each, in file order."""
     shapes, linears = hub_shapes(job.source.config, job.source.vocab), job.linears
     grids = choose_grids(job) if job.config.bits_budget else dict.fromkeys(linears, job.config.grid)
-    calibrated = {} if job.calibration is None else _calibrated(job, job.calibration, grids)
+    calibrated = {} if job.windows is None else _calibrated(job, job.windows, grids)
     with_codes = {bias_of(name, shapes) for name in linears}
     stored = {name: shape for name, shape in shapes.items() if name not in with_codes}
     done, total = 0, sum(map(math.prod, stored.values()))
@@ -186,6 +192,7 @@ def _result(job: Job, out: Path, facts: Mapping[str, dict[str, Any]], started: f
             }
             for name, e in errors.items()
         ],
+        calibration=job.calibration.to_dict() if job.calibration else None,
         seconds=round(time.monotonic() - started, 3),
         peak_rss_bytes=peak_rss(),
     )
@@ -246,6 +253,7 @@ def _write(job: Job, out: Path, names: list[str], overwrite: bool) -> None:
         "method": config.method,
         "title": title,
         "grid": None if config.bits_budget else config.grid,
+        "calibration": job.calibration.name if job.calibration else None,
         "context": source.config.context,
         "vocab": source.vocab,
         "version": __version__,
