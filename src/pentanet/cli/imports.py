@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pentanet.cli.options import Flag, Size
 
@@ -13,6 +14,7 @@ def import_model(
     out: Path,
     masters: Flag = False,
     shards: Size = 0,
+    method: Literal["pentanet-seed", "bitnet-seed"] | None = None,
     allow_pickle: Flag = False,
     overwrite: Flag = False,
     json: Flag = False,
@@ -23,15 +25,18 @@ def import_model(
     ----------
     source
         A .gguf file of TQ1_0, TQ2_0, Q8_0, Q4_0 or an exported Q3_K; or a BitNet directory of transformers, packed or
-        with the bfloat16 masters, which are rounded as in training; or ternary weights written out in floats (TriLM).
+        with the bfloat16 masters, which are rounded as in training; or ternary weights written out in floats (TriLM);
+        or a .pt file of PentaNet's training script.
     out
         Model directory to write.
     masters
         The floats of a directory are BitNet masters, though its config.json does not say so.
     shards
         Parts that a ternary matrix written out in floats may have with scales of their own; 0 for as many as are found.
+    method
+        What rounds a .pt file of PentaNet's training script: five levels or three. By default what its name says.
     allow_pickle
-        Read pytorch_model.bin, if a directory has no safetensors.
+        Read pytorch_model.bin, if a directory has no safetensors, and .pt files.
     overwrite
         Replace a model directory that is there.
     json
@@ -41,7 +46,9 @@ def import_model(
     from pentanet.cli.inspect import show
     from pentanet.integrations.imported.run import import_model as read
 
-    found = read(source, out, masters=masters, shards=shards, allow_pickle=allow_pickle, overwrite=overwrite)
+    found = read(
+        source, out, masters=masters, shards=shards, method=method, allow_pickle=allow_pickle, overwrite=overwrite
+    )
     if json:
         console.print_json(found.to_dict())
     else:

@@ -111,7 +111,8 @@ def load_pickle(file: Path) -> dict[str, Tensor]:
     """A table of tensors that torch.save wrote; nothing but tensors is made of it.
 
     Raises:
-        HeaderError: it cannot be read so.
+        HeaderError: it cannot be read so, or holds a tensor whose values are not all there: a few bytes could claim
+            terabytes.
         ModelConfigError: something else than tensors by name.
     """
     try:
@@ -120,8 +121,12 @@ def load_pickle(file: Path) -> dict[str, Tensor]:
         raise HeaderError(
             f"{file}: cannot be read ({type(error).__name__}). Convert the model to safetensors."
         ) from None
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):  # pyright: ignore[reportUnknownVariableType]
-        raise ModelConfigError(f"{file}: expected a table of tensors by name")
+    found: dict[object, object] = state if isinstance(state, dict) else {None: state}  # pyright: ignore[reportUnknownVariableType]
+    for name, tensor in found.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise ModelConfigError(f"{file}: expected a table of tensors by name")
+        if tensor.layout != torch.strided or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+            raise HeaderError(f"{file}: tensor '{name}' does not hold all of its values: save it contiguous and dense")
     return cast("dict[str, Tensor]", state)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,7 @@ def assemble(
     *,
     codes: Callable[[str, tuple[int, ...]], Codes],
     values: Callable[[str, tuple[int, ...]], NDArray[np.float32]],
+    also_coded: Collection[str] = (),
 ) -> dict[str, Tensor]:
     """The tensors of a network, linears in codes and everything else in floats.
 
@@ -55,10 +56,11 @@ def assemble(
         config, vocab: sizes of the network.
         codes: of the weight of a linear, by name and shape.
         values: of another tensor, or of the bias of a linear, by name and shape.
+        also_coded: further matrices that are stored in codes.
     """
     tensors: dict[str, Tensor] = {}
     for name, entry in tensor_table(config, vocab).items():
-        if not entry.linear:
+        if not entry.linear and name not in also_coded:
             tensors[name] = plain(values(name, entry.shape))
             continue
         made = codes(name, entry.shape)
