@@ -32,6 +32,7 @@ void add_to_digest(const T* values, std::size_t n) {
 }
 
 void codes();
+void archive();
 void arena();
 void isas();
 void attention();

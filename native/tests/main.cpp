@@ -9,6 +9,7 @@ int main(int count, char** arguments) {
     using namespace pentanet;
     test::isas();
     test::codes();
+    test::archive();
     test::arena();
     test::kernels(count > 1 ? std::max(1, std::atoi(arguments[1])) : 1);
     test::floats();

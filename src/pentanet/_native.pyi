@@ -1,6 +1,7 @@
 """The native engine (native/src/bindings/module.cpp).  Wrong shapes, names and token ids raise ValueError."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,3 +142,10 @@ def known_isas() -> list[str]: ...
 def supported_isas() -> list[str]: ...
 def huge_pages() -> bool: ...
 def find_isa(name: str) -> str: ...
+def encode_levels(
+    levels: NDArray[Any], context: NDArray[np.uint8] | None = None, *, rows: bool = False, columns: bool = False
+) -> bytes:
+    """int8, uint8 or int64 [rows, cols]: see pentanet.archive.coder."""
+
+def decode_levels(data: NDArray[np.uint8], out: NDArray[Any], context: NDArray[np.uint8] | None = None) -> None:
+    """Fill `out`, int8, uint8 or int64 [rows, cols]."""

@@ -168,6 +168,10 @@ class BiasError(FormatError):
     """A bias that is not finite."""
 
 
+class ArchiveError(FormatError):
+    """An archive that is damaged or was not written by pentanet, or something that none can hold."""
+
+
 class VersionError(FormatError):
     """A file of a format version that this release does not read."""
 

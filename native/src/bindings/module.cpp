@@ -353,4 +353,5 @@ NB_MODULE(_native, m) {
     bind_model(m);
     bind_session(m);
     bind_timing(m);
+    bind_archive(m);
 }

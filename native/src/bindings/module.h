@@ -13,6 +13,7 @@ struct Held {
     nanobind::object bytes, scales, bias;
 };
 
+void bind_archive(nanobind::module_& m);
 void bind_timing(nanobind::module_& m);
 
 }  // namespace pentanet
