@@ -40,6 +40,14 @@ struct Text {
     }
 };
 
+struct Scores {
+    int window;
+    float factor, cap;
+
+    int first(int token) const { return window > 0 ? std::max(token + 1 - window, 0) : 0; }
+    double of(double product) const { return cap > 0 ? cap * std::tanh(product * factor / cap) : product * factor; }
+};
+
 Cache filled(const Text& text, CacheType type, const FloatOps& ops) {
     Cache cache(type, 2, 2, heads, text.width, text.tokens);  // the second layer, of the second sequence
     for (int t = 0; t < text.tokens; ++t) {
@@ -50,7 +58,7 @@ Cache filled(const Text& text, CacheType type, const FloatOps& ops) {
 }
 
 // What the queries of the last `count` tokens take, [count, width], `together` of them at a time.
-std::vector<float> attend(const Text& text, const Cache& cache, const FloatOps& ops, int count, int window,
+std::vector<float> attend(const Text& text, const Cache& cache, const FloatOps& ops, int count, Scores scores,
                           int together) {
     std::vector<float> out(static_cast<std::size_t>(count) * static_cast<std::size_t>(text.width));
     std::vector<float> scratch(attend_scratch(text.width, text.tokens));
@@ -60,19 +68,26 @@ std::vector<float> attend(const Text& text, const Cache& cache, const FloatOps& 
         for (int i = 0; i < now; ++i) {
             const int token = text.tokens - count + done + i;
             queries[i] = {text.queries.data() + std::ptrdiff_t{token} * text.width,
-                          out.data() + std::ptrdiff_t{done + i} * text.width,
-                          window > 0 ? std::max(token + 1 - window, 0) : 0, token + 1};
+                          out.data() + std::ptrdiff_t{done + i} * text.width, scores.first(token), token + 1};
         }
-        ops.attend[static_cast<std::size_t>(cache.type())](
-            {cache.head(1, 1, 1), cache.head(1, 1, 0), text.width, queries, now, scratch.data()});
+        ops.attend[static_cast<std::size_t>(cache.type())]({
+            .cache = cache.head(1, 1, 1),
+            .next = cache.head(1, 1, 0),
+            .width = text.width,
+            .factor = scores.factor,
+            .cap = scores.cap,
+            .queries = queries,
+            .count = now,
+            .scratch = scratch.data(),
+        });
     }
     return out;
 }
 
-double worst(const Text& text, const std::vector<float>& found, int count, int window) {
+double worst(const Text& text, const std::vector<float>& found, int count, Scores scores) {
     double error = 0;
     for (int i = 0; i < count; ++i) {
-        const int token = text.tokens - count + i, first = window > 0 ? std::max(token + 1 - window, 0) : 0;
+        const int token = text.tokens - count + i, first = scores.first(token);
         std::vector<double> mixed(static_cast<std::size_t>(text.width)), weights;
         double total = 0;
         for (int t = first; t <= token; ++t) {
@@ -80,7 +95,7 @@ double worst(const Text& text, const std::vector<float>& found, int count, int w
             for (int d = 0; d < text.width; ++d)
                 score += double{text.queries[static_cast<std::size_t>(token * text.width + d)]} *
                          text.row(text.keys, t, 1)[d];
-            weights.push_back(std::exp(score / std::sqrt(double(text.width))));
+            weights.push_back(std::exp(scores.of(score)));
             total += weights.back();
         }
         for (int t = first; t <= token; ++t)
@@ -98,19 +113,20 @@ bool same(const std::vector<float>& a, const std::vector<float>& b) {
     return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-void compare(const Text& text, int count, int window) {
+void compare(const Text& text, int count, Scores scores) {
     const FloatOps& oracle = find_isa("scalar").ops;
     for (int kind = 0; kind < cache_types; ++kind) {
         const std::string what = "attention " + std::to_string(kind) + ", width " + std::to_string(text.width) +
-                                 ", tokens " + std::to_string(text.tokens) + ", window " + std::to_string(window);
+                                 ", tokens " + std::to_string(text.tokens) + ", window " +
+                                 std::to_string(scores.window) + ", cap " + std::to_string(scores.cap);
         const Cache cache = filled(text, types[kind], oracle);
-        const auto right = attend(text, cache, oracle, count, window, 1);
+        const auto right = attend(text, cache, oracle, count, scores, 1);
         add_to_digest(right.data(), right.size());
-        check(worst(text, right, count, window) < errors[kind], what);
+        check(worst(text, right, count, scores) < errors[kind], what);
         for (const Isa* isa : supported_isas()) {
             const Cache other = filled(text, types[kind], isa->ops);
             for (const int together : {1, 3, 4})
-                check(same(attend(text, other, isa->ops, count, window, together), right),
+                check(same(attend(text, other, isa->ops, count, scores, together), right),
                       what + " on " + std::string(isa->name));
         }
     }
@@ -157,8 +173,10 @@ void attention() {
         for (const int tokens : {1, 15, 16, 17, 70, 300}) {
             const Text text(width, tokens, random);
             const int count = std::min(tokens, 7);
-            compare(text, count, 0);
-            if (tokens > 1) compare(text, count, tokens / 2);
+            const float factor = 1 / std::sqrt(static_cast<float>(width));
+            compare(text, count, {0, factor, 0});
+            if (tokens > 1) compare(text, count, {tokens / 2, factor, 0});
+            compare(text, count, {0, 2 * factor, 3});
         }
     for (const Isa* isa : supported_isas()) rounds_half_floats(*isa);
 }

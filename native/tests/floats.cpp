@@ -27,7 +27,7 @@ bool same(const std::vector<float>& a, const std::vector<float>& b) {
 
 struct Results {
     float dot, dot_bfloat16, total, quantize;
-    std::vector<float> silu, relu2, gelu, gelu_tanh, alone, rest;
+    std::vector<float> silu, relu2, gelu, gelu_tanh, alone, capped, rest;
     std::vector<std::int8_t> rounded;
     std::int64_t sizes;
 };
@@ -44,12 +44,13 @@ Results results(const FloatOps& ops, const std::vector<float>& a, const std::vec
     r.dot = ops.dot(a.data(), b.data(), n);
     r.dot_bfloat16 = ops.dot_bfloat16(half_floats.data(), b.data(), n);
     r.total = ops.total(a.data(), n);
-    r.silu = r.relu2 = r.gelu = r.gelu_tanh = r.alone = a;
+    r.silu = r.relu2 = r.gelu = r.gelu_tanh = r.alone = r.capped = a;
     ops.silu(r.silu.data(), b.data(), n);
     ops.relu2(r.relu2.data(), b.data(), n);
     ops.gelu(r.gelu.data(), b.data(), n);
     ops.gelu_tanh(r.gelu_tanh.data(), b.data(), n);
     ops.gelu(r.alone.data(), nullptr, n);
+    ops.cap(r.capped.data(), 1.5f, n);
     r.rounded.resize(a.size());
     r.quantize = ops.quantize(a.data(), r.rounded.data(), n);
     r.rest.resize(a.size());
@@ -61,7 +62,7 @@ Results results(const FloatOps& ops, const std::vector<float>& a, const std::vec
 void remember(const Results& r) {
     const float sums[] = {r.dot, r.dot_bfloat16, r.total, r.quantize};
     add_to_digest(sums, 4);
-    for (const auto* values : {&r.silu, &r.relu2, &r.gelu, &r.gelu_tanh, &r.alone, &r.rest})
+    for (const auto* values : {&r.silu, &r.relu2, &r.gelu, &r.gelu_tanh, &r.alone, &r.capped, &r.rest})
         add_to_digest(values->data(), values->size());
     add_to_digest(r.rounded.data(), r.rounded.size());
 }
@@ -89,6 +90,8 @@ void oracle(const FloatOps& ops, const std::vector<float>& a, const std::vector<
         check(r.gelu[i] == r.alone[i] * b[i], "gelu times " + std::to_string(x));
         const double t = x * 0.5 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x))) * b[i];
         check(std::fabs(r.gelu_tanh[i] - t) <= 1e-6 * std::fabs(x * b[i]), "gelu with tanh " + std::to_string(x));
+        const double c = 1.5 * std::tanh(x / 1.5);
+        check(std::fabs(r.capped[i] - c) <= 3e-7 * std::fabs(c), "cap " + std::to_string(x));
         check(r.rounded[i] == std::nearbyint(a[i] / (largest / 127.0f)), "quantize " + std::to_string(a[i]));
         const float levels = static_cast<float>(r.rounded[i]) * r.quantize;
         check(r.rest[i] == a[i] - levels, "rest " + std::to_string(a[i]));
@@ -122,6 +125,11 @@ void edges(const FloatOps& ops, const std::string& name) {
     ops.gelu_tanh(y, nullptr, 5);
     check(y[0] <= 0 && y[0] > -1e-30f && y[1] <= 0 && y[1] > -1e-30f && y[2] == 0 && y[3] == 100 && y[4] == 1e6f,
           name + " gelu with tanh far out");
+    float capped[7] = {-inf, -1e6f, -0.0f, 1e-30f, 1e6f, inf, std::nanf("")};
+    ops.cap(capped, 30, 7);
+    check(capped[0] == -30 && capped[1] == -30 && capped[2] == 0 && capped[3] == 1e-30f && capped[4] == 30 &&
+              capped[5] == 30 && std::isnan(capped[6]),
+          name + " cap far out");
     float far[7] = {-inf, -1000, -6, 6, 1000, 0, -0.0f};
     ops.gelu(far, nullptr, 7);
     check(far[1] == 0 && far[3] == 6 && far[4] == 1000 && far[5] == 0 && far[6] == 0, name + " gelu far out");
@@ -141,7 +149,8 @@ void floats() {
             check(r.dot == right.dot && r.dot_bfloat16 == right.dot_bfloat16 && r.total == right.total &&
                       r.quantize == right.quantize && same(r.silu, right.silu) && same(r.relu2, right.relu2) &&
                       same(r.gelu, right.gelu) && same(r.gelu_tanh, right.gelu_tanh) && same(r.alone, right.alone) &&
-                      same(r.rest, right.rest) && r.rounded == right.rounded && r.sizes == right.sizes,
+                      same(r.capped, right.capped) && same(r.rest, right.rest) && r.rounded == right.rounded &&
+                      r.sizes == right.sizes,
                   "same bits on " + std::string(isa->name) + " " + std::to_string(n));
         }
     }

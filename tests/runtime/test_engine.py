@@ -510,7 +510,9 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     square = _native.Matrix.plain(np.zeros(1024, np.uint8), dtype="float32", rows=16, cols=16)
     wide = _native.Matrix.plain(np.zeros(2048, np.uint8), dtype="float32", rows=16, cols=32)
 
-    def model(width: int = 16, heads: int = 2, kv_heads: int = 2, **changes: object) -> _native.Model:
+    def model(
+        width: int = 16, heads: int = 2, kv_heads: int = 2, whole: dict[str, object] | None = None, **changes: object
+    ) -> _native.Model:
         parts = {"attention_norm": gain, "qkv": [square] * 3, "attention_out": square, "mlp_norm": gain}
         layer = _native.Layer(**{**parts, "up": [square], "down": square, **changes})  # type: ignore[arg-type]
         return _native.Model(
@@ -526,9 +528,15 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
             head=square,
             final_norm=gain,
             layers=[layer],
+            **{"gated": False, **(whole or {})},  # type: ignore[arg-type]
         )
 
+    turns = (np.ones((8, 4), np.float32), np.ones((8, 4), np.float32))
+    positions = {"rotaries": [turns]}
     assert model().vocab == 16
+    assert model(query_norm=gain, key_norm=gain[:8]).vocab == 16
+    assert model(whole=positions, rotary=0, window=3).vocab == 16
+    assert model(whole={"gated": True}, up=[square, square]).vocab == 16
     for wrong in (
         {"qkv": [square] * 2},
         {"qkv": []},
@@ -539,7 +547,24 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         {"up": [wide]},
         {"down": wide},
         {"mlp_norm": gain[:8]},
-        {"query_norm": gain},
+        {"query_norm": gain[:7]},
+        {"attention_post_norm": gain[:8]},
+        {"mlp_post_norm": gain[:8]},
+        {"window": -1},
+        {"rotary": 0},
+        {"rotary": -2},
+        {"up": [square, square]},
+        {"whole": {"gated": True}},
+        {"whole": {"rotaries": [(turns[0], turns[1][:7])]}},
+        {"whole": {"rotaries": [(turns[0][:, :3], turns[1])]}},
+        {"whole": {"rotaries": [(np.ones((8, 5), np.float32),) * 2]}},
+        {"whole": {"rotaries": [(np.ones((8, 0), np.float32),) * 2]}},
+        {"whole": {"embedding_scale": 0.0}},
+        {"whole": {"residual_scale": float("nan")}},
+        {"whole": {"logit_scale": float("inf")}},
+        {"whole": {"score_scale": -1.0}},
+        {"whole": {"score_cap": -1.0}},
+        {"whole": {"logit_cap": float("inf")}},
         {"key_norm": gain[:7]},
         {"attention_sub_norm": gain[:8]},
         {"mlp_sub_norm": gain[:8]},

@@ -1,4 +1,4 @@
-// Attention of a token to those before it: out = softmax(q . keys / sqrt(width)) values, for one key-value head.
+// Attention of a token to those before it: out = softmax(cap(q . keys * factor)) values, for one key-value head.
 //
 // The order of every sum is part of the definition, so that all instruction sets agree in every bit, and so that
 // nothing depends on which other queries are computed along: a score sums over the width in order, a mixed value over
@@ -61,6 +61,8 @@ struct Attend {
     HeadCache cache;
     HeadCache next;  // of the call that follows, which asks for it early
     int width;
+    float factor;  // of the scores
+    float cap;     // what scores go towards, cap * tanh(score / cap); 0 leaves them
     const Query* queries;
     int count;       // of queries, 1 to attend_queries
     float* scratch;  // attend_scratch(width, tokens) numbers

@@ -130,6 +130,7 @@ struct FloatOps {
     void (*relu2)(float* x, const float* by, std::ptrdiff_t n);
     void (*gelu)(float* x, const float* by, std::ptrdiff_t n);       // with erf, to a unit in the last place of 1
     void (*gelu_tanh)(float* x, const float* by, std::ptrdiff_t n);  // with GPT-2's tanh in the place of erf
+    void (*cap)(float* x, float limit, std::ptrdiff_t n);            // x = limit * tanh(x / limit)
     // Returns the scale: see linear.h; NaN where a number is NaN or infinite.
     float (*quantize)(const float* x, std::int8_t* q, std::ptrdiff_t n);
     void (*rest)(const float* x, const std::int8_t* q, float scale, float* out, std::ptrdiff_t n);  // x - q * scale

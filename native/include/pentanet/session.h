@@ -59,9 +59,10 @@ private:
     void embed();
     void attention(const Layer& layer, int index);
     void remember(const Layer& layer, int index);
-    void attend(int index);
+    void attend(const Layer& layer, int index);
     void mlp(const Layer& layer);
-    void add_to_residual();
+    const std::vector<float>& before(const Gain& gain);
+    void add_to_residual(const Gain& post_norm);
     void norm(const Gain& gain, const std::vector<float>& x, int rows, std::vector<float>& out);
 
     std::shared_ptr<const Model> model_;

@@ -99,6 +99,17 @@ std::vector<float> copy(const std::optional<Array<float, 2>>& values) {
     return values ? std::vector<float>(values->data(), values->data() + values->size()) : std::vector<float>{};
 }
 
+using Pairs = Array<float, 2>;
+
+std::vector<Rotary> positions_of(const std::vector<std::pair<Pairs, Pairs>>& tables) {
+    std::vector<Rotary> found;
+    for (const auto& [cosines, sines] : tables)
+        found.push_back({size_of(cosines.shape(1)),
+                         {cosines.data(), cosines.data() + cosines.size()},
+                         {sines.data(), sines.data() + sines.size()}});
+    return found;
+}
+
 Gain gain(const std::optional<Floats>& factors, const std::optional<Floats>& shifts = {}) {
     return {copy(factors), copy(shifts)};
 }
@@ -240,8 +251,9 @@ void bind_layer(nb::module_& m) {
             "__init__",
             [](Layer* self, const Gain1& attention_norm, const Gain1& attention_norm_bias, const Held2& qkv,
                const Gain1& query_norm, const Gain1& key_norm, const Gain1& attention_sub_norm,
-               const Ref& attention_out, const Gain1& mlp_norm, const Gain1& mlp_norm_bias, const Held2& up,
-               const Gain1& mlp_sub_norm, const Ref& down) {
+               const Ref& attention_out, const Gain1& attention_post_norm, const Gain1& mlp_norm,
+               const Gain1& mlp_norm_bias, const Held2& up, const Gain1& mlp_sub_norm, const Ref& down,
+               const Gain1& mlp_post_norm, int window, int rotary) {
                 new (self) Layer{
                     .attention_norm = gain(attention_norm, attention_norm_bias),
                     .qkv = references(qkv),
@@ -249,16 +261,22 @@ void bind_layer(nb::module_& m) {
                     .key_norm = gain(key_norm),
                     .attention_sub_norm = gain(attention_sub_norm),
                     .attention_out = reference(attention_out),
+                    .attention_post_norm = gain(attention_post_norm),
                     .mlp_norm = gain(mlp_norm, mlp_norm_bias),
                     .up = references(up),
                     .mlp_sub_norm = gain(mlp_sub_norm),
                     .down = reference(down),
+                    .mlp_post_norm = gain(mlp_post_norm),
+                    .window = window,
+                    .rotary = rotary,
                 };
             },
-            nb::kw_only(), "attention_norm"_a, "attention_norm_bias"_a.none() = nb::none(), "qkv"_a,
+            nb::kw_only(), "attention_norm"_a.none() = nb::none(), "attention_norm_bias"_a.none() = nb::none(), "qkv"_a,
             "query_norm"_a.none() = nb::none(), "key_norm"_a.none() = nb::none(),
-            "attention_sub_norm"_a.none() = nb::none(), "attention_out"_a, "mlp_norm"_a,
-            "mlp_norm_bias"_a.none() = nb::none(), "up"_a, "mlp_sub_norm"_a.none() = nb::none(), "down"_a);
+            "attention_sub_norm"_a.none() = nb::none(), "attention_out"_a, "attention_post_norm"_a.none() = nb::none(),
+            "mlp_norm"_a.none() = nb::none(), "mlp_norm_bias"_a.none() = nb::none(), "up"_a,
+            "mlp_sub_norm"_a.none() = nb::none(), "down"_a, "mlp_post_norm"_a.none() = nb::none(), "window"_a = 0,
+            "rotary"_a = -1);
 }
 
 void bind_model(nb::module_& m) {
@@ -266,41 +284,48 @@ void bind_model(nb::module_& m) {
     nb::class_<Model>(m, "Model", "A network whose shapes have been checked.")
         .def(
             "__init__",
-            [](Model* self, int width, int heads, int kv_heads, int head_width, int context, int window,
-               const std::string& norm, float norm_eps, const std::string& activation,
+            [](Model* self, int width, int heads, int kv_heads, int head_width, int context, const std::string& norm,
+               float norm_eps, const std::string& activation, bool gated, float embedding_scale, float residual_scale,
+               float score_scale, float logit_scale, float score_cap, float logit_cap,
                const std::shared_ptr<Held>& embedding, const std::shared_ptr<Held>& head,
                const std::optional<Floats>& final_norm, const std::optional<Floats>& final_norm_bias,
-               const Table& positions, const Table& cosines, const Table& sines, const std::vector<Layer>& layers,
-               const std::string& isa) {
+               const Table& positions, const std::vector<std::pair<Pairs, Pairs>>& rotaries,
+               const std::vector<Layer>& layers, const std::string& isa) {
                 Model model{
                     .width = width,
                     .heads = heads,
                     .kv_heads = kv_heads,
                     .head_width = head_width,
                     .context = context,
-                    .window = window,
                     .norm = named<NormKind>(norm, {{"rms", NormKind::rms}, {"layer", NormKind::layer}}),
                     .norm_eps = norm_eps,
                     .activation = named<Activation>(activation, {{"silu", Activation::silu},
                                                                  {"relu2", Activation::relu2},
                                                                  {"gelu", Activation::gelu},
                                                                  {"gelu_tanh", Activation::gelu_tanh}}),
+                    .gated = gated,
+                    .embedding_scale = embedding_scale,
+                    .residual_scale = residual_scale,
+                    .score_scale = score_scale,
+                    .logit_scale = logit_scale,
+                    .score_cap = score_cap,
+                    .logit_cap = logit_cap,
                     .embedding = reference(embedding),
                     .head = reference(head),
                     .final_norm = gain(final_norm, final_norm_bias),
                     .positions = copy(positions),
-                    .cosines = copy(cosines),
-                    .sines = copy(sines),
+                    .rotaries = positions_of(rotaries),
                     .layers = layers,
                     .isa = &find_isa(isa),
                 };
                 model.check();
                 new (self) Model(std::move(model));
             },
-            nb::kw_only(), "width"_a, "heads"_a, "kv_heads"_a, "head_width"_a, "context"_a, "window"_a = 0, "norm"_a,
-            "norm_eps"_a, "activation"_a, "embedding"_a, "head"_a, "final_norm"_a,
-            "final_norm_bias"_a.none() = nb::none(), "positions"_a.none() = nb::none(), "cosines"_a.none() = nb::none(),
-            "sines"_a.none() = nb::none(), "layers"_a, "isa"_a = "")
+            nb::kw_only(), "width"_a, "heads"_a, "kv_heads"_a, "head_width"_a, "context"_a, "norm"_a, "norm_eps"_a,
+            "activation"_a, "gated"_a, "embedding_scale"_a = 1.0f, "residual_scale"_a = 1.0f, "score_scale"_a = 0.0f,
+            "logit_scale"_a = 1.0f, "score_cap"_a = 0.0f, "logit_cap"_a = 0.0f, "embedding"_a, "head"_a, "final_norm"_a,
+            "final_norm_bias"_a.none() = nb::none(), "positions"_a.none() = nb::none(),
+            "rotaries"_a = std::vector<std::pair<Pairs, Pairs>>{}, "layers"_a, "isa"_a = "")
         .def_prop_ro("vocab", &Model::vocab)
         .def_prop_ro("bytes_per_token", &Model::bytes_per_token)
         .def_prop_ro("isa", [](const Model& model) { return std::string(model.isa->name); });

@@ -42,17 +42,19 @@ void normalize(const Model& model, const Gain& gain, const float* x, float* out)
     for (std::size_t i = 0; i < gain.shifts.size(); ++i) out[i] += gain.shifts[i];
 }
 
-void norm_heads(const Model& model, const Gain& gain, float* x, int heads) {
+void norm_heads(const Model& model, const Gain& gain, float* x, int size) {
     if (gain.empty()) return;
-    for (int h = 0; h < heads; ++h, x += gain.size()) normalize(model, gain, x, x);
+    const int each = static_cast<int>(gain.size());
+    for (int done = 0; done < size; done += each, x += each) normalize(model, gain, x, x);
 }
 
-void rotate(const Model& model, int position, float* x, int heads) {
-    if (model.cosines.empty()) return;
-    const std::ptrdiff_t half = model.head_width / 2;
-    const float* cosine = model.cosines.data() + position * half;
-    const float* sine = model.sines.data() + position * half;
-    for (int h = 0; h < heads; ++h, x += 2 * half)
+void rotate(const Model& model, const Layer& layer, int position, float* x, int heads) {
+    if (layer.rotary < 0) return;
+    const Rotary& rotary = model.rotaries[static_cast<std::size_t>(layer.rotary)];
+    const std::ptrdiff_t half = rotary.half;
+    const float* cosine = rotary.cosines.data() + position * half;
+    const float* sine = rotary.sines.data() + position * half;
+    for (int h = 0; h < heads; ++h, x += model.head_width)
         for (std::ptrdiff_t i = 0; i < half; ++i) {
             const float a = x[i], b = x[i + half];
             x[i] = a * cosine[i] - b * sine[i];
@@ -79,13 +81,14 @@ std::vector<float> repeated(const float* x, int rows, int cols, int copies) {
     return out;
 }
 
-void split_columns(const float* x, int rows, std::array<int, 3> widths, float* out) {
-    const int all = widths[0] + widths[1] + widths[2];
-    std::ptrdiff_t start = 0;
-    for (const int width : widths) {
-        for (std::ptrdiff_t row = 0; row < rows; ++row, out += width) std::copy_n(x + row * all + start, width, out);
-        start += width;
-    }
+void take_columns(const float* x, int rows, int all, int first, int width, float* out) {
+    for (std::ptrdiff_t row = 0; row < rows; ++row, out += width) std::copy_n(x + row * all + first, width, out);
+}
+
+void scale_and_cap(const Model& model, float scale, float cap, float* x, std::size_t size) {
+    if (scale != 1)
+        for (std::size_t i = 0; i < size; ++i) x[i] *= scale;
+    if (cap > 0) model.isa->ops.cap(x, cap, static_cast<std::ptrdiff_t>(size));
 }
 
 }  // namespace pentanet

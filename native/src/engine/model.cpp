@@ -1,6 +1,7 @@
 #include "pentanet/model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 
@@ -35,13 +36,32 @@ void gain(const Gain& values, int size, const std::string& what, bool optional =
     table(values.shifts, size, what + " bias", true);
 }
 
+// Over each head, or over all of them.
+void heads_gain(const Gain& values, int head, int all, const std::string& what) {
+    gain(values, values.size() == static_cast<std::size_t>(all) ? all : head, what, true);
+}
+
+void check_rotary(const Rotary& rotary, const Model& model, const std::string& name) {
+    require(rotary.half > 0 && rotary.half <= model.head_width / 2, name + "more than a head turns");
+    table(rotary.cosines, model.context * rotary.half, name + "cosines");
+    table(rotary.sines, model.context * rotary.half, name + "sines");
+}
+
+void factor(float value, const std::string& what, bool optional = false) {
+    require(std::isfinite(value) && (value > 0 || (optional && value == 0)), what);
+}
+
 void check_layer(const Layer& layer, const Model& model, const std::string& name) {
     const int width = model.width, queries = model.query_width(), kv = model.kv_width();
-    gain(layer.attention_norm, width, name + "attention norm");
-    gain(layer.query_norm, model.head_width, name + "query norm", true);
-    gain(layer.key_norm, model.head_width, name + "key norm", true);
+    gain(layer.attention_norm, width, name + "attention norm", true);
+    heads_gain(layer.query_norm, model.head_width, queries, name + "query norm");
+    heads_gain(layer.key_norm, model.head_width, kv, name + "key norm");
     gain(layer.attention_sub_norm, queries, name + "attention sub-norm", true);
-    gain(layer.mlp_norm, width, name + "MLP norm");
+    gain(layer.attention_post_norm, width, name + "attention post-norm", true);
+    gain(layer.mlp_norm, width, name + "MLP norm", true);
+    gain(layer.mlp_post_norm, width, name + "MLP post-norm", true);
+    require(layer.window >= 0, name + "window");
+    require(layer.rotary >= -1 && layer.rotary < static_cast<int>(model.rotaries.size()), name + "rotary positions");
     require(layer.qkv.size() == 1 || layer.qkv.size() == 3, name + "attention");
     if (layer.qkv.size() == 1) {
         planes(layer.qkv[0], queries + 2 * kv, width, name + "attention");
@@ -52,8 +72,10 @@ void check_layer(const Layer& layer, const Model& model, const std::string& name
     }
     planes(layer.attention_out, width, queries, name + "attention output");
     require((layer.up.size() == 1 || layer.up.size() == 2) && layer.up[0], name + "MLP");
-    const int hidden = rows(*layer.up[0]);
-    for (const auto& up : layer.up) planes(up, hidden, width, name + "MLP input");
+    require(model.gated || layer.up.size() == 1, name + "MLP");
+    const int outputs = rows(*layer.up[0]), both = model.gated && layer.up.size() == 1 ? 2 : 1, hidden = outputs / both;
+    require(outputs % both == 0, name + "MLP input");
+    for (const auto& up : layer.up) planes(up, outputs, width, name + "MLP input");
     planes(layer.down, width, hidden, name + "MLP output");
     gain(layer.mlp_sub_norm, hidden, name + "MLP sub-norm", true);
 }
@@ -95,16 +117,21 @@ std::size_t Model::bytes_per_token() const {
 }
 
 void Model::check() const {
-    require(width > 0 && heads > 0 && kv_heads > 0 && head_width > 0 && context > 0 && window >= 0, "a size below 1");
+    require(width > 0 && heads > 0 && kv_heads > 0 && head_width > 0 && context > 0, "a size below 1");
     require(heads % kv_heads == 0, "the number of heads");
     require(embedding != nullptr, "no embedding");
     shape(embedding, vocab(), width, "embedding");
     shape(head, vocab(), width, "head");
     gain(final_norm, width, "final norm");
     table(positions, context * width, "positions", true);
-    require(cosines.empty() || head_width % 2 == 0, "an odd head width with rotary positions");
-    table(cosines, context * (head_width / 2), "rotary cosines", true);
-    require(sines.size() == cosines.size(), "rotary sines");
+    for (std::size_t i = 0; i < rotaries.size(); ++i)
+        check_rotary(rotaries[i], *this, "rotary positions " + std::to_string(i) + ": ");
+    factor(embedding_scale, "the scale of embeddings");
+    factor(residual_scale, "the scale of the residual stream");
+    factor(score_scale, "the scale of scores", true);
+    factor(logit_scale, "the scale of logits");
+    factor(score_cap, "the cap of scores", true);
+    factor(logit_cap, "the cap of logits", true);
     require(!layers.empty(), "a network without layers");
     for (std::size_t i = 0; i < layers.size(); ++i) check_layer(layers[i], *this, "layer " + std::to_string(i) + ": ");
 }

@@ -127,7 +127,11 @@ void Session::chunk(std::span<const Row> rows, float* logits) {
     if (wanted == 0) return;
     norm(m.final_norm, x_, wanted, normed_);
     Input(normed_, wanted, m.width, rounding_, *m.isa, pool_).apply(*m.head, logits);
-    require_finite(logits, product(wanted, m.vocab()), "logits");
+    require_finite(logits, product(wanted, m.vocab()), "logits");  // a cap would hide it
+    if (m.logit_scale == 1 && m.logit_cap == 0) return;
+    pool_.run(product(wanted, m.vocab()), [&](std::size_t begin, std::size_t end) {
+        scale_and_cap(m, m.logit_scale, m.logit_cap, logits + begin, end - begin);
+    });
 }
 
 // Cuts the queries of the chunk into jobs: head after head, so that what a head reads stays in a cache of the
@@ -153,6 +157,7 @@ void Session::embed() {
         for (std::size_t i = begin; i < end; ++i) {
             float* x = x_.data() + i * static_cast<std::size_t>(m.width);
             copy_row(*m.embedding, rows_[i].id, x);
+            scale_and_cap(m, m.embedding_scale, 0, x, static_cast<std::size_t>(m.width));
             if (m.positions.empty()) continue;
             const float* position = m.positions.data() + product(rows_[i].position, m.width);
             for (int d = 0; d < m.width; ++d) x[d] += position[d];
@@ -168,13 +173,19 @@ void Session::norm(const Gain& gain, const std::vector<float>& x, int rows, std:
     });
 }
 
+// What the matrices behind a norm see: the residual stream, through the norm where there is one.
+const std::vector<float>& Session::before(const Gain& gain) {
+    if (gain.empty()) return x_;
+    norm(gain, x_, static_cast<int>(rows_.size()), normed_);
+    return normed_;
+}
+
 void Session::attention(const Layer& layer, int index) {
     const Model& m = *model_;
     const int rows = static_cast<int>(rows_.size());
-    norm(layer.attention_norm, x_, rows, normed_);
     const std::size_t queries = product(rows, m.query_width()), keys = product(rows, m.kv_width());
     qkv_.resize(queries + 2 * keys);
-    Input input(normed_, rows, m.width, rounding_, *m.isa, pool_);
+    Input input(before(layer.attention_norm), rows, m.width, rounding_, *m.isa, pool_);
     if (layer.qkv.size() == 3) {
         input.apply(*layer.qkv[0], qkv_.data());
         input.apply(*layer.qkv[1], qkv_.data() + queries);
@@ -182,11 +193,15 @@ void Session::attention(const Layer& layer, int index) {
     } else {
         out_.resize(qkv_.size());
         input.apply(*layer.qkv[0], out_.data());
-        split_columns(out_.data(), rows, {m.query_width(), m.kv_width(), m.kv_width()}, qkv_.data());
+        const int all = m.query_width() + 2 * m.kv_width();
+        take_columns(out_.data(), rows, all, 0, m.query_width(), qkv_.data());
+        take_columns(out_.data(), rows, all, m.query_width(), m.kv_width(), qkv_.data() + queries);
+        take_columns(out_.data(), rows, all, m.query_width() + m.kv_width(), m.kv_width(),
+                     qkv_.data() + queries + keys);
     }
     require_finite(qkv_.data(), qkv_.size(), "queries, keys or values");  // a softmax would hide it
     remember(layer, index);
-    attend(index);
+    attend(layer, index);
     const std::vector<float>* mixed = &mixed_;
     if (!layer.attention_sub_norm.empty()) {
         norm(layer.attention_sub_norm, mixed_, rows, normed_);
@@ -194,7 +209,7 @@ void Session::attention(const Layer& layer, int index) {
     }
     out_.resize(product(rows, m.width));
     Input(*mixed, rows, m.query_width(), rounding_, *m.isa, pool_).apply(*layer.attention_out, out_.data());
-    add_to_residual();
+    add_to_residual(layer.attention_post_norm);
 }
 
 // Norms and rotates queries and keys, and puts keys and values into the cache.
@@ -207,19 +222,20 @@ void Session::remember(const Layer& layer, int index) {
         for (std::size_t i = begin; i < end; ++i) {
             const auto [id, sequence, position, wanted] = rows_[i];
             float* query = qkv_.data() + i * static_cast<std::size_t>(m.query_width());
-            norm_heads(m, layer.query_norm, query, m.heads);
-            rotate(m, position, query, m.heads);
+            norm_heads(m, layer.query_norm, query, m.query_width());
+            rotate(m, layer, position, query, m.heads);
             const std::size_t at = i * static_cast<std::size_t>(m.kv_width());
-            norm_heads(m, layer.key_norm, keys + at, m.kv_heads);
-            rotate(m, position, keys + at, m.kv_heads);
+            norm_heads(m, layer.key_norm, keys + at, m.kv_width());
+            rotate(m, layer, position, keys + at, m.kv_heads);
             cache_.put(index, sequence, position, keys + at, values + at, m.isa->ops);
         }
     });
 }
 
-void Session::attend(int index) {
+void Session::attend(const Layer& layer, int index) {
     const Model& m = *model_;
     const int share = m.heads / m.kv_heads;
+    const float factor = m.score_scale > 0 ? m.score_scale : 1.0f / std::sqrt(static_cast<float>(m.head_width));
     const auto& attend = m.isa->ops.attend[static_cast<std::size_t>(cache_.type())];
     const auto cache_of = [&](const Job& job) {
         return cache_.head(index, rows_[static_cast<std::size_t>(job.first_row)].sequence, job.head);
@@ -236,7 +252,7 @@ void Session::attend(int index) {
                 const std::size_t at = product(row, m.query_width()) + product(head, m.head_width);
                 const int seen = rows_[static_cast<std::size_t>(row)].position + 1;
                 queries[static_cast<std::size_t>(j)] = {qkv_.data() + at, mixed_.data() + at,
-                                                        m.window > 0 ? std::max(seen - m.window, 0) : 0, seen};
+                                                        layer.window > 0 ? std::max(seen - layer.window, 0) : 0, seen};
             }
             const std::size_t room =
                 attend_scratch(m.head_width, queries[static_cast<std::size_t>(job.count - 1)].seen);
@@ -245,6 +261,8 @@ void Session::attend(int index) {
                 .cache = cache_of(job),
                 .next = cache_of(jobs_[std::min(i + 1, end - 1)]),
                 .width = m.head_width,
+                .factor = factor,
+                .cap = m.score_cap,
                 .queries = queries.data(),
                 .count = job.count,
                 .scratch = scratch.data(),
@@ -255,13 +273,20 @@ void Session::attend(int index) {
 
 void Session::mlp(const Layer& layer) {
     const Model& m = *model_;
-    const int rows = static_cast<int>(rows_.size()), hidden = pentanet::rows(*layer.up[0]);
-    norm(layer.mlp_norm, x_, rows, normed_);
+    const bool fused = m.gated && layer.up.size() == 1;
+    const int rows = static_cast<int>(rows_.size()), hidden = pentanet::rows(*layer.up[0]) / (fused ? 2 : 1);
     hidden_.resize(product(rows, hidden));
-    other_.resize(layer.up.size() == 2 ? hidden_.size() : 0);
-    Input input(normed_, rows, m.width, rounding_, *m.isa, pool_);
-    input.apply(*layer.up[0], hidden_.data());
-    if (layer.up.size() == 2) input.apply(*layer.up[1], other_.data());
+    other_.resize(m.gated ? hidden_.size() : 0);
+    Input input(before(layer.mlp_norm), rows, m.width, rounding_, *m.isa, pool_);
+    if (fused) {
+        out_.resize(2 * hidden_.size());
+        input.apply(*layer.up[0], out_.data());
+        take_columns(out_.data(), rows, 2 * hidden, 0, hidden, hidden_.data());
+        take_columns(out_.data(), rows, 2 * hidden, hidden, hidden, other_.data());
+    } else {
+        input.apply(*layer.up[0], hidden_.data());
+        if (m.gated) input.apply(*layer.up[1], other_.data());
+    }
     pool_.run(static_cast<std::size_t>(rows), [&](std::size_t begin, std::size_t end) {
         for (std::size_t row = begin; row < end; ++row) {
             const std::size_t at = row * static_cast<std::size_t>(hidden);
@@ -275,12 +300,16 @@ void Session::mlp(const Layer& layer) {
     }
     out_.resize(product(rows, m.width));
     Input(*inner, rows, hidden, rounding_, *m.isa, pool_).apply(*layer.down, out_.data());
-    add_to_residual();
+    add_to_residual(layer.mlp_post_norm);
 }
 
-void Session::add_to_residual() {
+void Session::add_to_residual(const Gain& post_norm) {
     pool_.run(rows_.size(), [&](std::size_t begin, std::size_t end) {
         const auto width = static_cast<std::size_t>(model_->width);
+        if (!post_norm.empty())
+            for (std::size_t row = begin; row < end; ++row)
+                normalize(*model_, post_norm, out_.data() + row * width, out_.data() + row * width);
+        scale_and_cap(*model_, model_->residual_scale, 0, out_.data() + begin * width, (end - begin) * width);
         for (std::size_t i = begin * width; i < end * width; ++i) x_[i] += out_[i];
     });
 }

@@ -12,6 +12,7 @@
 
 #include "kernels/exponential.h"
 #include "kernels/half_floats.h"
+#include "kernels/soft_cap.h"
 #include "kernels/unroll.h"
 #include "pentanet/attention.h"
 
@@ -192,6 +193,13 @@ void score(const Attend& a, Span span, float factor, float* scores) {
     });
 }
 
+// Puts a cap on the scores of all rows.
+inline void cap_scores(const Attend& a, std::ptrdiff_t count, float* scores) {
+    if (a.cap == 0) return;
+    for (std::ptrdiff_t t = 0; t < count; t += wide)
+        put(scores + t, soft_cap<Reals, Words>(get<Reals>(scores + t), a.cap));
+}
+
 // The largest of the scores that a query sees; all others become -infinity.
 inline float largest(const Query& query, Span span, float* scores) {
     for (int t = span.base; t < query.first; ++t) scores[t - span.base] = -__builtin_inff();
@@ -270,7 +278,8 @@ void attend_rows(const Attend& a) {
     const std::ptrdiff_t tokens = span.tokens(), padded = padded_width(a.width);
     float* scores = a.scratch;
     float* mixed = scores + Rows * tokens;
-    score<Type, Rows>(a, span, 1.0f / __builtin_sqrtf(static_cast<float>(a.width)), scores);
+    score<Type, Rows>(a, span, a.factor, scores);
+    cap_scores(a, Rows * tokens, scores);
     float total[Rows];
     for (int r = 0; r < Rows; ++r) {
         const float top = largest(a.queries[r], span, scores + r * tokens);

@@ -138,11 +138,11 @@ void attend_rows_int8(const Attend& a) {
     auto* q = weights + Rows * tokens;
     auto* mixed = reinterpret_cast<float*>(q + Rows * padded);
     const int limit = smaller(most_weight, INT32_MAX / (127 * (a.width + 1)));
-    const float factor = 1.0f / __builtin_sqrtf(static_cast<float>(a.width));
     float factors[Rows], total[Rows], steps[Rows];
     for (int r = 0; r < Rows; ++r)
-        factors[r] = factor * to_shorts(a.queries[r].q, a.width, static_cast<int>(padded), limit, q + r * padded);
+        factors[r] = a.factor * to_shorts(a.queries[r].q, a.width, static_cast<int>(padded), limit, q + r * padded);
     score_int8<Rows>(a, span, q, padded, factors, scores, value_scales);
+    cap_scores(a, Rows * tokens, scores);
     for (int r = 0; r < Rows; ++r) {
         float* row = scores + r * tokens;
         total[r] = exponentials(span, largest(a.queries[r], span, row), row);

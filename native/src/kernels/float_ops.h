@@ -12,6 +12,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/exponential.h"
+#include "kernels/soft_cap.h"
 #include "pentanet/isa.h"
 
 namespace pentanet {
@@ -138,6 +139,10 @@ void gelu_tanh(float* x, const float* by, std::ptrdiff_t n) {
     });
 }
 
+void cap(float* x, float limit, std::ptrdiff_t n) {
+    transform(x, nullptr, n, [limit](const Floats& v) { return soft_cap<Floats, Ints>(v, limit); });
+}
+
 // Rounds eight numbers at a time to the 16 bits that `round` makes of each.
 template <class Round>
 inline void to_half_floats(const float* x, std::uint16_t* out, std::ptrdiff_t n, Round round) {
@@ -213,6 +218,7 @@ constexpr FloatOps all{
     .relu2 = relu2,
     .gelu = gelu,
     .gelu_tanh = gelu_tanh,
+    .cap = cap,
     .quantize = quantize,
     .rest = rest,
     .sum_of_sizes = sum_of_sizes,

@@ -120,6 +120,25 @@ def rotary_table(
     return cosines, sines
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rotary:
+    """Rotary positions of heads.
+
+    Attributes:
+        width: numbers of a head that turn, the first ones.
+        theta: base of the frequencies.
+        rope: how they are stretched.
+    """
+
+    width: int
+    theta: float
+    rope: Rope
+
+    def table(self, tokens: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Cosines and sines [tokens, width / 2] of the first positions."""
+        return rotary_table(tokens, self.width, self.theta, self.rope)
+
+
 def _between(low: Frequencies, high: Frequencies, share: Frequencies) -> Frequencies:
     """From low at a share of 0 or less to high at 1 or more."""
     share = share.clip(0, 1)

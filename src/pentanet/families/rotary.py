@@ -8,17 +8,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pentanet.families.llama.config import LlamaConfig
-from pentanet.families.rope import rotary_table
+from pentanet.families.rope import Rotary
 
 
-def rotary_tensors(config: LlamaConfig, tokens: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [tokens, E / 2] of the first positions of a network, at most its context."""
-    cosines, sines = rotary_table(min(tokens, config.context), config.head_width, config.rope_theta, config.rope)
+def rotary_tensors(rotary: Rotary, tokens: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [tokens, width / 2] of the first positions."""
+    cosines, sines = rotary.table(tokens)
     return torch.from_numpy(cosines), torch.from_numpy(sines)
 
 
 def rotate(x_BHTE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
-    """Rotate each pair (i, i + E/2) of the head by its position's angle: Hugging Face's half-split order."""
-    a, b = x_BHTE.chunk(2, dim=-1)
-    return torch.cat((a * cos_TE - b * sin_TE, b * cos_TE + a * sin_TE), dim=-1)
+    """Rotate each pair (i, i + W/2) of the first W numbers of a head by its position's angle: Hugging Face's order.
+
+    The cosines and sines are of half of these numbers; the others stay as they are.
+    """
+    half = cos_TE.shape[-1]
+    a, b, rest = x_BHTE[..., :half], x_BHTE[..., half : 2 * half], x_BHTE[..., 2 * half :]
+    turned = [a * cos_TE - b * sin_TE, b * cos_TE + a * sin_TE]
+    return torch.cat(turned if rest.shape[-1] == 0 else [*turned, rest], dim=-1)

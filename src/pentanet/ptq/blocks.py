@@ -23,29 +23,40 @@ class Walk:
     Attributes:
         source: the model.
         blocks: what its family says of them.
-        beside: what attention takes beside its inputs.
+        residual_scale: factor of what is added to the residual stream.
     """
 
     def __init__(self, source: Source, blocks: Blocks[Any], tokens: int) -> None:
-        self.source, self.blocks = source, blocks
-        self.beside = blocks.beside(source.config, tokens)
+        self.source, self.blocks, self._tokens = source, blocks, tokens
+        self._embedding_scale, self.residual_scale = blocks.scales(source.config)
 
     def embed(self, ids_BT: Tensor) -> Tensor:
         """What goes into the first block [B, T, D]; only the embeddings in use are in memory."""
         looked_up = self._look_up(f"{family_of(self.source.config).embedding}.weight", ids_BT)
+        if self._embedding_scale != 1:
+            looked_up *= self._embedding_scale
         if not self.blocks.positions:
             return looked_up
         return looked_up + self.source.rows(f"{self.blocks.positions}.weight", 0, ids_BT.shape[1])
 
-    def inputs(self, block: nn.Module, stage: int, x_BTD: Tensor) -> Tensor:
+    def beside(self, layer: int) -> tuple[Tensor | None, ...]:
+        """What the attention of a layer takes beside its inputs."""
+        return self.blocks.beside(self.source.config, self._tokens, layer)
+
+    def inputs(self, block: nn.Module, stage: int, x_BTD: Tensor, beside: tuple[Tensor | None, ...]) -> Tensor:
         """What the matrices of a stage see; one whose outputs are added must have been replaced by an identity."""
-        norm, reader = self.blocks.parts[stage // 2]
-        x: Tensor = block.get_submodule(norm)(x_BTD)
+        norm, reader, _ = self.blocks.parts[stage // 2]
+        x: Tensor = block.get_submodule(norm)(x_BTD) if norm else x_BTD
         if stage not in ADDED:
             return x
-        more = self.beside if stage == ADDED[0] else ()
+        more = beside if stage == ADDED[0] else ()
         found: Tensor = block.get_submodule(reader)(x, *more)
         return found
+
+    def post_norm(self, block: nn.Module, stage: int) -> nn.Module | None:
+        """The norm between the outputs of a stage and the residual stream; None where there is none."""
+        name = self.blocks.parts[stage // 2][2]
+        return block.get_submodule(name) if name else None
 
     @torch.no_grad()
     def block(self, layer: int) -> nn.Module:

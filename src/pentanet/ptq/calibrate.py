@@ -34,8 +34,8 @@ class Moments:
     Attributes:
         hessian: of x x^T [c, c]; x are the inputs in the quantized network.
         cross: of x' x^T [c, c]; x' are the inputs in the original; None if it was not asked for.
-        ahead: of e x^T [r, c]; e is by how much the residual stream of the original is ahead, where the outputs are
-            added to it; None elsewhere.
+        ahead: of e x^T [r, c]; e is by how much the residual stream of the original is ahead, in the outputs that are
+            added to it as they are, or scaled; None elsewhere.
     """
 
     hessian: Tensor
@@ -76,6 +76,7 @@ class Calibration:
             DataError: activations whose squares float32 does not hold.
         """
         blocks = tuple(self._walk.block(layer) for _ in self.states)
+        beside = self._walk.beside(layer)
         for stage, names in enumerate(self._walk.blocks.stages):
             linears = tuple([cast("QuantLinear", block.get_submodule(name)) for name in names] for block in blocks)
             if stage in ADDED:
@@ -83,9 +84,11 @@ class Calibration:
                     parent, _, child = names[0].partition(".")
                     setattr(block.get_submodule(parent), child, nn.Identity())
             inputs = tuple(
-                self._inputs(block, stage, states) for block, states in zip(blocks, self.states, strict=True)
+                self._inputs(block, stage, states, beside) for block, states in zip(blocks, self.states, strict=True)
             )
-            moments = self._moments(inputs, adds=stage in ADDED)
+            post_norms = [self._walk.post_norm(block, stage) for block in blocks]
+            # Behind a norm a matrix cannot make up for what the residual stream lacks.
+            moments = self._moments(inputs, adds=stage in ADDED and post_norms[0] is None)
             if not math.isfinite(float(moments.hessian.sum())):
                 raise DataError(
                     f"{self._walk.source.path}: the inputs of {names[0]} in layer {layer} are too large to calibrate "
@@ -101,16 +104,16 @@ class Calibration:
             for linear, made in zip(linears[0], all_made, strict=True):
                 linear.weight.copy_(made)
             if stage in ADDED:
-                for states, seen, (linear,) in zip(self.states, inputs, linears, strict=True):
+                for states, seen, (linear,), norm in zip(self.states, inputs, linears, post_norms, strict=True):
                     for b, x in enumerate(seen):
-                        states[b] += self._product(x, linear)
+                        states[b] += self._added(x, linear, norm)
 
-    def _inputs(self, block: nn.Module, stage: int, states: Tensor) -> list[Tensor]:
+    def _inputs(self, block: nn.Module, stage: int, states: Tensor, beside: tuple[Tensor | None, ...]) -> list[Tensor]:
         """What the matrices of a stage see of each window [T, c]; their own product is left out."""
         found: list[Tensor] = []
         for state in states:
             with autocast(torch.device("cpu"), self._precision):
-                found.append(self._walk.inputs(block, stage, state[None])[0])
+                found.append(self._walk.inputs(block, stage, state[None], beside)[0])
         return found
 
     def _moments(self, inputs: tuple[list[Tensor], ...], *, adds: bool) -> Moments:
@@ -126,12 +129,18 @@ class Calibration:
             x = quantized.float()
             cross.addmm_(original.float().t(), x)
             if ahead is not None:
-                ahead.addmm_((self.states[1][b] - self.states[0][b]).t(), x)
+                lacks = self.states[1][b] - self.states[0][b]
+                if self._walk.residual_scale != 1:
+                    lacks /= self._walk.residual_scale
+                ahead.addmm_(lacks.t(), x)
         return Moments(hessian=hessian / tokens, cross=cross / tokens, ahead=None if ahead is None else ahead / tokens)
 
-    def _product(self, x: Tensor, linear: QuantLinear) -> Tensor:
+    def _added(self, x: Tensor, linear: QuantLinear, norm: nn.Module | None) -> Tensor:
+        """What the residual stream gets [T, D]."""
         with autocast(torch.device("cpu"), self._precision):
-            return F.linear(x, linear.weight, linear.bias).float()
+            y = F.linear(x, linear.weight, linear.bias)
+            y = y.float() if norm is None else norm(y).float()
+        return y if self._walk.residual_scale == 1 else y * self._walk.residual_scale
 
 
 def read_windows(source: Source, path: Path, length: int, count: int) -> CalibrationText:

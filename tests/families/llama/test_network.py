@@ -16,7 +16,7 @@ from pentanet.families import LlamaConfig, config_from_hub
 from pentanet.families.build import build
 from pentanet.families.llama.network import Llama
 from pentanet.families.network import Network
-from pentanet.families.rope import LinearRope, Llama3Rope, PlainRope, YarnRope
+from pentanet.families.rope import LinearRope, Llama3Rope, PlainRope, Rotary, YarnRope
 from pentanet.families.rotary import rotary_tensors, rotate
 from pentanet.families.tensor_table import has_own_head
 from pentanet.nn import Trainable, quantized_modules
@@ -126,7 +126,7 @@ def test_the_future_changes_nothing() -> None:
 
 
 def test_rotary_scores_depend_on_the_distance_alone() -> None:
-    cos, sin = rotary_tensors(LlamaConfig(width=8, heads=1, kv_heads=1, context=40), 40)
+    cos, sin = rotary_tensors(Rotary(width=8, theta=10_000.0, rope=PlainRope()), 40)
     q, k = torch.randn(2, 1, 1, 1, 8, generator=torch.Generator().manual_seed(0)).expand(2, 1, 1, 40, 8)
     q, k = rotate(q, cos, sin)[0, 0], rotate(k, cos, sin)[0, 0]
     scores = q @ k.T

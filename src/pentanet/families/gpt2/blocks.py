@@ -20,16 +20,22 @@ def _empty(config: GPT2Config, make: WeightFactory) -> nn.Module:
     return Block(config, make)
 
 
-def _beside(config: GPT2Config, tokens: int) -> tuple[Tensor | None, ...]:
-    del config, tokens
+def _beside(config: GPT2Config, tokens: int, layer: int) -> tuple[Tensor | None, ...]:
+    del config, tokens, layer
     return ()
+
+
+def _scales(config: GPT2Config) -> tuple[float, float]:
+    del config
+    return 1.0, 1.0
 
 
 BLOCKS = Blocks(
     trunk="transformer.h",
     stages=(("attn.c_attn",), ("attn.c_proj",), ("mlp.c_fc",), ("mlp.c_proj",)),
-    parts=(("ln_1", "attn"), ("ln_2", "mlp")),
+    parts=(("ln_1", "attn", ""), ("ln_2", "mlp", "")),
     empty=_empty,
     beside=_beside,
+    scales=_scales,
     positions=POSITIONS,
 )

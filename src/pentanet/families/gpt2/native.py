@@ -44,6 +44,7 @@ def native_model(parts: NativeParts, config: GPTConfig | GPT2Config) -> Model:
         norm="layer",
         norm_eps=config.norm_eps,
         activation=config.activation,
+        gated=False,
         embedding=embedding,
         head=parts.matrix(HEAD) if config.stores_head else embedding,
         final_norm=parts.vector("transformer.ln_f"),

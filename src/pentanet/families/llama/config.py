@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pentanet.errors import ConfigError
+from pentanet.families.decoder.shape import Decoder, LayerAttention
 from pentanet.families.hub_config import from_hub, require_table
 from pentanet.families.llama.hub import (
     ARCHITECTURES,
@@ -20,7 +21,7 @@ from pentanet.families.llama.hub import (
     window_of,
     with_defaults,
 )
-from pentanet.families.rope import PlainRope, Rope
+from pentanet.families.rope import PlainRope, Rope, Rotary
 from pentanet.families.rope_keys import rope_keys
 
 
@@ -126,6 +127,28 @@ class LlamaConfig:
         if self.qk_norm or self.attention_bias == "qkv":
             return "qwen3" if self.qk_norm else "qwen2"
         return "mistral" if self.window else "llama"
+
+    @property
+    def decoder(self) -> Decoder:
+        """The network."""
+        rotary = Rotary(width=self.head_width, theta=self.rope_theta, rope=self.rope)
+        return Decoder(
+            width=self.width,
+            heads=self.heads,
+            kv_heads=self.kv_heads,
+            head_width=self.head_width,
+            hidden=self.hidden,
+            context=self.context,
+            attention=(LayerAttention(window=self.window, rotary=rotary),) * self.layers,
+            activation=self.activation,
+            tie=self.tie,
+            norm_eps=self.norm_eps,
+            learned_gains=self.norm_gains,
+            sub_norms=self.sub_norms,
+            qk_norm="head" if self.qk_norm else "none",
+            attention_bias=self.attention_bias,
+            mlp_bias=self.mlp_bias,
+        )
 
     def hub_config(self, vocab: int) -> dict[str, Any]:
         """The config.json that transformers reads."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pentanet.errors import ConfigError
+from pentanet.families.decoder.blocks import decoder_blocks
+from pentanet.families.decoder.family import native
+from pentanet.families.decoder.rotation import PRE_NORM
+from pentanet.families.decoder.shape import EMBEDDING, HEAD, BlockNames
+from pentanet.families.decoder.tensors import tensors
 from pentanet.families.family import Family
-from pentanet.families.llama.blocks import BLOCKS
 from pentanet.families.llama.checkpoints import CHECKPOINTS
 from pentanet.families.llama.config import LlamaConfig
 from pentanet.families.llama.gguf import GGUF
 from pentanet.families.llama.hub import ARCHITECTURES
-from pentanet.families.llama.rotation import ROTATION
-from pentanet.families.llama.tensors import EMBEDDING, HEAD, tensors
 
 if TYPE_CHECKING:
-    from pentanet._native import Model
     from pentanet.families.llama.network import Llama
-    from pentanet.families.native_parts import NativeParts
     from pentanet.nn import WeightFactory
 
 
@@ -25,12 +25,6 @@ def _network(config: LlamaConfig, vocab: int, make: WeightFactory) -> Llama:
     from pentanet.families.llama.network import Llama
 
     return Llama(config, vocab, make)
-
-
-def _native(parts: NativeParts, config: LlamaConfig) -> Model:
-    from pentanet.families.llama.native import native_model
-
-    return native_model(parts, config)
 
 
 def _check_training(config: LlamaConfig) -> None:
@@ -47,10 +41,10 @@ LLAMA = Family(
     embedding=EMBEDDING,
     head=HEAD,
     network=_network,
-    native=_native,
+    native=native,
     checkpoints=CHECKPOINTS,
     gguf=GGUF,
-    blocks=BLOCKS,
-    rotation=ROTATION,
+    blocks=decoder_blocks(BlockNames()),
+    rotation=PRE_NORM,
     check_training=_check_training,
 )

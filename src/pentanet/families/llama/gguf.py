@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pentanet.errors import ModelConfigError
+from pentanet.families.decoder.shape import EMBEDDING, HEAD, LAST_NORM, TRUNK
 from pentanet.families.gguf_names import GgufNames
 from pentanet.families.llama.config import ARCHITECTURES, LlamaConfig
 from pentanet.families.llama.gguf_rope import FACTORS, factors_of, read_rope
-from pentanet.families.llama.tensors import EMBEDDING, HEAD
 from pentanet.families.rope import LinearRope, Llama3Rope, PlainRope
-
-TRUNK = "model.layers"
 
 
 def _architecture(config: LlamaConfig) -> str:
@@ -136,7 +134,7 @@ GGUF = GgufNames(
             "ffn_down": "mlp.down_proj",
         }
     ),
-    outer=MappingProxyType({"token_embd": EMBEDDING, "output_norm": "model.norm", "output": HEAD}),
+    outer=MappingProxyType({"token_embd": EMBEDDING, "output_norm": LAST_NORM, "output": HEAD}),
     constants=(FACTORS,),
     has_bias=_has_bias,
     heads=_heads,

@@ -1,20 +1,21 @@
-"""The modules of Llama's shape that a rotation turns."""
+"""The modules that a rotation turns in a decoder whose norms all stand before what reads them, as Llama's do."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Any
 
-from pentanet.families.llama.config import LlamaConfig
+from pentanet.families.decoder.shape import LAST_NORM, DecoderConfig
 from pentanet.families.rotation import Rotation
 
 
-def _head_width(config: LlamaConfig) -> int:
-    return config.head_width
+def _head_width(config: DecoderConfig) -> int:
+    return config.decoder.head_width
 
 
-ROTATION = Rotation(
+PRE_NORM: Rotation[Any] = Rotation(
     head_width=_head_width,
-    last_norm="model.norm",
+    last_norm=LAST_NORM,
     norms=("input_layernorm", "post_attention_layernorm", "norm"),
     norm_before=MappingProxyType(
         {
