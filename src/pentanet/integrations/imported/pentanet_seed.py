@@ -24,6 +24,7 @@ from pentanet.codes import Codes
 from pentanet.data.tokenizer import bos_id, eos_id, gpt2
 from pentanet.errors import ConfigError, FormatError, MissingFileError, UnsafeFileError
 from pentanet.families import GPTConfig
+from pentanet.families.gpt2.tensors import EMBEDDING, HEAD, POSITIONS
 from pentanet.families.tensor_table import hub_shapes, linear_names
 from pentanet.format.packed_model import TOKENIZER
 from pentanet.integrations.imported.found import Found, assemble
@@ -37,7 +38,7 @@ SUFFIXES = (".pt", ".pth")
 SeedMethod = Literal["pentanet-seed", "bitnet-seed"]
 _MODES: Mapping[str, SeedMethod] = MappingProxyType({"pentanet": "pentanet-seed", "bitnet": "bitnet-seed"})
 _HEADS = MappingProxyType({(6, 384): 6, (8, 512): 8, (12, 768): 12, (24, 1024): 16})
-_EMBEDDING, _POSITIONS, _HEAD = "transformer.wte.weight", "transformer.wpe.weight", "lm_head.weight"
+_EMBEDDING, _POSITIONS, _HEAD = f"{EMBEDDING}.weight", f"{POSITIONS}.weight", f"{HEAD}.weight"
 _MASK = re.compile(r"transformer\.h\.\d+\.attn\.bias")  # a triangle of ones
 _LAYER = re.compile(r"transformer\.h\.(\d{1,4})\.")
 _GPT2_TOKENS = 50_257
