@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from pentanet.nn.convert import quantize_
     from pentanet.ptq.run import quantize
     from pentanet.runtime.engine import Engine
-    from pentanet.runtime.generate import generate
     from pentanet.runtime.inspect import inspect
     from pentanet.runtime.load import load
+    from pentanet.sources.running import generate
     from pentanet.training.run import train
 
 __version__ = "0.1.0"
@@ -49,7 +49,7 @@ _PLACES = {
     "evaluate": "evaluation.perplexity",
     "export": "integrations.gguf.export",
     "finetune": "finetuning.run",
-    "generate": "runtime.generate",
+    "generate": "sources.running",
     "inspect": "runtime.inspect",
     "load": "runtime.load",
     "quantize": "ptq.run",

@@ -25,11 +25,11 @@ from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.run import quantize
 from pentanet.report import report
 from pentanet.runtime.engine import Engine
-from pentanet.runtime.generate import generate
 from pentanet.runtime.inspect import inspect
 from pentanet.runtime.load import load
 from pentanet.runtime.sampling import Sampling
 from pentanet.sources.open import open_source
+from pentanet.sources.running import generate
 from pentanet.speed import speed, speed_settings
 from pentanet.training.pack import pack
 from pentanet.training.plan import plan

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pentanet.ptq import run
@@ -81,3 +83,28 @@ def test_rounding_to_few_levels_needs_force(refuse, pentanet, pretrained, tmp_pa
     assert pentanet(*call, "--out", tmp_path / "q").code == 0
     assert "byte" in next(line for line in pentanet("inspect", tmp_path / "q").out.splitlines() if "q_proj" in line)
     assert pentanet(*call, "--out", tmp_path / "five", "--grid", "pentanary", "--force").code == 0
+
+
+def test_an_original_is_measured_and_continued_as_its_packed_model_is(pentanet, pretrained, text, tmp_path):
+    """Before and after by one command; the numbers are those that `quantize --text` prints."""
+    out = tmp_path / "q"
+    made = json.loads(
+        pentanet("quantize", pretrained, "--out", out, "--group", 16, "--text", text, "--context", 16, "--json").out
+    )
+    for path, key in ((pretrained, "perplexity_before"), (out, "perplexity_after")):
+        call = ("eval", path, "--data", text, "--stride", 16, "--context", 16, "--json")
+        assert json.loads(pentanet(*call).out)["perplexity"] == made[key]
+        found = pentanet("generate", path, "--prompt", "the cat", "--tokens", 3, "--json")
+        assert len(json.loads(found.out)["tokens"]) <= 3
+
+
+def test_an_original_is_measured_on_a_split(refuse, pentanet, pretrained, text, tmp_path, monkeypatch):
+    monkeypatch.setenv("PENTANET_CACHE", str(tmp_path / "cache"))
+    assert pentanet("eval", pretrained, "--data", text, "--eos", "line").code == 0
+    assert "is not packed" in refuse("eval", pretrained, "--engine", "native", "--data", text)
+
+
+def test_a_training_run_names_the_command_that_packs_it(refuse, finished):
+    for command in ("generate", "eval", "inspect", "chat"):
+        assert f"pentanet pack {finished}" in refuse(command, finished)
+    assert f"pentanet pack {finished}" in refuse("quantize", finished, "--out", "q")

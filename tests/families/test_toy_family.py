@@ -28,12 +28,12 @@ from pentanet.families.tensor_table import linear_names, tensor_table
 from pentanet.format.model_dir import open_model
 from pentanet.integrations.gguf.export import export
 from pentanet.nn import Trainable, WeightFactory, quantized_modules
-from pentanet.runtime.generate import generate
 from pentanet.runtime.inspect import inspect
 from pentanet.runtime.load import load
 from pentanet.runtime.modules import Packed, PackedMatrix
 from pentanet.runtime.predictor import open_predictor
 from pentanet.runtime.sampling import Sampling
+from pentanet.sources.running import generate
 from pentanet.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
 from pentanet.training.optimizers import Optimizer
 from pentanet.training.pack import pack

@@ -29,11 +29,11 @@ from pentanet.nn import Trainable, quantized_modules
 from pentanet.quant.methods.tequila import TequilaQuantizer
 from pentanet.runtime.engine import CACHES, CacheType, Engine
 from pentanet.runtime.engine_network import EngineNetwork, as_runtime
-from pentanet.runtime.generate import generate as stream
 from pentanet.runtime.load import Runtime, load
 from pentanet.runtime.modules import Coded, PackedLinear
 from pentanet.runtime.predictor import open_predictor
 from pentanet.runtime.sampling import Sampling
+from pentanet.sources.running import generate as stream
 from pentanet.training.pack import export_tensors
 
 pytest.importorskip("pentanet._native", reason="the engine was not compiled")

@@ -54,7 +54,7 @@ def test_a_snapshot_in_the_cache_of_the_hub_is_followed_to_its_blobs(make, tmp_p
     source = open_source(snapshot)
     assert "tokenizer.json" in source.files
     assert source.facts["base_model"] == "someone/a-model"
-    with pytest.raises(MissingFileError, match=r"Name one of the folders in .*snapshots"):
+    with pytest.raises(MissingFileError, match=r"name a snapshot in it, for example .*snapshots"):
         open_source(snapshot.parent.parent)
 
 

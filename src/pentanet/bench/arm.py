@@ -161,8 +161,8 @@ def _teller(job: Job, channel: Channel) -> Callable[[Any], None]:
 
 def _sample(runtime: Any, dataset: Any) -> str:
     """What the packed model makes of the first words of the validation text: the same prompt for every method."""
-    from pentanet.runtime.generate import generate
     from pentanet.runtime.sampling import Sampling
+    from pentanet.sources.running import generate
 
     start = dataset.split("valid").tokens[:PROMPT_TOKENS]
     prompt = dataset.tokenizer.decode([int(i) for i in start])

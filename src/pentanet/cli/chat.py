@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pentanet.cli.options import Count, Seed, Threads
+from pentanet.cli.options import Count, Flag, Seed, Threads
 from pentanet.errors import EncodingError
 
 if TYPE_CHECKING:
@@ -36,13 +36,14 @@ def chat(
     engine: Literal["auto", "native", "torch"] = "auto",
     threads: Threads = 0,
     cache: Literal["float32", "float16", "bfloat16", "int8"] = "float32",
+    allow_pickle: Flag = False,
 ) -> None:
     """Talk to a model that was tuned to chat; /help lists what else one can type.
 
     Parameters
     ----------
     model
-        Model directory with a chat template.
+        Model directory with a chat template; or an original, as in `pentanet generate`.
     system
         What the model is told before the conversation.
     tokens
@@ -58,19 +59,20 @@ def chat(
     seed
         The same seed and the same questions give the same answers.
     engine
-        native: compiled, activations rounded; torch: slow, exact; auto: native where it was compiled.
+        native: compiled, activations rounded; torch: the reference, slow and exact; auto: native where it was compiled
+        and runs the model.
     threads
         Of the native engine; 0 for one on each core.
     cache
         Of the native engine: how keys and values are stored.
+    allow_pickle
+        Read pytorch_model.bin, if an original has no safetensors.
     """
-    from pentanet.runtime.chat import read_chat_template
-    from pentanet.runtime.generate import generate as stream
-    from pentanet.runtime.predictor import open_predictor
     from pentanet.runtime.sampling import Sampling
+    from pentanet.sources.running import generate, open_any
 
-    template = read_chat_template(model)
-    predictor = open_predictor(model, engine, threads, cache)
+    predictor = open_any(model, engine, threads, cache, allow_pickle=allow_pickle)
+    template = predictor.chat_template()
     messages = _begin(system)
     for line in _lines():
         if line.startswith("/"):
@@ -85,7 +87,7 @@ def chat(
             seed=seed + len(messages),  # else equal questions get equal draws
         )
         start = template.prompt(predictor.tokenizer, messages)
-        messages.append({"role": "assistant", "content": _say(stream(predictor, start, tokens, sampling))})
+        messages.append({"role": "assistant", "content": _say(generate(predictor, start, tokens, sampling))})
 
 
 def _lines() -> Iterator[str]:

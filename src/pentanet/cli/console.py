@@ -160,7 +160,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
         found = cast("Mapping[str, Any]", value)
         return "  ".join(f"{key} {_shown(v)}" for key, v in found.items())
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return " ".join(map(str, cast("list[Any]", value)))
     if isinstance(value, float):
         return f"{value:.6g}"

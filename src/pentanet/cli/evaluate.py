@@ -27,6 +27,7 @@ def evaluate(
     threads: Threads = 0,
     cache: Literal["float32", "float16", "bfloat16", "int8"] = "float32",
     activations: Literal["auto", "int8", "int8x2", "adaptive"] = "auto",
+    allow_pickle: Flag = False,
     json: Flag = False,
 ) -> None:
     """Measure loss, perplexity and bits per byte on every token of a split, or of a whole text file.
@@ -34,7 +35,8 @@ def evaluate(
     Parameters
     ----------
     model
-        Model directory of `pentanet pack` or `pentanet quantize`.
+        Model directory of `pentanet pack`, `quantize`, `finetune` or `import`; or an original: a Hugging Face model
+        directory or a .gguf file, which is measured in torch with all its weights in float32.
     data
         Corpus, text file or folder, or a dataset prepared with the model's tokenizer; by default what the model was
         trained on. With --stride, a text file.
@@ -64,28 +66,29 @@ def evaluate(
     activations
         How the inputs of linears are rounded: int8, int8x2 (what that missed once more), adaptive (twice where once
         would be coarse); auto: torch as in training, native adaptive, or int8 where it was trained so.
+    allow_pickle
+        Read pytorch_model.bin, if an original has no safetensors.
     json
         Print the result as JSON.
     """
     from pentanet.cli import console
     from pentanet.evaluation.perplexity import evaluate as measure
-    from pentanet.evaluation.perplexity import text_of
+    from pentanet.evaluation.perplexity import text_of, tokenizer_file
     from pentanet.runtime.engine import Engine
     from pentanet.runtime.engine_network import as_runtime
-    from pentanet.runtime.load import load
+    from pentanet.sources.running import open_any
 
-    if engine == "native":
-        runtime = as_runtime(Engine.open(model, threads=threads, cache=cache, activations=activations))
+    opened = open_any(model, engine, threads, cache, activations, allow_pickle=allow_pickle)
+    runtime = as_runtime(opened) if isinstance(opened, Engine) else opened
+    if isinstance(opened, Engine):
         precision = "float32"  # of all but its products, which are of integers
-    else:
-        runtime = load(model, activations=activations)
     if choices is not None:
         found = _choices(runtime, choices, bos)
     elif stride:
         found = _whole_text(runtime, data, stride, context, tokens, precision, bos)
     else:
         source, mode, products = text_of(runtime, data, eos, precision)
-        dataset = console.dataset(source, str(model / "tokenizer.json"), mode)
+        dataset = console.dataset(source, str(tokenizer_file(runtime)), mode)
         with console.bars() as bars:
             total = dataset.tokens(split) - 1
             task = bars.add_task(split, total=min(tokens or total, total), note="")

@@ -29,14 +29,16 @@ def generate(
     pin: Flag = False,
     cache: Literal["float32", "float16", "bfloat16", "int8"] = "float32",
     activations: Literal["auto", "int8", "int8x2", "adaptive"] = "auto",
+    allow_pickle: Flag = False,
     json: Flag = False,
 ) -> None:
-    """Continue a prompt, token by token.
+    """Continue a prompt, token by token; an original runs too, to compare with.
 
     Parameters
     ----------
     model
-        Model directory of `pentanet pack`, `quantize`, `finetune` or `import`.
+        Model directory of `pentanet pack`, `quantize`, `finetune` or `import`; or an original: a Hugging Face model
+        directory or a .gguf file, which runs in torch, slowly, with all its weights in float32.
     prompt
         Text to continue; empty to start a new one.
     chat
@@ -60,7 +62,8 @@ def generate(
     seed
         The same seed writes the same text.
     engine
-        native: compiled, activations rounded; torch: slow, exact; auto: native where it was compiled.
+        native: compiled, activations rounded; torch: the reference, slow and exact; auto: native where it was compiled
+        and runs the model.
     threads
         Of the native engine; 0 for one on each core.
     pin
@@ -70,16 +73,18 @@ def generate(
     activations
         How the inputs of linears are rounded: int8, int8x2 (what that missed once more), adaptive (twice where once
         would be coarse); auto: torch as in training, native adaptive, or int8 where it was trained so.
+    allow_pickle
+        Read pytorch_model.bin, if an original has no safetensors.
     json
-        Print prompt, text and speed as JSON instead of streaming.
+        Print prompt, text, seconds, and each token with its log-probability as JSON instead of streaming.
     """
     from pentanet.cli import console
     from pentanet.errors import ConfigError
     from pentanet.kernels import native
-    from pentanet.runtime.chat import messages_of, read_chat_template
-    from pentanet.runtime.generate import generate as stream
-    from pentanet.runtime.predictor import open_predictor
+    from pentanet.runtime.chat import messages_of
     from pentanet.runtime.sampling import Sampling
+    from pentanet.runtime.stream import stream
+    from pentanet.sources.running import open_any
 
     if engine == "auto" and not native.available():
         why = native.why_missing()
@@ -94,18 +99,22 @@ def generate(
     )
     if system and not chat:
         raise ConfigError("--system is a message of a chat: add --chat")
-    template = read_chat_template(model) if chat else None
-    predictor = open_predictor(model, engine, threads, cache, activations, pin=pin)
+    predictor = open_any(model, engine, threads, cache, activations, pin=pin, allow_pickle=allow_pickle)
+    template = predictor.chat_template() if chat else None
     start = template.prompt(predictor.tokenizer, messages_of(prompt, system)) if template else prompt
-    pieces = stream(predictor, start, tokens, sampling, stops=stop)
+    written = stream(predictor, start, tokens, sampling, stops=stop)
     started = time.monotonic()
     if json:
-        text = "".join(pieces)
-        console.print_json({"prompt": prompt, "text": text, "seconds": round(time.monotonic() - started, 3)})
+        found = list(written)
+        seconds = round(time.monotonic() - started, 3)
+        tokens_of = [{"id": token.id, "text": token.text, "logprob": token.logprob} for token in found]
+        text = "".join(token.text for token in found)
+        told = {"prompt": prompt, "text": text, "end": found[-1].end, "seconds": seconds, "tokens": tokens_of}
+        console.print_json(told)
         return
     if template is None:
         sys.stdout.write(prompt)
-    for piece in pieces:
-        sys.stdout.write(piece)
+    for token in written:
+        sys.stdout.write(token.text)
         sys.stdout.flush()
     sys.stdout.write("\n")

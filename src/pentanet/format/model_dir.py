@@ -63,6 +63,7 @@ from pentanet.format.tensors import (
     check_values,
     spec_from_json,
 )
+from pentanet.format.wrong_path import advice
 from pentanet.linear_options import ACTIVATIONS, LOW_RANK, Activations, LowRank
 from pentanet.regular import read_regular
 
@@ -241,7 +242,7 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         raw = read_regular(path, _MAX_CONFIG)
     except (FileNotFoundError, NotADirectoryError):
-        raise MissingFileError(path, "Expected a model directory, which has one.") from None
+        raise MissingFileError(path, advice(path.parent)) from None
     except OSError as error:
         raise UnreadableFileError(path, error) from error
     if len(raw) > _MAX_CONFIG:
@@ -255,7 +256,10 @@ def read_config(path: Path) -> dict[str, Any]:
 def _quantization(config: Mapping[str, Any], where: Path) -> tuple[str, dict[str, TensorSpec]]:
     section = config.get("quantization_config")
     if not isinstance(section, dict) or cast("dict[str, object]", section).get("quant_method") != QUANT_METHOD:
-        raise ModelConfigError(f"{where}: not a model packed by pentanet (quantization_config.quant_method)")
+        raise ModelConfigError(
+            f"{where}: not a model packed by pentanet (quantization_config.quant_method). `pentanet quantize` packs "
+            "a pretrained model, `pentanet import` one that another program quantized."
+        )
     fields = cast("dict[str, object]", section)
     if fields.get("trainable") is True and fields.get("tensors") is None:
         raise ModelConfigError(

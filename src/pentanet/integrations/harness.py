@@ -19,9 +19,9 @@ from pentanet.evaluation.choices import log_likelihood
 from pentanet.evaluation.start import room
 from pentanet.runtime.engine import Engine
 from pentanet.runtime.engine_network import as_runtime
-from pentanet.runtime.generate import generate
-from pentanet.runtime.predictor import Choice, open_predictor
+from pentanet.runtime.predictor import Choice
 from pentanet.runtime.sampling import Sampling
+from pentanet.sources.running import generate, open_any
 
 TOKENS = 256  # that a task may have written unless it says otherwise
 
@@ -30,7 +30,7 @@ def language_model(path: str | Path, *, engine: Choice = "torch", threads: int =
     """Open a model directory as an `lm_eval.api.model.TemplateLM`.
 
     Args:
-        path: the directory.
+        path: a model directory; or an original, to compare with.
         engine: "torch", exact; "native", activations rounded to int8; "auto".
         threads: of the native engine; 0 for one on each core.
         bos: begin each text as the tokenizer's template says, like `add_bos_token` of the harness's own models.
@@ -38,14 +38,14 @@ def language_model(path: str | Path, *, engine: Choice = "torch", threads: int =
     Raises:
         MissingExtraError: lm-eval is not installed.
         DataError: the tokenizer has no token that ends a text.
-        EngineError, FormatError: as `pentanet.runtime.predictor.open_predictor`.
+        EngineError, FormatError: as `pentanet.sources.running.open_any`.
     """
     try:
         base: Any = importlib.import_module("lm_eval.api.model").TemplateLM
         windows: Any = importlib.import_module("lm_eval.utils")
     except ModuleNotFoundError:
         raise MissingExtraError("lm-eval", "eval", "lm-evaluation-harness") from None
-    predictor = open_predictor(path, engine, threads)
+    predictor = open_any(path, engine, threads)
     runtime = as_runtime(predictor) if isinstance(predictor, Engine) else predictor
     start = template_start(runtime.tokenizer) if bos else ()
     end = eos_id(runtime.tokenizer)

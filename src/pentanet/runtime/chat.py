@@ -21,9 +21,8 @@ from tokenizers import Tokenizer
 
 from pentanet.data.tokenizer import require_text
 from pentanet.errors import ChatTemplateError, UnreadableFileError
-from pentanet.format.model_dir import read_config
 from pentanet.regular import read_regular
-from pentanet.runtime.endings import TOKENIZER, token_text
+from pentanet.runtime.endings import TOKENIZER, read_settings, token_text
 
 TEMPLATE = "chat_template.jinja"
 MAX_TEMPLATE = 1 << 20
@@ -108,8 +107,12 @@ def messages_of(question: str, system: str = "") -> list[Message]:
     return [*told, {"role": "user", "content": question}]
 
 
-def read_chat_template(folder: str | Path) -> ChatTemplate:
+def read_chat_template(folder: str | Path, files: Mapping[str, bytes] | None = None) -> ChatTemplate:
     """The chat template of a model directory: chat_template.jinja, or `chat_template` of tokenizer_config.json.
+
+    Args:
+        folder: the directory.
+        files: content by name, in place of the files in it.
 
     Raises:
         ChatTemplateError: it has none, or one that is longer than `MAX_TEMPLATE`.
@@ -117,10 +120,13 @@ def read_chat_template(folder: str | Path) -> ChatTemplate:
     """
     folder = Path(folder)
     file, settings = folder / TEMPLATE, folder / TOKENIZER
-    config = read_config(settings) if settings.exists() else {}
-    if file.exists():
+    config = read_settings(folder, TOKENIZER, files)
+    if file.exists() if files is None else TEMPLATE in files:
         try:
-            source = read_regular(file, 4 * MAX_TEMPLATE).decode("utf-8")  # a character has at most 4 bytes
+            raw = (
+                files[TEMPLATE] if files is not None else read_regular(file, 4 * MAX_TEMPLATE)
+            )  # a character has at most 4 bytes
+            source = raw.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UnreadableFileError(file, error) from error
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +10,8 @@ from typing import Any, cast
 from tokenizers import Tokenizer
 
 from pentanet.data.tokenizer import eos_id, template_start
-from pentanet.errors import ConfigError
+from pentanet.errors import ConfigError, HeaderError, ModelConfigError
+from pentanet.format.header import strict_json
 from pentanet.format.model_dir import read_config
 
 GENERATION, TOKENIZER = "generation_config.json", "tokenizer_config.json"
@@ -32,8 +33,10 @@ def endings_of(tokenizer: Tokenizer) -> Endings:
     return Endings(start=template_start(tokenizer), stops=_ids(eos_id(tokenizer)))
 
 
-def read_endings(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> Endings:
-    """What a model directory says.
+def read_endings(
+    folder: Path, config: Mapping[str, Any], tokenizer: Tokenizer, files: Mapping[str, bytes] | None = None
+) -> Endings:
+    """What a model directory says; `files`, content by name, stand for those in it, if given.
 
     The first of these that names ids ends a text: `eos_token_id` of generation_config.json, which may be a list;
     `eos_token_id` of config.json; `eos_token` of tokenizer_config.json; the usual names in the tokenizer.
@@ -42,10 +45,24 @@ def read_endings(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> 
         ModelConfigError: one of the files is not a JSON object.
     """
     own = endings_of(tokenizer)
-    stops = _ids(_optional(folder / GENERATION).get("eos_token_id")) or _ids(config.get("eos_token_id"))
-    if not stops and (name := token_text(_optional(folder / TOKENIZER).get("eos_token"))):
+    stops = _ids(read_settings(folder, GENERATION, files).get("eos_token_id")) or _ids(config.get("eos_token_id"))
+    if not stops and (name := token_text(read_settings(folder, TOKENIZER, files).get("eos_token"))):
         stops = _ids(tokenizer.token_to_id(name))
     return Endings(start=own.start, stops=stops or own.stops)
+
+
+def read_settings(folder: Path, name: str, files: Mapping[str, bytes] | None = None) -> dict[str, Any]:
+    """A JSON object beside the weights, {} where there is none; `files` as in `read_endings`.
+
+    Raises:
+        ModelConfigError: it is something else.
+    """
+    if files is None:
+        return read_config(folder / name) if (folder / name).exists() else {}
+    try:
+        return strict_json(files[name], folder / name) if name in files else {}
+    except HeaderError as error:
+        raise ModelConfigError(str(error)) from None
 
 
 def token_text(value: object) -> str:
@@ -96,7 +113,3 @@ def _overlap(text: str, stop: str) -> int:
 def _ids(value: object) -> frozenset[int]:
     found = cast("list[object]", value) if isinstance(value, list) else [value]
     return frozenset(i for i in found if type(i) is int and i >= 0)
-
-
-def _optional(path: Path) -> dict[str, Any]:
-    return read_config(path) if path.exists() else {}

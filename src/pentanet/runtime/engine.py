@@ -23,6 +23,7 @@ from pentanet.kernels import native
 from pentanet.linear_options import ROUNDINGS, Rounding, RoundingChoice
 from pentanet.machine import MAX_THREADS, usable_cores
 from pentanet.runtime.batch import stream_batch
+from pentanet.runtime.chat import ChatTemplate, read_chat_template
 from pentanet.runtime.endings import Endings, read_endings
 from pentanet.runtime.forward import forward
 from pentanet.runtime.open import open_config, read_tokenizer
@@ -155,6 +156,10 @@ class Engine:
     def endings(self) -> Endings:
         """The ids that a text begins with, and those that end it."""
         return self._endings
+
+    def chat_template(self) -> ChatTemplate:
+        """How a chat becomes a text.  Raises as `pentanet.runtime.chat.read_chat_template`."""
+        return read_chat_template(self.packed.path)
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits [T, vocab] after each of the tokens `ids` [T] of one text, read from its start.

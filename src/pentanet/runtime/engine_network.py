@@ -28,4 +28,10 @@ class EngineNetwork(nn.Module):
 def as_runtime(engine: Engine) -> Runtime:
     """The engine as what `pentanet.evaluation` measures."""
     network = cast("Network", EngineNetwork(engine).eval())  # all that Runtime and evaluation ask of one
-    return Runtime(network=network, tokenizer=engine.tokenizer, packed=engine.packed, endings=engine.endings)
+    return Runtime(
+        network=network,
+        tokenizer=engine.tokenizer,
+        path=engine.packed.path,
+        config=engine.packed.config,
+        endings=engine.endings,
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from pentanet.families.network import Network
 from pentanet.families.tensor_table import has_own_head
 from pentanet.format.packed_model import PackedModel
 from pentanet.linear_options import ROUNDINGS, RoundingChoice
+from pentanet.runtime.chat import ChatTemplate, read_chat_template
 from pentanet.runtime.endings import Endings, read_endings
 from pentanet.runtime.modules import Packed, PackedMatrix
 from pentanet.runtime.open import open_config, read_tokenizer
@@ -25,24 +27,32 @@ from pentanet.runtime.open import open_config, read_tokenizer
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Runtime:
-    """A packed model that is ready to run.
+    """A model that is ready to run in torch: the reference, exact and slow; the native engine writes text faster.
 
     Attributes:
         network: ids [B, T] -> logits [B, T, vocab], on the CPU, in evaluation mode.
         tokenizer: of the directory.
-        packed: the open files.
+        path: of the model.
+        config: its config.json.
         endings: the ids that a text begins with, and those that end it.
+        files: of an original, content by name of the small files beside its weights.
     """
 
     network: Network
     tokenizer: Tokenizer
-    packed: PackedModel
+    path: Path
+    config: Mapping[str, Any]
     endings: Endings
+    files: Mapping[str, bytes] | None = None
 
     @property
     def context(self) -> int:
         """Longest window in tokens."""
         return self.network.config.context
+
+    def chat_template(self) -> ChatTemplate:
+        """How a chat becomes a text.  Raises as `pentanet.runtime.chat.read_chat_template`."""
+        return read_chat_template(self.path, self.files)
 
     @torch.inference_mode()
     def next_logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
@@ -54,14 +64,14 @@ class Runtime:
         logits = self.network(torch.tensor([list(ids)]))[0, -1].float()
         if not bool(logits.isfinite().all()):
             raise NonFiniteActivationError(
-                f"{self.packed.path}: logits are NaN or infinite: the weights of this model make numbers that float32 "
+                f"{self.path}: logits are NaN or infinite: the weights of this model make numbers that float32 "
                 "cannot hold. Pack or quantize it again."
             )
         return logits.numpy()
 
 
 def load(path: str | Path, *, verify: bool = True, activations: RoundingChoice = "auto") -> Runtime:
-    """Open a model directory.
+    """Open a packed directory in torch, the reference: exact, and slow; `pentanet.Engine` is what writes text.
 
     Args:
         path: the directory.
@@ -84,8 +94,13 @@ def load(path: str | Path, *, verify: bool = True, activations: RoundingChoice =
     network = build(config, vocab, Packed(packed.activations, packed.low_rank, activations))
     _attach(network, packed)
     tokenizer = read_tokenizer(packed, vocab)
-    endings = read_endings(packed.path, packed.config, tokenizer)
-    return Runtime(network=network.eval(), tokenizer=tokenizer, packed=packed, endings=endings)
+    return Runtime(
+        network=network.eval(),
+        tokenizer=tokenizer,
+        path=packed.path,
+        config=packed.config,
+        endings=read_endings(packed.path, packed.config, tokenizer),
+    )
 
 
 @torch.no_grad()

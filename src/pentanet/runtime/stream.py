@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from pentanet.data.tokenizer import StreamDecoder, require_text
 from pentanet.errors import ConfigError, EmptyTextError
+from pentanet.runtime.chat import ChatTemplate
 from pentanet.runtime.endings import Endings, StopStrings
 from pentanet.runtime.sampling import Sampling, sample
 
@@ -37,6 +38,10 @@ class Predictor(Protocol):
 
     def next_logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits [vocab] after the last of `ids`, at least one and at most `context` tokens."""
+        ...
+
+    def chat_template(self) -> ChatTemplate:
+        """How a chat becomes a text."""
         ...
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
@@ -9,6 +11,9 @@ from pentanet.families.build import build
 from pentanet.families.network import Network
 from pentanet.nn import QuantEmbedding, QuantLinear
 from pentanet.quant.uniform import Cast
+from pentanet.runtime.endings import read_endings
+from pentanet.runtime.load import Runtime
+from pentanet.sources.open import open_source
 from pentanet.sources.source import Source
 
 
@@ -39,3 +44,25 @@ def load_float(source: Source) -> Network:
     for name, parameter in network.named_parameters():
         parameter.copy_(source.tensor(name))
     return network.eval()
+
+
+def load_original(path: str | Path, *, allow_pickle: bool = False) -> Runtime:
+    """Open a pretrained model, with all its weights in float32 in memory.
+
+    Args:
+        path: a Hugging Face model directory, or a .gguf file.
+        allow_pickle: read pytorch_model.bin where there are no safetensors.
+
+    Raises:
+        FormatError, MissingFileError, MissingExtraError, DataError, TokenizerMismatchError: as `open_source`.
+    """
+    source = open_source(path, allow_pickle=allow_pickle)
+    tokenizer = source.tokenizer()
+    return Runtime(
+        network=load_float(source),
+        tokenizer=tokenizer,
+        path=source.path,
+        config=source.hub_config,
+        endings=read_endings(source.path, source.hub_config, tokenizer, source.files),
+        files=source.files,
+    )

@@ -15,6 +15,7 @@ from torch import Tensor
 from pentanet.errors import HeaderError, MissingFileError
 from pentanet.families import family_of
 from pentanet.format.model_dir import read_config
+from pentanet.format.wrong_path import advice
 from pentanet.sources.defaults import constant, full_name, head_of, require_supported, transposed
 from pentanet.sources.hub_files import FLOATS, HubFiles
 from pentanet.sources.origin import from_directory
@@ -40,8 +41,8 @@ class HubSource(Source):
     """
 
     def __init__(self, path: Path, *, allow_pickle: bool = False, rounded: bool = False) -> None:
-        if own_file(path, "config.json") is None and (path / "snapshots").is_dir():
-            raise MissingFileError(path / "config.json", f"Name one of the folders in {path / 'snapshots'}.")
+        if own_file(path, "config.json") is None:
+            raise MissingFileError(path / "config.json", advice(path))
         config = read_config(path / "config.json")
         require_supported(config, str(path), rounded=rounded)  # names what is wrong before its tensors do
         kind = str(config["model_type"])
