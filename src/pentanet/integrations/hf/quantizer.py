@@ -18,6 +18,7 @@ from pentanet.format.packed_model import TENSORS
 from pentanet.format.tensors import Coded, CodedSpec, spec_from_json
 from pentanet.integrations.hf.choose import choose
 from pentanet.integrations.hf.config import PentaNetConfig
+from pentanet.integrations.hf.counts import num_parameters, resize_token_embeddings
 from pentanet.integrations.hf.modules import LatentLinear, PackedEmbedding, PackedLinear, PackedWeight, TiedHead
 from pentanet.integrations.hf.save import save_pretrained
 from pentanet.nn import set_progress
@@ -51,7 +52,8 @@ class PentaNetQuantizer(HfQuantizer):
         for name, module in model.named_modules():
             if isinstance(module, PackedWeight):
                 module.unpack(f"{name}.weight")
-        model.save_pretrained = MethodType(save_pretrained, model)
+        for method in (save_pretrained, num_parameters, resize_token_embeddings):
+            setattr(model, method.__name__, MethodType(method, model))
         return model
 
     def is_serializable(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
