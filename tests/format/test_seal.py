@@ -14,7 +14,13 @@ import pytest
 
 from pentanet.codes import Codes
 from pentanet.data.tokenizer import train_bpe
-from pentanet.errors import FormatError, HeaderError, PentaNetError, SealError, UnreadableFileError
+from pentanet.errors import (
+    FormatError,
+    HeaderError,
+    PentaNetError,
+    SealError,
+    UnreadableFileError,
+)
 from pentanet.format import seal as module
 from pentanet.format.container import copy_tensors, open_tensors
 from pentanet.format.model_dir import open_model, planned_bytes, write_into, write_model
@@ -22,6 +28,14 @@ from pentanet.format.seal import ABSENT, SEALED, seal_of
 from pentanet.format.tensors import Coded, Plain, Tensor
 from pentanet.grid import PENTANARY
 
+CONFIG = {  # most flips of its digits are other valid numbers
+    "model_type": "llama",
+    "hidden_size": 24,
+    "rope_theta": 10000.0,
+    "rms_norm_eps": 1e-06,
+    "eos_token_id": 128009,
+    "rope_scaling": {"rope_type": "yarn", "factor": 8.25, "original_max_position_embeddings": 32768},
+}
 BESIDE = {
     "generation_config.json": b'{"eos_token_id": [1, 2]}\n',
     "tokenizer_config.json": b'{"eos_token": "</s>"}\n',
@@ -43,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
     """A model directory with every file that a seal can name, and two that it cannot."""
     tokenizer = train_bpe([], 257).to_str().encode()[:200]  # nobody parses it here
     out = tmp_path / "model"
-    write_model(out, config={"a": 1}, tensors=TENSORS, method="m", tokenizer=tokenizer, card="# Card\n", beside=BESIDE)
+    write_model(out, config=CONFIG, tensors=TENSORS, method="m", tokenizer=tokenizer, card="# Card\n", beside=BESIDE)
     return out
 
 
@@ -157,6 +171,7 @@ def test_the_cache_of_the_hub_may_lack_files_but_not_change_them(folder: Path, t
         open_model(snapshot)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
 def test_files_that_are_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "chat_template.jinja").unlink()
     os.mkfifo(folder / "chat_template.jinja")
@@ -223,4 +238,4 @@ def test_it_costs_little(tmp_path: Path) -> None:
     open_model(tmp_path / "m")
     start = time.perf_counter()
     open_model(tmp_path / "m")
-    assert time.perf_counter() - start < 1  # about 0.02 s where the processor has instructions for it
+    assert time.perf_counter() - start < 1  # 0.04 s on two cores of a server
