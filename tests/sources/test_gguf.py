@@ -10,7 +10,13 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from pentanet.errors import HeaderError, MissingFileError, TokenizerMismatchError, UnsupportedArchitectureError
+from pentanet.errors import (
+    HeaderError,
+    MissingFileError,
+    ModelConfigError,
+    TokenizerMismatchError,
+    UnsupportedArchitectureError,
+)
 from pentanet.families import config_from_hub
 from pentanet.families.llama.gguf_rope import factors_of, read_rope
 from pentanet.families.rope import LinearRope, Llama3Rope, PlainRope
@@ -94,6 +100,16 @@ def test_smollm_cuts_numbers_into_digits(write):
     tokenizer = Tokenizer.from_str(open_source(write(pre="smollm")).files["tokenizer.json"].decode())
     pieces = [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str("in 2014")]
     assert pieces == ["in", "\u0120", "2", "0", "1", "4"]
+
+
+@pytest.mark.parametrize("kind", [Exception, type("PanicException", (BaseException,), {})])
+def test_what_the_library_raises_becomes_an_error(write, monkeypatch, kind):
+    def fails(**parts: object) -> None:
+        raise kind("index out of range")
+
+    monkeypatch.setattr("pentanet.sources.gguf_tokenizer.models.BPE", fails)
+    with pytest.raises(ModelConfigError, match=r"model\.gguf: .*index out of range"):
+        open_source(write())
 
 
 def test_unknown_splitting_and_architecture(write):

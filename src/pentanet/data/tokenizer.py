@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pentanet.errors import (
     EncodingError,
     MissingExtraError,
     MissingFileError,
+    PentaNetError,
     TokenizerMismatchError,
     shown,
 )
@@ -108,14 +110,26 @@ def parse(raw: bytes, where: str) -> Tokenizer:
     """
     if len(raw) > _MAX_FILE:
         raise DataError(f"{where}: larger than {_MAX_FILE} bytes, which no tokenizer.json is")
-    try:
+    with foreign_errors(lambda error: _unreadable(where, error)):
         tokenizer = Tokenizer.from_str(raw.decode("utf-8"))
         limit(tokenizer)
-    except BaseException as error:  # the library raises bare Exception for what it cannot parse, and panics are none
+        return tokenizer
+
+
+@contextmanager
+def foreign_errors(ours: Callable[[BaseException], PentaNetError]) -> Generator[None]:
+    """Turn what the `tokenizers` library raises into an error of ours; errors that are ours already pass.
+
+    The library raises bare Exception for what it cannot take, and its panics are not even that.
+    """
+    try:
+        yield
+    except PentaNetError:
+        raise
+    except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise  # KeyboardInterrupt and its like
-        raise _unreadable(where, error) from None
-    return tokenizer
+        raise ours(error) from None
 
 
 def _unreadable(where: str, error: BaseException) -> DataError:

@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
 
-from pentanet.errors import ModelConfigError, UnsupportedArchitectureError
+from pentanet.data.tokenizer import foreign_errors
+from pentanet.errors import ModelConfigError, UnsupportedArchitectureError, shown
+from pentanet.gguf.splitting import SPLITTING, WHOLE_WORDS
+from pentanet.sources.sentencepiece import sentencepiece
 
-_CONTROL, _USER_DEFINED = 3, 4  # types of tokens in llama.cpp
-_LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-    r"|\s+(?!\S)|\s+"
-)
-_QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-
-
-def _gpt2() -> pre_tokenizers.PreTokenizer:
-    return pre_tokenizers.ByteLevel(add_prefix_space=False)
-
-
-def _smollm() -> pre_tokenizers.PreTokenizer:
-    return pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), _gpt2()])
-
-
-def _split(pattern: str) -> pre_tokenizers.PreTokenizer:
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"), byte_level])
-
-
-SPLITTING: Mapping[str, Callable[[], pre_tokenizers.PreTokenizer]] = MappingProxyType(
-    {
-        "gpt-2": _gpt2,
-        "smollm": _smollm,
-        "llama-bpe": lambda: _split(_LLAMA3),
-        "qwen2": lambda: _split(_QWEN2),
-    }
-)
-"""How text is cut before it is encoded, by `tokenizer.ggml.pre`."""
+SENTENCEPIECE = "llama"  # what tokenizer.ggml.model calls it
+_UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4  # types of tokens in llama.cpp
+_SPECIAL = (_UNKNOWN, _CONTROL)
 
 
 def tokenizer_files(fields: Mapping[str, Any], where: str) -> dict[str, bytes]:
@@ -51,42 +26,27 @@ def tokenizer_files(fields: Mapping[str, Any], where: str) -> dict[str, bytes]:
         where: the file, for messages.
 
     Raises:
-        UnsupportedArchitectureError: another tokenizer than a byte-level BPE, or another splitting of the text.
-        ModelConfigError: tokens and merges that do not fit each other.
+        UnsupportedArchitectureError: another tokenizer than a byte-level BPE or one of SentencePiece's, or another
+            splitting of the text.
+        ModelConfigError: tokens, scores and merges that do not fit each other.
     """
-    kind, pre = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre", "gpt-2")
+    kind = fields.get("tokenizer.ggml.model")
     if kind in (None, "no_vocab"):
         return {}
-    if kind != "gpt2" or pre not in SPLITTING:
-        raise UnsupportedArchitectureError(
-            f"{where}: tokenizer {kind!r:.40} with splitting {pre!r:.40} is not read. Known: gpt2 with "
-            f"{', '.join(SPLITTING)}. Quantize the Hugging Face directory of the model instead."
-        )
     tokens: list[str] = list(fields.get("tokenizer.ggml.tokens", ()))
     kinds: list[int] = list(fields.get("tokenizer.ggml.token_type", ()))
-    merges = [tuple(merge.split(" ", 1)) for merge in fields.get("tokenizer.ggml.merges", ())]
-    try:
-        bpe = models.BPE(
-            vocab={token: i for i, token in enumerate(tokens)},
-            merges=merges,  # pyright: ignore[reportArgumentType]
-            ignore_merges=pre == "llama-bpe",  # llama.cpp's rule of this name takes a whole word that is a token
-        )
-    except Exception as error:  # the library raises bare Exception
-        raise ModelConfigError(f"{where}: its tokens and merges make no tokenizer: {error}") from None
-    tokenizer = Tokenizer(bpe)
-    if pre == "qwen2":
-        tokenizer.normalizer = normalizers.NFC()  # pyright: ignore[reportAttributeAccessIssue]
-    tokenizer.pre_tokenizer = SPLITTING[pre]()  # pyright: ignore[reportAttributeAccessIssue]
-    tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
-    special = [AddedToken(t, special=True) for t, k in zip(tokens, kinds, strict=False) if k == _CONTROL]
-    own = [
-        AddedToken(t, special=False, normalized=False)
-        for t, k in zip(tokens, kinds, strict=False)
-        if k == _USER_DEFINED
-    ]
-    tokenizer.add_special_tokens(special)  # pyright: ignore[reportUnknownMemberType]
-    tokenizer.add_tokens(own)  # pyright: ignore[reportUnknownMemberType]
-    _add_ends(tokenizer, fields, tokens, first=pre == "llama-bpe")
+    with foreign_errors(lambda error: ModelConfigError(f"{where}: its tokens make no tokenizer: {shown(str(error))}")):
+        tokenizer = _without_specials(fields, tokens, kinds, where)
+        special = [AddedToken(t, special=True) for t, k in zip(tokens, kinds, strict=False) if k in _SPECIAL]
+        own = [
+            AddedToken(t, special=False, normalized=False)
+            for t, k in zip(tokens, kinds, strict=False)
+            if k == _USER_DEFINED
+        ]
+        tokenizer.add_special_tokens(special)  # pyright: ignore[reportUnknownMemberType]
+        tokenizer.add_tokens(own)  # pyright: ignore[reportUnknownMemberType]
+        first = kind == SENTENCEPIECE or fields.get("tokenizer.ggml.pre") == WHOLE_WORDS
+        _add_ends(tokenizer, fields, tokens, first=first)
     settings: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
     for name in ("bos", "eos", "unknown", "padding"):
         if (index := _special(fields, name, tokens)) is not None:
@@ -97,6 +57,29 @@ def tokenizer_files(fields: Mapping[str, Any], where: str) -> dict[str, bytes]:
         "tokenizer.json": (tokenizer.to_str(pretty=True) + "\n").encode(),
         "tokenizer_config.json": (json.dumps(settings, indent=2) + "\n").encode(),
     }
+
+
+def _without_specials(fields: Mapping[str, Any], tokens: list[str], kinds: list[int], where: str) -> Tokenizer:
+    kind, pre = fields["tokenizer.ggml.model"], fields.get("tokenizer.ggml.pre", "gpt-2")
+    if kind == SENTENCEPIECE:
+        return sentencepiece(fields, tokens, kinds, where)
+    if kind != "gpt2" or pre not in SPLITTING:
+        raise UnsupportedArchitectureError(
+            f"{where}: tokenizer {kind!r:.40} with splitting {pre!r:.40} is not read. Known: llama (SentencePiece), "
+            f"and gpt2 with {', '.join(SPLITTING)}. Quantize the Hugging Face directory of the model instead."
+        )
+    merges = [tuple(merge.split(" ", 1)) for merge in fields.get("tokenizer.ggml.merges", ())]
+    bpe = models.BPE(
+        vocab={token: i for i, token in enumerate(tokens)},
+        merges=merges,  # pyright: ignore[reportArgumentType]
+        ignore_merges=pre == WHOLE_WORDS,
+    )
+    tokenizer = Tokenizer(bpe)
+    if pre == "qwen2":
+        tokenizer.normalizer = normalizers.NFC()  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.pre_tokenizer = SPLITTING[pre]()  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
+    return tokenizer
 
 
 def _special(fields: Mapping[str, Any], name: str, tokens: list[str]) -> int | None:

@@ -1,7 +1,6 @@
 """A byte-level BPE as llama.cpp wants it: tokens, merges, and the name of the rule that splits text before merging.
 
-llama.cpp has these rules in its code and finds them by name (`tokenizer.ggml.pre`).  A wrong name gives other tokens,
-and so garbage, without an error; what none of the known names means is refused here.
+What none of the names in `pentanet.gguf.splitting` means is refused here.
 """
 
 from __future__ import annotations
@@ -15,10 +14,7 @@ from tokenizers import Tokenizer
 
 from pentanet.data.tokenizer import eos_id
 from pentanet.errors import ExportError, ModelConfigError
-
-_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"
-_REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_SPLITS = {f"{_WORDS}|\\p{{N}}|{_REST}": "qwen2", f"{_WORDS}|\\p{{N}}{{1,3}}|{_REST}": "llama-bpe"}
+from pentanet.gguf.splitting import SPLITTING, WHOLE_WORDS, kinds_of, name_of
 
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # llama_token_type
 
@@ -61,27 +57,18 @@ def splitting_rule(parts: Mapping[str, Any], where: Path) -> str:
     """llama.cpp's name of how a tokenizer.json splits text.
 
     Raises:
-        ExportError: none of gpt-2, smollm, qwen2 and llama-bpe.
+        ExportError: none of those in `pentanet.gguf.splitting`.
     """
     model, normalizer = parts["model"], parts["normalizer"]
     plain = all(not model.get(key) for key in ("dropout", "unk_token", "continuing_subword_prefix", "byte_fallback"))
     if model.get("type") != "BPE" or not plain or (normalizer or {}).get("type") not in (None, "NFC"):
         raise ExportError(f"{where}/tokenizer.json: not a byte-level BPE as GPT-2's; llama.cpp would read it otherwise")
-    steps = _steps(parts["pre_tokenizer"])
-    kinds = [step.get("type") for step in steps]
-    last = steps[-1] if steps else {}
-    found = None
-    if last.get("type") == "ByteLevel" and not last.get("add_prefix_space"):
-        if kinds == ["ByteLevel"] and last.get("use_regex"):
-            found = "gpt-2"
-        elif kinds == ["Digits", "ByteLevel"] and last.get("use_regex") and steps[0].get("individual_digits"):
-            found = "smollm"
-        elif kinds == ["Split", "ByteLevel"] and not last.get("use_regex"):
-            found = _SPLITS.get(str(steps[0].get("pattern", {}).get("Regex")))
-    if found is None or (found == "llama-bpe") != bool(model.get("ignore_merges")):
+    found = name_of(parts["pre_tokenizer"])
+    if found is None or (found == WHOLE_WORDS) != bool(model.get("ignore_merges")):
+        kinds = ", ".join(kinds_of(parts["pre_tokenizer"])) or "none"
         raise ExportError(
-            f"{where}/tokenizer.json: splits text in a way ({', '.join(map(str, kinds)) or 'none'}) that is none of "
-            "those known here: gpt-2, smollm, qwen2, llama-bpe; llama.cpp would make other tokens of it"
+            f"{where}/tokenizer.json: splits text in a way ({kinds}) that is none of those known here: "
+            f"{', '.join(SPLITTING)}; llama.cpp would make other tokens of it"
         )
     return found
 
@@ -96,12 +83,6 @@ def chat_template(folder: Path) -> str | None:
         return None
     found: object = json.loads(file.read_text(encoding="utf-8")).get("chat_template")
     return found if isinstance(found, str) else None
-
-
-def _steps(found: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    if found is None:
-        return []
-    return list(found["pretokenizers"]) if found["type"] == "Sequence" else [found]
 
 
 def _tokens(parts: Mapping[str, Any], size: int) -> tuple[list[str], list[int]]:
