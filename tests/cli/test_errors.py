@@ -48,6 +48,14 @@ from pentanet.data.prepare import prepare
         (["speed", "--against", "vllm"], "llama.cpp"),
         (["frobnicate"], "frobnicate"),
         (["train", "--stepps", "3"], "--stepps"),
+        (["train", "--stepps", "3"], "See: pentanet train --help"),
+        (["train", "--steps", "abc"], "See: pentanet train --help"),
+        (["data", "prepare", "--nope"], "See: pentanet data prepare --help"),
+        (["--nope"], "See: pentanet --help"),
+        (["eval", "x", "--data", "y"], "--data is now --text. See: pentanet eval --help"),
+        (["eval", "x", "--tokens=4"], "--tokens is now --limit"),
+        (["quantize", "x", "--out", "y", "--tokens", "4"], "--tokens is now --limit"),
+        (["finetune", "x", "--original", "y", "--text", "t", "--out", "z"], "--text is now --data"),
         (["eval"], "requires an argument"),
         (["eval", "x", "--split", "middle"], "middle"),
     ],
@@ -85,7 +93,7 @@ def test_text_that_cannot_be_used(content, said, refuse, recipe, tmp_path, monke
 def test_dataset_of_another_tokenizer(refuse, packed, tmp_path):
     (tmp_path / "text.txt").write_text("other words make another tokenizer\n" * 200)
     prepare(tmp_path / "text.txt", tmp_path / "other", tokenizer="bpe:265", eos="line")
-    assert "tokenizer" in refuse("eval", packed, "--data", tmp_path / "other")
+    assert "tokenizer" in refuse("eval", packed, "--text", tmp_path / "other")
 
 
 # -- model files ----------------------------------------------------------------------------------------------------

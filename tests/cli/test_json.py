@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from pentanet.quant import METHODS
 from pentanet.training.loss import EVALUATION_TOKENS
+from pentanet.training.presets import preset_names
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_eval_repeats_the_loss_of_the_run(answer, packed, finished):
 def test_eval_of_another_text_uses_the_tokenizer_of_the_model(answer, packed, tmp_path, monkeypatch):
     monkeypatch.setenv("PENTANET_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.txt").write_text("the dog sat on the mat\n" * 100)
-    found = answer("eval", packed, "--data", tmp_path / "text.txt", "--split", "test", "--eos", "line")
+    found = answer("eval", packed, "--text", tmp_path / "text.txt", "--split", "test", "--eos", "line")
     assert found["split"] == "test"
     assert found["bits_per_byte"] > 0
 
@@ -79,14 +81,27 @@ def test_eval_of_another_text_uses_the_tokenizer_of_the_model(answer, packed, tm
 def test_eval_stops_after_as_many_tokens_as_it_is_told(answer, packed, tmp_path, monkeypatch):
     monkeypatch.setenv("PENTANET_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.txt").write_text("the dog sat on the mat\n" * 2000)
-    call = ("eval", packed, "--data", tmp_path / "text.txt", "--split", "train", "--eos", "line")
-    assert answer(*call, "--tokens", 20)["tokens"] == EVALUATION_TOKENS < answer(*call)["tokens"]
+    call = ("eval", packed, "--text", tmp_path / "text.txt", "--split", "train", "--eos", "line")
+    assert answer(*call, "--limit", 20)["tokens"] == EVALUATION_TOKENS < answer(*call)["tokens"]
 
 
 def test_doctor(answer):
     found = answer("doctor")
     assert found["healthy"] is True
     assert [check["name"] for check in found["checks"]] == ["layouts", "methods", "road", "engine", "cache"]
+
+
+def test_methods_and_presets(answer, pentanet):
+    methods = {row["name"]: row for row in answer("methods")}
+    assert set(methods) == set(METHODS)
+    assert methods["sherry"]["paper"] == "2601.07892"
+    presets = {row["name"]: row for row in answer("presets")}
+    assert set(presets) == set(preset_names())
+    assert (presets["nano"]["layers"], presets["nano"]["tokens"]) == (4, 204_800)
+    assert presets["trilm-99m"]["paper"] == "2407.12327"
+    assert "hestia-ternary" in pentanet("methods").out
+    line = next(line for line in pentanet("presets").out.splitlines() if line.startswith("nano "))
+    assert "205 k" in line and "The main job" in line
 
 
 def test_list_of_methods(answer):
@@ -127,7 +142,7 @@ def test_quantize_and_eval_a_whole_text(answer, pretrained, tmp_path):
     assert found["warnings"] == []
     assert found["peak_rss_bytes"] > found["seconds"] > 0
     assert found["quantized_bits_per_weight"] > 8  # scales and padding on top
-    again = answer("eval", tmp_path / "out", "--data", tmp_path / "text.txt", "--stride", 16, "--context", 16)
+    again = answer("eval", tmp_path / "out", "--text", tmp_path / "text.txt", "--stride", 16, "--context", 16)
     assert again["perplexity"] == found["perplexity_after"]
 
 
@@ -135,7 +150,7 @@ def test_the_native_engine_multiplies_integers(answer, model, tmp_path):
     """Whatever torch would do on this machine: no number is rounded to bfloat16."""
     pytest.importorskip("pentanet._native", reason="the engine was not compiled")
     (tmp_path / "text.txt").write_text("the cat sat on a mat all day\n" * 20)
-    where = ("--data", tmp_path / "text.txt", "--stride", 16, "--context", 16, "--engine", "native")
+    where = ("--text", tmp_path / "text.txt", "--stride", 16, "--context", 16, "--engine", "native")
     found = [answer("eval", model, *where, "--precision", name) for name in ("auto", "bfloat16")]
     assert [one["precision"] for one in found] == ["float32"] * 2
     assert found[0]["loss"] == found[1]["loss"]

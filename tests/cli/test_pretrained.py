@@ -59,7 +59,7 @@ def test_the_original_is_never_replaced(refuse, pentanet, pretrained, text, tmp_
     pretrained.rename(tmp_path / "moved")
     (tmp_path / "q").rename(pretrained)
     (tmp_path / "moved").rename(inner)  # the original in a folder of a model that would be replaced
-    common = ("--overwrite", "--text", text, "--steps", 1, "--window", 8)
+    common = ("--overwrite", "--data", text, "--steps", 1, "--window", 8)
     for out in (pretrained, inner):
         assert "the original lies there" in refuse("quantize", inner, "--out", out, "--overwrite")
         assert "the original lies there" in refuse("finetune", pretrained, "--original", inner, "--out", out, *common)
@@ -68,7 +68,7 @@ def test_the_original_is_never_replaced(refuse, pentanet, pretrained, text, tmp_
 
 def test_a_window_longer_than_the_model_reads(refuse, pentanet, pretrained, text, tmp_path):
     assert pentanet("quantize", pretrained, "--out", tmp_path / "q", "--group", 16).code == 0
-    found = refuse("finetune", tmp_path / "q", "--original", pretrained, "--out", tmp_path / "f", "--text", text)
+    found = refuse("finetune", tmp_path / "q", "--original", pretrained, "--out", tmp_path / "f", "--data", text)
     assert "--window 512: the model reads at most" in found
     assert not (tmp_path / "f.unfinished").exists()
 
@@ -92,7 +92,7 @@ def test_an_original_is_measured_and_continued_as_its_packed_model_is(pentanet, 
         pentanet("quantize", pretrained, "--out", out, "--group", 16, "--text", text, "--context", 16, "--json").out
     )
     for path, key in ((pretrained, "perplexity_before"), (out, "perplexity_after")):
-        call = ("eval", path, "--data", text, "--stride", 16, "--context", 16, "--json")
+        call = ("eval", path, "--text", text, "--stride", 16, "--context", 16, "--json")
         assert json.loads(pentanet(*call).out)["perplexity"] == made[key]
         found = pentanet("generate", path, "--prompt", "the cat", "--tokens", 3, "--json")
         assert len(json.loads(found.out)["tokens"]) <= 3
@@ -100,8 +100,8 @@ def test_an_original_is_measured_and_continued_as_its_packed_model_is(pentanet, 
 
 def test_an_original_is_measured_on_a_split(refuse, pentanet, pretrained, text, tmp_path, monkeypatch):
     monkeypatch.setenv("PENTANET_CACHE", str(tmp_path / "cache"))
-    assert pentanet("eval", pretrained, "--data", text, "--eos", "line").code == 0
-    assert "is not packed" in refuse("eval", pretrained, "--engine", "native", "--data", text)
+    assert pentanet("eval", pretrained, "--text", text, "--eos", "line").code == 0
+    assert "is not packed" in refuse("eval", pretrained, "--engine", "native", "--text", text)
 
 
 def test_a_training_run_names_the_command_that_packs_it(refuse, finished):

@@ -87,7 +87,7 @@ def test_what_is_measured_by_default_is_what_it_was_trained_on(runtime: Runtime,
     bare = Path(shutil.copytree(model, tmp_path / "bare"))
     for nothing in (None, "bible", {}, {"source": 5}, {"source": ""}):
         edit_config(bare, training_data=nothing)
-        with pytest.raises(DataError, match="does not say what it was trained on; name a text with --data"):
+        with pytest.raises(DataError, match="does not say what it was trained on; name a text with --text"):
             text_of(load(bare), "", "", "auto")
         assert text_of(load(bare), "mine.txt", "", "float32") == ("mine.txt", "document", "float32")
 

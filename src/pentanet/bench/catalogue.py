@@ -12,7 +12,7 @@ PLAIN_BITS = 16.0  # full precision is stored in bfloat16
 
 
 def describe(names: Iterable[str]) -> list[dict[str, Any]]:
-    """Name, title, grid, granularity, bits, layout and activations of each method, as JSON can hold them.
+    """Name, title, paper, grid, granularity, bits, layout and activations of each method, as JSON can hold them.
 
     `bits` is log2 of the number of levels, `stored_bits` what the densest layout takes per weight, without scales.
 
@@ -24,7 +24,7 @@ def describe(names: Iterable[str]) -> list[dict[str, Any]]:
 
 def _row(name: str) -> dict[str, Any]:
     found = method(name)
-    row: dict[str, Any] = {"name": name, "title": found.title, "activations": found.activations}
+    row: dict[str, Any] = {"name": name, "title": found.title, "paper": found.paper, "activations": found.activations}
     if found.grid is None or found.granularity is None:
         return {**row, "grid": None, "levels": None, "granularity": None, "bits": PLAIN_BITS, "stored_bits": PLAIN_BITS}
     stored = layout(default_layout(found.grid))

@@ -27,11 +27,21 @@ COMMANDS = (
     ("generate", "generate:generate", "Write text with a packed model."),
     ("chat", "chat:chat", "Talk to a packed model in the terminal."),
     ("eval", "evaluate:evaluate", "Measure a packed model on text."),
+    ("methods", "methods:methods", "List the weight methods."),
+    ("presets", "presets:presets", "List the presets that train takes."),
     ("report", "report:report", "Draw the page of a finished benchmark."),
     ("inspect", "inspect:inspect", "Show what a packed model directory holds."),
     ("speed", "speed:speed", "Measure the engine beside what this machine can do at most."),
     ("doctor", "doctor:doctor", "Say what this machine offers, and test the installation."),
 )
+RENAMED = {
+    ("eval", "--data"): "--text",
+    ("eval", "--tokens"): "--limit",
+    ("quantize", "--tokens"): "--limit",
+    ("finetune", "--text"): "--data",
+}
+"""Options by command that had another name: `--data` is what is learned from, `--text` what is measured, `--limit` how
+much of it, `--calibration` what is quantized with, and `--tokens` how many are written."""
 
 
 def make_app() -> App:
@@ -67,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         make_app()(arguments)
         sys.stdout.flush()  # here and not at exit, where nobody could catch what goes wrong
     except CycloptsError as error:
-        _fail(f"{' '.join(str(error).split())} See: pentanet --help", 2)
+        _fail(_usage(error), 2)
     except PentaNetError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt as error:
@@ -79,6 +89,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         _give_up_output()
         _fail(f"{error.filename or 'input/output'}: {error.strerror or error}", 1)
+
+
+def _usage(error: CycloptsError) -> str:
+    """What is wrong with the command line, and the help of the command that was meant."""
+    command = " ".join(("pentanet", *(error.command_chain or ())))
+    for token in error.root_input_tokens or ():  # whatever it fails at first: without its new name, one may be missing
+        old = token.split("=")[0]
+        if new := RENAMED.get((command.removeprefix("pentanet "), old)):
+            return f"{old} is now {new}. See: {command} --help"
+    return f"{' '.join(str(error).split())} See: {command} --help"
 
 
 def _give_up_output() -> None:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 def evaluate(
     model: Path,
     *,
-    data: str = "",
+    text: str = "",
     split: Literal["train", "valid", "test"] = "valid",
-    eos: Literal["line", "document", "none", ""] = "",
+    eos: Literal["line", "document", "none"] | None = None,
     stride: Size = 0,
     context: Size = 0,
-    tokens: Size = 0,
+    limit: Size = 0,
     bos: bool = True,
     choices: Path | None = None,
     precision: Literal["auto", "bfloat16", "float32"] = "auto",
@@ -37,9 +37,9 @@ def evaluate(
     model
         Model directory of `pentanet pack`, `quantize`, `finetune` or `import`; or an original: a Hugging Face model
         directory or a .gguf file, which is measured in torch with all its weights in float32.
-    data
-        Corpus, text file or folder, or a dataset prepared with the model's tokenizer; by default what the model was
-        trained on. With --stride, a text file.
+    text
+        What is measured: a corpus, text file or folder, or a dataset prepared with the model's tokenizer; by default
+        what the model was trained on. With --stride, a text file.
     split
         Part of the text.
     eos
@@ -49,7 +49,7 @@ def evaluate(
         makes windows that stand side by side.
     context
         Longest window in tokens, with --stride; the model's by default.
-    tokens
+    limit
         Measure the first so many tokens only; without --stride in whole batches of 4,096.
     bos
         Begin each window, or question, with the token that the tokenizer's template puts before a text, if it has one.
@@ -85,18 +85,18 @@ def evaluate(
     if choices is not None:
         found = _choices(runtime, choices, bos)
     elif stride:
-        found = _whole_text(runtime, data, stride, context, tokens, precision, bos)
+        found = _whole_text(runtime, text, stride, context, limit, precision, bos)
     else:
-        source, mode, products = text_of(runtime, data, eos, precision)
+        source, mode, products = text_of(runtime, text, eos or "", precision)
         dataset = console.dataset(source, str(tokenizer_file(runtime)), mode)
         with console.bars() as bars:
             total = dataset.tokens(split) - 1
-            task = bars.add_task(split, total=min(tokens or total, total), note="")
+            task = bars.add_task(split, total=min(limit or total, total), note="")
             made = measure(
                 runtime,
                 dataset,
                 split,
-                limit=tokens,
+                limit=limit,
                 bos=bos,
                 precision=products,
                 progress=lambda n: bars.update(task, completed=n),
@@ -109,18 +109,18 @@ def evaluate(
 
 
 def _whole_text(
-    runtime: Runtime, data: str, stride: int, context: int, tokens: int, precision: str, bos: bool
+    runtime: Runtime, file: str, stride: int, context: int, limit: int, precision: str, bos: bool
 ) -> dict[str, Any]:
     from pentanet.cli import console
     from pentanet.errors import ConfigError, DataError
     from pentanet.evaluation.sliding import read_text
 
-    if not data:
-        raise DataError("--stride measures a whole text file; name it with --data")
+    if not file:
+        raise DataError("--stride measures a whole text file; name it with --text")
     context = context or runtime.context
     if context > runtime.context:
         raise ConfigError(f"--context {context}: the model reads at most {runtime.context} tokens")
-    text = read_text(Path(data), runtime.tokenizer, limit=tokens, bos=bos)
+    text = read_text(file, runtime.tokenizer, limit=limit, bos=bos)
     return console.measure_text(runtime.network, text, "eval", context, stride, precision).to_dict()
 
 

@@ -12,7 +12,7 @@ def finetune(
     model: Path,
     *,
     original: Path,
-    text: Path,
+    data: Path,
     out: Path,
     steps: Count = 200,
     minutes: float = 0.0,
@@ -32,10 +32,10 @@ def finetune(
     Parameters
     ----------
     model
-        Model directory of `pentanet quantize`.
+        Model directory of `pentanet quantize` or `pentanet import`.
     original
         What it was made of: Hugging Face model directory, or a .gguf file.
-    text
+    data
         Text file to learn from; what the original predicts on it is what is learned.
     out
         Model directory to write.
@@ -79,7 +79,7 @@ def finetune(
         steps=steps, minutes=minutes, batch=batch, window=window, lr=lr, weight_lr=weight_lr, seed=seed
     )
     source = open_source(original, allow_pickle=allow_pickle)
-    ids = source.tokenizer().encode(whole_text(text), add_special_tokens=False).ids
+    ids = source.tokenizer().encode(whole_text(data), add_special_tokens=False).ids
     with console.bar("finetune, per mille", 1000) as bar:
 
         def tell(step: int, share: float, loss: float) -> None:

@@ -33,7 +33,7 @@ def quantize(
     force: Flag = False,
     text: Path | None = None,
     context: Size = 1024,
-    tokens: Size = 0,
+    limit: Size = 0,
     workers: Size = 0,
     threads: TorchThreads | None = None,
     allow_pickle: Flag = False,
@@ -84,7 +84,7 @@ def quantize(
         Text file on which the perplexity before and after is measured.
     context
         Window in tokens for that; windows stand side by side.
-    tokens
+    limit
         Measure the first so many tokens of it only; 0 for all.
     workers
         Matrices that are worked on at a time, each by one thread; 0 for one on each core.
@@ -132,7 +132,7 @@ def quantize(
     )
     source = open_source(model, allow_pickle=allow_pickle)
     seen = read_windows(source, calibration, window, samples) if calibration and method in CALIBRATED else None
-    measure = _Measure(text, source, context, tokens)
+    measure = _Measure(text, source, context, limit)
     waiting = out.resolve().with_name(f"{out.resolve().name}.unfinished")
     with console.stages() as tell, _at_ctrl_c(f"the same command goes on with what waits in {waiting}"):
         made = run(
@@ -162,12 +162,12 @@ def _at_ctrl_c(what: str) -> Generator[None]:
 class _Measure:
     """The perplexity of a model before and after."""
 
-    def __init__(self, text: Path | None, source: Any, context: int, tokens: int) -> None:
+    def __init__(self, text: Path | None, source: Any, context: int, limit: int) -> None:
         from pentanet.evaluation.sliding import read_text
 
         self._text, self._context = None, min(context or source.config.context, source.config.context)
         if text is not None:
-            self._text = read_text(text, source.tokenizer(), limit=tokens)
+            self._text = read_text(text, source.tokenizer(), limit=limit)
 
     def both(self, source: Any, out: Path) -> dict[str, float | None]:
         """Of the source, and of what was made of it; None without a text."""

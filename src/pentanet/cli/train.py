@@ -37,11 +37,11 @@ def train(
     Parameters
     ----------
     preset
-        nano, nano-seed, seed-124m, seed-345m, or the path of a .toml file.
+        One of `pentanet presets`, for example nano, or the path of a .toml file.
     out
         Run directory; runs/PRESET-METHOD-SEED by default.
     method
-        Weight method, instead of the preset's.
+        One of `pentanet methods`, instead of the preset's.
     data
         bible, wikitext-2, wikitext-103, a text file or folder, or a prepared dataset directory.
     steps

@@ -66,7 +66,7 @@ def text_of(runtime: Runtime, data: str, eos: str, precision: str) -> tuple[str,
     training = cast("dict[str, object]", found) if isinstance(found, dict) else {}
     source = data or training.get("source")
     if not isinstance(source, str) or not source:
-        raise DataError(f"{runtime.path}: does not say what it was trained on; name a text with --data")
+        raise DataError(f"{runtime.path}: does not say what it was trained on; name a text with --text")
     mode = eos or training.get("eos") or "document"
     return source, cast("Eos", mode), resolve_precision(precision)
 

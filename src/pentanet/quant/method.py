@@ -22,6 +22,7 @@ class Method:
     Attributes:
         name: the registry name: in `--method`, configurations, packed files and reports.
         title: one line for tables.
+        paper: arXiv number of where levels or training come from; "" for ours, and for others without one.
         grid: the levels, or None for full precision.
         granularity: what shares a scale, or None for full precision.
         scale: the rule of the scale, or None where the quantizer has one of its own.
@@ -43,6 +44,7 @@ class Method:
     activations: Activations = "none"
     low_rank: LowRank = "none"
     multiple: int = 1
+    paper: str = ""
 
     def make(self) -> Quantizer:
         """A fresh quantizer, for one weight."""

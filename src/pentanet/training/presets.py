@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from pentanet.config import Tree, from_tree, read_toml, with_overrides
 from pentanet.errors import UnknownNameError
 from pentanet.training.config import TrainConfig
+
+_ARXIV = re.compile(r"\b\d{4}\.\d{5}\b")
 
 
 def preset_names() -> list[str]:
@@ -25,6 +31,64 @@ def load_config(name: str, overrides: list[str] | None = None) -> TrainConfig:
         ConfigError: a key, value or file that cannot be used.
     """
     return from_tree(TrainConfig, with_overrides(_tree(name), overrides or []), name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preset:
+    """What a preset is.
+
+    Attributes:
+        title: one line.
+        paper: arXiv number that its file names; "" for none.
+        method: weight method, unless another one is asked for.
+        layers, width, context: of the network.
+        steps, tokens: that it trains for.
+    """
+
+    name: str
+    title: str
+    paper: str
+    method: str
+    layers: int
+    width: int
+    context: int
+    steps: int
+    tokens: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
+        return asdict(self)
+
+
+def describe_presets() -> list[Preset]:
+    """Every preset; its title is the first sentence of the comment that its file begins with."""
+    return [_described(name) for name in preset_names()]
+
+
+def _described(name: str) -> Preset:
+    config = load_config(name)
+    arm, _, size = name.partition("-")
+    own = name not in _spectra()
+    about = _comment(f"{name}.toml" if own else "tables/spectra.toml")
+    title = about.split(". ")[0].rstrip(".") if own else f"{arm} of {size.upper()} parameters, of the Spectra suite"
+    paper = _ARXIV.search(about)
+    return Preset(
+        name=name,
+        title=title,
+        paper=paper[0] if paper else "",
+        method=config.weights.method,
+        layers=config.model.layers,
+        width=config.model.width,
+        context=config.model.context,
+        steps=config.steps,
+        tokens=config.tokens,
+    )
+
+
+def _comment(file: str) -> str:
+    """The comment at the start of a file of the package."""
+    lines = Path(str(files("pentanet.presets") / file)).read_text(encoding="utf-8").splitlines()
+    return " ".join(line.removeprefix("#").strip() for line in itertools.takewhile(lambda x: x.startswith("#"), lines))
 
 
 def short_overrides(*, method: str = "", source: str = "", steps: int = 0, seed: int = -1) -> list[str]:

@@ -14,6 +14,7 @@ METHODS = (
     Method(
         name="bitnet-b158",
         title="ternary, tensor absmean, int8 activations (BitNet b1.58)",
+        paper="2402.17764",
         grid=TERNARY,
         granularity=TENSOR,
         scale=absmean(floor=1e-5),

@@ -127,6 +127,7 @@ METHODS = tuple(
     Method(
         name=f"hestia-{grid.name}",
         title=f"{grid.name}, row scale at the optimum, annealed rounding (Hestia)",
+        paper="2601.20745",
         grid=grid,
         granularity=ROW,
         scale=rms_optimal(grid),

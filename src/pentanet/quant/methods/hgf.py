@@ -13,6 +13,7 @@ METHODS = (
     Method(
         name="hgf",
         title="ternary, tensor absmean, gated low-rank path (HGF)",
+        paper="2602.05269",
         grid=TERNARY,
         granularity=TENSOR,
         scale=absmean(floor=1e-5),
@@ -22,6 +23,7 @@ METHODS = (
     Method(
         name="hgf-ungated",
         title="ternary, tensor absmean, low-rank path",
+        paper="2602.05269",
         grid=TERNARY,
         granularity=TENSOR,
         scale=absmean(floor=1e-5),

@@ -10,6 +10,7 @@ METHODS = tuple(
     Method(
         name=f"lsq-{grid.name}",
         title=f"{grid.name}, learned row step",
+        paper="1902.08153",
         grid=grid,
         granularity=ROW,
         scale=learned(rms_optimal(grid)),

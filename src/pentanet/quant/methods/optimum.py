@@ -11,7 +11,9 @@ from pentanet.quant.method import Method
 from pentanet.quant.scales import absmean, rms_optimal
 
 METHODS = (
-    Method(name="binary", title="binary, row absmean", grid=BINARY, granularity=ROW, scale=absmean()),
+    Method(
+        name="binary", title="binary, row absmean", paper="1603.05279", grid=BINARY, granularity=ROW, scale=absmean()
+    ),
     *(
         Method(
             name=grid.name,

@@ -18,6 +18,7 @@ METHODS = tuple(
     Method(
         name=name,
         title=f"{grid.name}, learned row step (ParetoQ)",
+        paper="2502.02631",
         grid=grid,
         granularity=ROW,
         scale=learned(rms_optimal(grid)),

@@ -16,6 +16,7 @@ METHODS = (
     Method(
         name="bitnet-seed",
         title="ternary, tensor absmean (the publication's BitNet)",
+        paper="2402.17764",
         grid=TERNARY,
         granularity=TENSOR,
         scale=absmean(),

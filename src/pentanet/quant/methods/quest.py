@@ -43,6 +43,7 @@ METHODS = (
         Method(
             name=f"quest-{grid.name}",
             title=f"{grid.name}, row scale at the optimum, trust gradient (QuEST)",
+            paper="2502.05003",
             grid=grid,
             granularity=ROW,
             scale=rms_optimal(grid),
@@ -54,6 +55,7 @@ METHODS = (
         Method(
             name=f"quest-hadamard-{grid.name}",
             title=f"{grid.name}, Hadamard, row scale at the optimum, trust gradient (QuEST)",
+            paper="2502.05003",
             grid=grid,
             granularity=ROW,
             scale=rms_optimal(grid),

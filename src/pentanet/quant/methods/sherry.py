@@ -83,7 +83,9 @@ def largest_three_of_four(size: Tensor) -> Tensor:
 
 
 def _sherry(name: str, title: str, build: Callable[[Method], Quantizer]) -> Method:
-    return Method(name=name, title=title, grid=TERNARY, granularity=GROUP, build=build, multiple=BLOCK)
+    return Method(
+        name=name, title=title, paper="2601.07892", grid=TERNARY, granularity=GROUP, build=build, multiple=BLOCK
+    )
 
 
 METHODS = (

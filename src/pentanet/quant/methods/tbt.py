@@ -14,6 +14,7 @@ METHODS = (
     Method(
         name="tbt-ternary",
         title="ternary, row 4/3 absmean (TBT)",
+        paper="2306.01841",
         grid=TERNARY,
         granularity=ROW,
         scale=absmean(4 / 3),
@@ -21,6 +22,7 @@ METHODS = (
     Method(
         name="tbt-binary",
         title="binary, row absmean (TBT)",
+        paper="2306.01841",
         grid=BINARY,
         granularity=ROW,
         scale=absmean(),

@@ -59,6 +59,7 @@ METHODS = (
     Method(
         name="tequila",
         title="ternary, group absmean, dead weights as a bias (Tequila)",
+        paper="2509.23809",
         grid=TERNARY,
         granularity=GROUP,
         scale=absmean(),

@@ -41,6 +41,7 @@ METHODS = (
     Method(
         name="trilm",
         title="ternary, tensor absmean (TriLM)",
+        paper="2407.12327",
         grid=TERNARY,
         granularity=TENSOR,
         scale=absmean(added=ADDED),
