@@ -102,3 +102,16 @@ def test_every_function_behind_a_command_is_in_the_reference():
     page = read("api/index.md")
     for name in pentanet.api.__all__:
         assert re.search(rf"\b{name}\b", page), name
+
+
+def test_docstrings_describe_one_parameter_at_a_time():
+    """`make docs` ends at an entry for several parameters, as at every other warning."""
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md"))
+    wrong: list[str] = []
+    for module in sorted(set(re.findall(r"^::: (pentanet[.\w]*)$", pages, re.MULTILINE))):
+        path = ROOT / "src" / module.replace(".", "/")
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        for block in re.findall(r"^( +)Args:\n((?:\1 +.*\n|\n)+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            entries = re.findall(rf"^{block[0]}    (\w[\w*]*, [\w*, ]+):", block[1], re.MULTILINE)
+            wrong += [f"{module}: {entry}" for entry in entries]
+    assert not wrong

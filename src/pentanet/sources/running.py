@@ -82,7 +82,10 @@ def generate(
     Args:
         model: the path of a model, which runs in the native engine where that can: see `open_any`; or an open `Engine`
             or `Runtime`.
-        prompt, tokens, sampling, stops: see `pentanet.runtime.stream.stream`.
+        prompt: text, or token ids.
+        tokens: how many to write at most.
+        sampling: how tokens are drawn.
+        stops: strings that end the text.  `pentanet.runtime.stream.stream` has the details of these four.
 
     Raises:
         EngineError, FormatError, TokenizerMismatchError: as `open_any`.

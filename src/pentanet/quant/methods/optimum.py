@@ -1,6 +1,6 @@
 """Each alphabet with one scale per row at its own optimum for Gaussian weights: what a fair comparison needs.
 
-Absmean is 38 % off the least squared error for three levels but within 1 % for five, so a comparison under absmean
+Absmean is 38 % above the least squared error for three levels and 1.2 % for five, so a comparison under absmean
 measures the scale rule as much as the alphabet.  For two levels absmean is the optimum (XNOR-Net, 1603.05279); for the
 others it is a multiple of the rms, 1.224 for three levels and 0.843 for five (QuEST, 2502.05003, extended).
 """
