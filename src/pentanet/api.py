@@ -8,6 +8,8 @@ becomes a configuration with `load_config`.  A packed directory runs in an `Engi
 the slow reference in torch.
 """
 
+from pentanet.archive.read import unarchive
+from pentanet.archive.write import archive
 from pentanet.bench.run import bench
 from pentanet.bench.suites import suite
 from pentanet.data.cache import open_or_prepare
@@ -41,6 +43,7 @@ __all__ = [
     "FinetuneConfig",
     "QuantizeConfig",
     "Sampling",
+    "archive",
     "bench",
     "doctor",
     "evaluate",
@@ -67,4 +70,5 @@ __all__ = [
     "speed_settings",
     "suite",
     "train",
+    "unarchive",
 ]

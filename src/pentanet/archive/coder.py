@@ -9,7 +9,7 @@ above have been.  docs/archive.md has the specification.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pentanet.errors import ArchiveError
 from pentanet.kernels import native
 
-Integer = TypeVar("Integer", np.int8, np.uint8, np.int64)
 LARGEST = 1 << 60
 """Of the integers that can be coded, by magnitude."""
 _NATIVE = (np.dtype(np.int8), np.dtype(np.uint8), np.dtype(np.int64))
@@ -48,8 +47,8 @@ def encode(levels: NDArray[Any], *, context: Context = None, rows: bool = False,
 
 
 def decode(
-    data: bytes | NDArray[np.uint8], shape: tuple[int, int], dtype: type[Integer], *, context: Context = None
-) -> NDArray[Integer]:
+    data: bytes | NDArray[np.uint8], shape: tuple[int, int], dtype: type[np.integer[Any]], *, context: Context = None
+) -> NDArray[Any]:
     """Decode what `encode` made.
 
     Args:

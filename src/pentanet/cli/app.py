@@ -24,6 +24,8 @@ COMMANDS = (
     ("pack", "pack:pack", "Turn a training run into a packed model directory."),
     ("import", "imports:import_model", "Read a model that another program quantized."),
     ("export", "export:export", "Write a packed model for llama.cpp."),
+    ("archive", "archive:archive", "Write a packed model as one file, as small as it can be."),
+    ("unarchive", "archive:unarchive", "Make the model directory of an archive again."),
     ("generate", "generate:generate", "Write text with a packed model."),
     ("chat", "chat:chat", "Talk to a packed model in the terminal."),
     ("eval", "evaluate:evaluate", "Measure a packed model on text."),

@@ -79,7 +79,11 @@ class Layout:
 
     def packed_size(self, rows: int, cols: int) -> int:
         """Bytes that a matrix takes, padding included: always a multiple of 64."""
-        return _round_up(_ceil_div(rows, TILE_ROWS) * self._groups(cols) * self.bytes_per_group, ALIGNMENT)
+        return _round_up(_ceil_div(rows, TILE_ROWS) * self.tile_bytes(cols), ALIGNMENT)
+
+    def tile_bytes(self, cols: int) -> int:
+        """Bytes of 16 rows: tiles follow each other, and zeros after the last one."""
+        return self._groups(cols) * self.bytes_per_group
 
     def draw(self, generator: np.random.Generator, grid: Grid, rows: int, cols: int) -> NDArray[np.int8]:
         """Random levels [rows, cols] that this layout holds, for tests and measurements.
@@ -111,7 +115,7 @@ class Layout:
         rows, cols = levels.shape
         self.check(grid, cols, name)
         out = np.zeros(self.packed_size(rows, cols), np.uint8)
-        tile_bytes = self._groups(cols) * self.bytes_per_group
+        tile_bytes = self.tile_bytes(cols)
         for first, stop in self._blocks(rows, cols):
             block = levels[first * TILE_ROWS : stop * TILE_ROWS]
             at = Place(tensor=name, layout=self.name, row=first * TILE_ROWS)
@@ -150,7 +154,7 @@ class Layout:
         if not 0 <= start <= stop <= rows:
             raise ShapeError(f"tensor '{name}': rows {start}..{stop} of {rows} do not exist")
         out = np.empty((stop - start, cols), np.int8)
-        tile_bytes = self._groups(cols) * self.bytes_per_group
+        tile_bytes = self.tile_bytes(cols)
         for first, last in self._blocks(stop, cols, start):
             top = first * TILE_ROWS
             at = Place(tensor=name, layout=self.name, row=top)
@@ -197,7 +201,7 @@ class Layout:
                 f"tensor '{name}': [{rows}, {cols}] in '{self.name}' takes {size} bytes, "
                 f"but there are {buffer.dtype} {list(buffer.shape)}"
             )
-        used = _ceil_div(rows, TILE_ROWS) * self._groups(cols) * self.bytes_per_group
+        used = _ceil_div(rows, TILE_ROWS) * self.tile_bytes(cols)
         if buffer[used:].any():
             raise CodeError(f"tensor '{name}': the {size - used} bytes after its last group are not all zero")
 

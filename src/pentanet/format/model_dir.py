@@ -48,7 +48,6 @@ from pentanet.errors import (
 )
 from pentanet.format import container
 from pentanet.format.boundary import reading
-from pentanet.format.container import Container
 from pentanet.format.header import FORMAT_VERSION, Entry, strict_json, valid_name
 from pentanet.format.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
 from pentanet.format.seal import ABSENT, check_seal, seal_of, seal_of_folder
@@ -210,7 +209,7 @@ def open_model(path: Path, *, verify: bool = True, sealed: bool = True) -> Packe
         opened = container.open_tensors(path / TENSORS, verify=verify)
     if sealed:
         check_seal(path, opened.header.seal)
-    _compare(_entries(specs, ModelConfigError), opened)
+    _compare(_entries(specs, ModelConfigError), opened.entries, opened.path)
     model = PackedModel(
         path=path,
         config=config,
@@ -230,6 +229,25 @@ def open_model(path: Path, *, verify: bool = True, sealed: bool = True) -> Packe
         else:
             check_values(opened.raw(name).view("<u4"), f"{opened.path}: {name}", BAD_FLOAT32)
     return model
+
+
+def read_specs(path: Path, entries: Mapping[str, Entry], where: Path) -> dict[str, TensorSpec]:
+    """How the tensors of a config.json are stored, compared with those of a header.
+
+    Args:
+        path: the config.json.
+        entries: type and shape of each stored tensor.
+        where: the file that has them, for messages.
+
+    Raises:
+        ModelConfigError, VersionError: see `open_model`.
+        MissingTensorError, UnexpectedTensorError, ShapeError: the two disagree.
+    """
+    config = read_config(path)
+    with reading(path):
+        _, specs = _quantization(config, path)
+    _compare(_entries(specs, ModelConfigError), entries, where)
+    return specs
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -313,19 +331,19 @@ def _entries(specs: Mapping[str, TensorSpec], error: type[Exception] = Unpackabl
     return found
 
 
-def _compare(expected: Mapping[str, Entry], opened: Container) -> None:
+def _compare(expected: Mapping[str, Entry], found: Mapping[str, Entry], where: Path) -> None:
     for name, entry in expected.items():
-        if name not in opened.entries:
-            raise MissingTensorError(f"{opened.path}: tensor '{name}' of {CONFIG} is not there. Pack the model again.")
-        found = opened.entries[name]
-        if found != entry:
+        if name not in found:
+            raise MissingTensorError(f"{where}: tensor '{name}' of {CONFIG} is not there. Pack the model again.")
+        there = found[name]
+        if there != entry:
             raise ShapeError(
-                f"{opened.path}: tensor '{name}' is {found.dtype} {list(found.shape)}, but {CONFIG} makes it "
+                f"{where}: tensor '{name}' is {there.dtype} {list(there.shape)}, but {CONFIG} makes it "
                 f"{entry.dtype} {list(entry.shape)}. The two files are not of one model; pack it again."
             )
-    for name in opened.entries:
+    for name in found:
         if name not in expected:
-            raise UnexpectedTensorError(f"{opened.path}: tensor '{name}' is not in {CONFIG}. Pack the model again.")
+            raise UnexpectedTensorError(f"{where}: tensor '{name}' is not in {CONFIG}. Pack the model again.")
 
 
 def _write_container(
