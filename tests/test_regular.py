@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from pentanet.data import tokenizer
-from pentanet.errors import DataError, UnreadableFileError
+from pentanet.errors import DataError, UnreadableFileError, UnsafeFileError
 from pentanet.format.container import open_tensors
 from pentanet.format.model_dir import read_config
-from pentanet.regular import read_regular
+from pentanet.regular import own_file, read_regular
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="named pipes and devices of POSIX")
 
@@ -47,3 +47,31 @@ def test_a_tokenizer_is_a_regular_file(tmp_path: Path) -> None:
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         read_regular(tmp_path, 9)
+
+
+@POSIX
+def test_what_is_no_own_file(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "dangling").symlink_to("nothing")
+    for name in ("loop", "pipe"):
+        with pytest.raises(UnsafeFileError, match=name):
+            own_file(tmp_path, name)
+    assert own_file(tmp_path, "dangling") is None
+    assert own_file(tmp_path, "none") is None
+
+
+@POSIX
+def test_links_lead_within_the_directory_or_to_the_blobs_of_their_model(tmp_path: Path) -> None:
+    model = tmp_path / "models--someone--a-model"
+    snapshot = model / "snapshots" / "0123"
+    for folder in (snapshot, model / "blobs", tmp_path / "models--someone--else" / "blobs"):
+        folder.mkdir(parents=True)
+        (folder / "0").write_text("{}")
+    (snapshot / "within").symlink_to("0")
+    (snapshot / "blob").symlink_to("../../blobs/0")
+    (snapshot / "other").symlink_to("../../../models--someone--else/blobs/0")
+    assert own_file(snapshot, "within") == snapshot / "within"
+    assert own_file(snapshot, "blob") == snapshot / "blob"
+    with pytest.raises(UnsafeFileError, match="other: is a link to"):
+        own_file(snapshot, "other")

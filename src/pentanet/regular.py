@@ -1,4 +1,10 @@
-"""Opening files that a stranger may have made: regular files only, and never more bytes than a limit."""
+"""Opening files that a stranger may have made: regular files only, and never more bytes than a limit.
+
+A model directory may come from a stranger, and a symbolic link in it could point at any file of the reader's, whose
+content would go into what is made of the model.  So a link is followed where its target is in the directory itself, or,
+for a snapshot in the cache of Hugging Face's hub (`models--OWNER--NAME/snapshots/REVISION`), in the `blobs` of that
+model.  Another link is refused by name.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +13,8 @@ import os
 import stat
 from pathlib import Path
 from typing import BinaryIO
+
+from pentanet.errors import UnsafeFileError
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -39,3 +47,36 @@ def read_regular(path: Path, limit: int) -> bytes:
     """
     with open_regular(path) as file:
         return file.read(limit + 1)
+
+
+def own_file(folder: Path, name: str) -> Path | None:
+    """A regular file of a model directory; None where there is none of the name.
+
+    Raises:
+        UnsafeFileError: a link that leads out of the directory, or no regular file.
+    """
+    file = folder / name
+    if not os.path.lexists(file):
+        return None
+    try:
+        target, root = file.resolve(), folder.resolve()
+    except (OSError, RuntimeError) as error:
+        raise UnsafeFileError(f"{file}: a link that leads nowhere ({error})") from None
+    if not any(target.is_relative_to(place) for place in (root, *_blobs(root))):
+        raise UnsafeFileError(
+            f"{file}: is a link to {target}, which is outside of the directory. Copy the file into the directory if it "
+            "belongs to the model."
+        )
+    if not target.exists():
+        return None
+    if not target.is_file():
+        raise UnsafeFileError(f"{file}: not a regular file")
+    return file
+
+
+def _blobs(root: Path) -> list[Path]:
+    return [
+        parent.parent / "blobs"
+        for parent in root.parents
+        if parent.name == "snapshots" and parent.parent.name.startswith("models--")
+    ]

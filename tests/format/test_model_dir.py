@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from pentanet.errors import (
     UnexpectedTensorError,
     UnknownNameError,
     UnpackableError,
-    UnreadableFileError,
+    UnsafeFileError,
     VersionError,
     WriteError,
 )
@@ -299,13 +300,26 @@ def test_config_too_large(model: Path) -> None:
         open_model(model)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links of POSIX")
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json", "generation_config.json"])
+def test_a_link_out_of_the_directory_is_refused(model: Path, tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    if (model / name).exists():
+        (model / name).rename(elsewhere)
+    else:
+        elsewhere.write_text("{}")
+    (model / name).symlink_to(elsewhere)
+    with pytest.raises(UnsafeFileError, match=rf"{name}: is a link to .*elsewhere"):
+        open_model(model)
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_missing_file(model: Path, name: str) -> None:
     (model / name).unlink()
     with pytest.raises(MissingFileError, match=str(model / name)):
         open_model(model)
     (model / name).mkdir()
-    with pytest.raises(UnreadableFileError, match=str(model / name)):
+    with pytest.raises(UnsafeFileError, match=str(model / name)):
         open_model(model)
 
 

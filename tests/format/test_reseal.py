@@ -74,7 +74,11 @@ def test_permissions_stay(model: Path) -> None:
 
 def test_a_link_into_a_cache_becomes_a_file(model: Path, tmp_path: Path) -> None:
     """What it leads to belongs to others, and keeps its content."""
-    blob = (model / "model.safetensors").rename(tmp_path / "blob")
+    cache = tmp_path / "models--someone--a-model"
+    for folder in ("snapshots", "blobs"):
+        (cache / folder).mkdir(parents=True)
+    model = model.rename(cache / "snapshots" / "0123")
+    blob = (model / "model.safetensors").rename(cache / "blobs" / "0")
     content = blob.read_bytes()
     (model / "model.safetensors").symlink_to(blob)
     (model / "tokenizer.json").write_text("{ }")

@@ -20,11 +20,12 @@ from pentanet.errors import (
     PentaNetError,
     SealError,
     UnreadableFileError,
+    UnsafeFileError,
 )
 from pentanet.format import seal as module
 from pentanet.format.container import copy_tensors, open_tensors
 from pentanet.format.model_dir import open_model, planned_bytes, write_into, write_model
-from pentanet.format.seal import ABSENT, SEALED, seal_of
+from pentanet.format.seal import ABSENT, SEALED, seal_of, seal_of_folder
 from pentanet.format.tensors import Coded, Plain, Tensor
 from pentanet.grid import PENTANARY
 
@@ -175,8 +176,11 @@ def test_the_cache_of_the_hub_may_lack_files_but_not_change_them(folder: Path, t
 def test_files_that_are_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "chat_template.jinja").unlink()
     os.mkfifo(folder / "chat_template.jinja")
-    with pytest.raises(UnreadableFileError, match=r"chat_template\.jinja: cannot be read: not a regular file"):
+    with pytest.raises(UnsafeFileError, match=r"chat_template\.jinja: not a regular file"):
         open_model(folder)
+    with pytest.raises(UnreadableFileError, match=r"chat_template\.jinja: cannot be read: not a regular file"):
+        seal_of_folder(folder)
+    (folder / "chat_template.jinja").unlink()
     monkeypatch.setattr(module, "MAX_SEALED", 5000)
     (folder / "tokenizer.json").write_bytes(bytes(5001))
     with pytest.raises(FormatError, match=r"tokenizer\.json: larger than 5000 bytes"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.run import quantize
 from pentanet.sources import own_files
 from pentanet.sources.open import open_source
-from pentanet.sources.own_files import own_file, read_beside
+from pentanet.sources.own_files import read_beside
 
 
 @pytest.mark.parametrize("name", ["tokenizer_config.json", "LICENSE", "model.safetensors", "config.json", "README.md"])
@@ -66,17 +65,6 @@ def test_a_snapshot_may_not_lead_out_of_its_blobs(make, tmp_path):
     (snapshot / "generation_config.json").symlink_to(other)
     with pytest.raises(UnsafeFileError, match=r"generation_config\.json"):
         open_source(snapshot)
-
-
-def test_what_is_no_regular_file(tmp_path):
-    (tmp_path / "loop").symlink_to("loop")
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "dangling").symlink_to("nothing")
-    for name in ("loop", "pipe"):
-        with pytest.raises(UnsafeFileError, match=name):
-            own_file(tmp_path, name)
-    assert own_file(tmp_path, "dangling") is None
-    assert own_file(tmp_path, "none") is None
 
 
 def test_a_file_that_is_too_large(tmp_path, monkeypatch):

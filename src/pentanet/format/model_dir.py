@@ -5,8 +5,8 @@ directory beside its place and moves it there when it is whole.
 
 What makes a directory valid, in the order in which `open_model` asks, each rule with its error:
 
-1. config.json and model.safetensors are there (MissingFileError), and regular files that can be read
-   (UnreadableFileError).
+1. None of its files is a link that leads out of it, or anything else than a regular file (UnsafeFileError);
+   config.json and model.safetensors are there (MissingFileError) and can be read (UnreadableFileError).
 2. config.json is at most 16 MiB, a JSON object without double keys, NaN or infinity (ModelConfigError).
 3. Its quantization_config is ours, of a version that this release reads (VersionError), and describes every tensor
    with known keys and values (ModelConfigError).
@@ -50,7 +50,7 @@ from pentanet.format import container
 from pentanet.format.boundary import reading
 from pentanet.format.header import FORMAT_VERSION, Entry, strict_json, valid_name
 from pentanet.format.packed_model import CARD, CONFIG, TENSORS, TOKENIZER, PackedModel
-from pentanet.format.seal import ABSENT, check_seal, seal_of, seal_of_folder
+from pentanet.format.seal import ABSENT, SEALED, check_seal, seal_of, seal_of_folder
 from pentanet.format.tensors import (
     BAD_BFLOAT16,
     BAD_FLOAT32,
@@ -64,7 +64,7 @@ from pentanet.format.tensors import (
 )
 from pentanet.format.wrong_path import advice
 from pentanet.linear_options import ACTIVATIONS, LOW_RANK, Activations, LowRank
-from pentanet.regular import read_regular
+from pentanet.regular import own_file, read_regular
 
 T = TypeVar("T")
 QUANT_METHOD = "pentanet"
@@ -194,6 +194,7 @@ def open_model(path: Path, *, verify: bool = True, sealed: bool = True) -> Packe
         sealed: compare the small files with the seal, if there is one.
 
     Raises:
+        UnsafeFileError: a file is a link that leads out of the directory, or no regular file.
         MissingFileError, UnreadableFileError: config.json or model.safetensors is not there or cannot be read.
         ModelConfigError, VersionError: config.json does not describe a packed model that this release reads.
         HeaderError, TruncatedFileError, ChecksumError: see `container.open_tensors`.
@@ -202,6 +203,8 @@ def open_model(path: Path, *, verify: bool = True, sealed: bool = True) -> Packe
         ScaleError, BiasError: a scale that is not positive and finite, a bias that is not finite.
         NonFiniteWeightError: a plain value that is not finite.
     """
+    for name in (*SEALED, TENSORS):  # all that is read of a directory, now or later
+        own_file(path, name)
     config = read_config(path / CONFIG)
     with reading(path / CONFIG):
         method, specs = _quantization(config, path / CONFIG)

@@ -107,8 +107,27 @@ def messages_of(question: str, system: str = "") -> list[Message]:
     return [*told, {"role": "user", "content": question}]
 
 
+def find_template(folder: Path, files: Mapping[str, bytes] | None = None) -> tuple[Path, str]:
+    """The text of a model directory's chat template, "" where it has none, and the file that it would be in.
+
+    It is chat_template.jinja, or `chat_template` of tokenizer_config.json; `files` as in `read_chat_template`.
+
+    Raises:
+        UnreadableFileError, ModelConfigError: a file that cannot be read, or is not what its name says.
+    """
+    file = folder / TEMPLATE
+    if not (file.exists() if files is None else TEMPLATE in files):
+        return folder / TOKENIZER, _inline(read_settings(folder, TOKENIZER, files).get("chat_template"))
+    try:
+        # A character has at most 4 bytes.
+        raw = files[TEMPLATE] if files is not None else read_regular(file, 4 * MAX_TEMPLATE)
+        return file, raw.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableFileError(file, error) from error
+
+
 def read_chat_template(folder: str | Path, files: Mapping[str, bytes] | None = None) -> ChatTemplate:
-    """The chat template of a model directory: chat_template.jinja, or `chat_template` of tokenizer_config.json.
+    """The chat template of a model directory: see `find_template`.
 
     Args:
         folder: the directory.
@@ -119,18 +138,8 @@ def read_chat_template(folder: str | Path, files: Mapping[str, bytes] | None = N
         UnreadableFileError, ModelConfigError: a file that cannot be read, or is not what its name says.
     """
     folder = Path(folder)
-    file, settings = folder / TEMPLATE, folder / TOKENIZER
+    file, source = find_template(folder, files)
     config = read_settings(folder, TOKENIZER, files)
-    if file.exists() if files is None else TEMPLATE in files:
-        try:
-            raw = (
-                files[TEMPLATE] if files is not None else read_regular(file, 4 * MAX_TEMPLATE)
-            )  # a character has at most 4 bytes
-            source = raw.decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UnreadableFileError(file, error) from error
-    else:
-        file, source = settings, _inline(config.get("chat_template"))
     if not source:
         raise ChatTemplateError(
             f"{folder}: has no chat template ({TEMPLATE}, or chat_template in {TOKENIZER}): the model was not tuned to "

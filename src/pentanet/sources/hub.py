@@ -16,10 +16,11 @@ from pentanet.errors import HeaderError, MissingFileError
 from pentanet.families import family_of
 from pentanet.format.model_dir import read_config
 from pentanet.format.wrong_path import advice
+from pentanet.regular import own_file
 from pentanet.sources.defaults import constant, full_name, head_of, require_supported, transposed
 from pentanet.sources.hub_files import FLOATS, HubFiles
 from pentanet.sources.origin import from_directory
-from pentanet.sources.own_files import own_file, read_beside
+from pentanet.sources.own_files import read_beside
 from pentanet.sources.source import Source, to_float
 
 _COMPARED = 1 << 22  # weights at a time

@@ -18,8 +18,7 @@ from torch import Tensor
 
 from pentanet.errors import HeaderError, MissingFileError, MissingTensorError, ModelConfigError, UnsafeFileError
 from pentanet.format.header import strict_json
-from pentanet.regular import read_regular
-from pentanet.sources.own_files import own_file
+from pentanet.regular import own_file, read_regular
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pentanet.sources.own_files import own_file
+from pentanet.errors import UnreadableFileError
+from pentanet.regular import own_file, read_regular
 
 _LONGEST = 200
-_MAX_README = 1 << 22
+_MAX_README = 1 << 22  # bytes that are looked at
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _LINE = re.compile(r"(license|license_name|license_link|language):[ \t]*(\S.*)?")
 
@@ -24,11 +25,15 @@ def from_directory(folder: Path) -> dict[str, str]:
 
     Raises:
         UnsafeFileError: a README.md that is a link out of the directory.
+        UnreadableFileError: one that the system does not let be read.
     """
     facts: dict[str, str] = {}
     readme = own_file(folder, "README.md")
-    if readme is not None and readme.stat().st_size <= _MAX_README:
-        facts |= _front_matter(readme.read_text(encoding="utf-8", errors="replace"))
+    if readme is not None:
+        try:
+            facts |= _front_matter(read_regular(readme, _MAX_README).decode("utf-8", "replace"))
+        except OSError as error:
+            raise UnreadableFileError(readme, error) from error
     for parent in folder.resolve().parents:
         owner, _, name = parent.name.removeprefix("models--").partition("--")
         if parent.name.startswith("models--"):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from pentanet.data.tokenizer import train_bpe
-from pentanet.errors import ExportError, ModelConfigError
-from pentanet.integrations.gguf.tokenizer import chat_template, splitting_rule, write_tokenizer
+from pentanet.errors import ExportError, ModelConfigError, UnreadableFileError
+from pentanet.integrations.gguf.tokenizer import splitting_rule, write_tokenizer
 
 WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 P = pre_tokenizers
@@ -112,8 +113,18 @@ def test_ids_of_special_tokens_are_ids(tmp_path, key, value):
 
 
 def test_chat_templates_are_found_in_both_places(tmp_path):
-    assert chat_template(tmp_path) is None
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ a }}"}))
-    assert chat_template(tmp_path) == "{{ a }}"
+    def told() -> object:
+        recorder = Recorder()
+        write_tokenizer(recorder, train_bpe(["a cat"], 258), {"vocab_size": 258}, tmp_path)
+        return recorder.told.get("chat_template")
+
+    assert told() is None
+    named = [{"name": "tool", "template": "{{ t }}"}, {"name": "default", "template": "{{ a }}"}]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": named}))
+    assert told() == "{{ a }}"
     (tmp_path / "chat_template.jinja").write_text("{{ b }}")
-    assert chat_template(tmp_path) == "{{ b }}"
+    assert told() == "{{ b }}"
+    (tmp_path / "chat_template.jinja").unlink()
+    os.mkfifo(tmp_path / "chat_template.jinja")
+    with pytest.raises(UnreadableFileError, match="not a regular file"):
+        told()

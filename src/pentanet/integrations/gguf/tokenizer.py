@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from pentanet.data.tokenizer import eos_id
 from pentanet.errors import ExportError, ModelConfigError
 from pentanet.gguf.splitting import SPLITTING, WHOLE_WORDS, kinds_of, name_of
+from pentanet.runtime.chat import find_template
 
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # llama_token_type
 
@@ -49,7 +50,8 @@ def write_tokenizer(writer: Any, tokenizer: Tokenizer, config: Mapping[str, Any]
     if bos is not None:
         writer.add_bos_token_id(bos)
     writer.add_add_bos_token(tokenizer.encode("a").ids[:1] == [bos])
-    if (template := chat_template(folder)) is not None:
+    _, template = find_template(folder)
+    if template:
         writer.add_chat_template(template)
 
 
@@ -71,18 +73,6 @@ def splitting_rule(parts: Mapping[str, Any], where: Path) -> str:
             f"{', '.join(SPLITTING)}; llama.cpp would make other tokens of it"
         )
     return found
-
-
-def chat_template(folder: Path) -> str | None:
-    """The chat template of a model directory, where it has one."""
-    file = folder / "chat_template.jinja"
-    if file.is_file():
-        return file.read_text(encoding="utf-8")
-    file = folder / "tokenizer_config.json"
-    if not file.is_file():
-        return None
-    found: object = json.loads(file.read_text(encoding="utf-8")).get("chat_template")
-    return found if isinstance(found, str) else None
 
 
 def _tokens(parts: Mapping[str, Any], size: int) -> tuple[list[str], list[int]]:

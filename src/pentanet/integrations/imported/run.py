@@ -18,8 +18,8 @@ from pentanet.integrations.imported.found import Found
 from pentanet.integrations.imported.gguf import from_gguf
 from pentanet.integrations.imported.lattice import from_lattice
 from pentanet.integrations.imported.pentanet_seed import SUFFIXES, SeedMethod, from_pentanet
+from pentanet.regular import own_file
 from pentanet.runtime.inspect import Inspection, inspect
-from pentanet.sources.own_files import own_file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
