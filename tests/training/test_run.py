@@ -294,3 +294,42 @@ def test_a_run_that_diverges_says_so_again(configure: Configure, tiny: Dataset, 
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
     assert to_toml(config) == (tmp_path / "config.toml").read_text()
+
+
+def test_a_finished_run_is_extended_on_the_schedule_of_the_longer_one(
+    configure: Configure, tiny: Dataset, tmp_path: Path
+) -> None:
+    def rates(run: Path) -> dict[int, float]:
+        rows = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+        return {row["step"]: row["lr"] for row in rows if "lr" in row}
+
+    short, longer = configure("llama"), configure("llama", "steps=6")
+    first = train(short, tmp_path / "run", tiny)
+    assert train(short, tmp_path / "run", tiny, extend=True) == first
+    record = train(longer, tmp_path / "run", tiny, extend=True)
+    train(longer, tmp_path / "whole", tiny)
+    assert (record["steps"], record["extended_from"]) == (6, [3])
+    assert read_config(tmp_path / "run") == longer
+    found, whole = rates(tmp_path / "run"), rates(tmp_path / "whole")
+    assert list(found) == list(whole) == [1, 2, 3, 4, 5, 6]
+    assert [found[step] for step in (4, 5, 6)] == [whole[step] for step in (4, 5, 6)]
+    assert found[4] > found[3]  # it had fallen to the end of three steps
+    assert train(longer, tmp_path / "run", tiny, extend=True) == record
+    assert train(configure("llama", "steps=7"), tmp_path / "run", tiny, extend=True)["extended_from"] == [3, 6]
+
+
+def test_nothing_else_may_change_in_an_extended_run(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
+    train(configure("llama"), tmp_path / "run", tiny)
+    before = files(tmp_path / "run")
+    for pairs in (["steps=6", "seed=1"], ["steps=2"], ["steps=6", "schedule.warmup=2"]):
+        with pytest.raises(CheckpointError, match="holds a run with"):
+            train(configure("llama", *pairs), tmp_path / "run", tiny, extend=True)
+    assert files(tmp_path / "run") == before
+
+
+def test_an_extension_that_was_interrupted_goes_on(configure: Configure, tiny: Dataset, tmp_path: Path) -> None:
+    train(configure("llama"), tmp_path / "run", tiny)
+    longer = configure("llama", "steps=6")
+    with pytest.raises(Interrupted):
+        train(longer, tmp_path / "run", tiny, extend=True, progress=raise_at(4, signal.SIGTERM))
+    assert train(longer, tmp_path / "run", tiny)["extended_from"] == [3]

@@ -84,15 +84,15 @@ def run_job(job: Job, channel: Channel) -> dict[str, Any]:
 
 def finished(job: Job) -> dict[str, Any] | None:
     """The row of a finished job, if it was made with the same configuration and data."""
-    from pentanet.config import to_toml
     from pentanet.data.dataset import Dataset
-    from pentanet.training.run import CONFIG, read_data
+    from pentanet.errors import PentaNetError
+    from pentanet.training.run import read_config, read_data
 
     try:
         row = json.loads((job.folder / RESULT).read_text(encoding="utf-8"))
-        same = (job.folder / CONFIG).read_text(encoding="utf-8") == to_toml(job.config)
+        same = read_config(job.folder) == job.config
         return row if same and read_data(job.folder)["fingerprint"] == Dataset.open(job.dataset).fingerprint else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, PentaNetError):
         return None
 
 

@@ -25,6 +25,7 @@ def train(
     method: str = "",
     data: str = "",
     steps: Count | None = None,
+    init: Path | None = None,
     seed: Seed | None = None,
     settings: Settings | None = None,
     threads: TorchThreads | None = None,
@@ -32,7 +33,7 @@ def train(
     dry_run: Flag = False,
     json: Flag = False,
 ) -> None:
-    """Train a model, or continue the run in OUT where it stopped.
+    """Train a model, or continue the run in OUT where it stopped; --steps may be more than it had.
 
     Parameters
     ----------
@@ -45,7 +46,10 @@ def train(
     data
         bible, wikitext-2, wikitext-103, a text file or folder, or a prepared dataset directory.
     steps
-        Optimizer steps, instead of the preset's.
+        Optimizer steps, instead of the preset's. A finished run goes on where there are more of them than it made; the
+        learning rate is then that of a run of so many steps, and rises again if it had fallen.
+    init
+        Run directory or packed model whose weights are the first ones, instead of drawing them.
     seed
         Of the initial weights and the batches, instead of the preset's.
     settings
@@ -62,7 +66,9 @@ def train(
     from pentanet.cli import console
     from pentanet.training.presets import load_config, short_overrides
 
-    short = short_overrides(method=method, source=data, steps=steps or 0, seed=-1 if seed is None else seed)
+    short = short_overrides(
+        method=method, source=data, steps=steps or 0, seed=-1 if seed is None else seed, init=str(init or "")
+    )
     config = load_config(preset, short + (settings or []))
     if dry_run:
         from pentanet.training.plan import plan
@@ -91,7 +97,7 @@ def train(
                 console.err.print(text, style="yellow")
 
             mirror = events(folder / "tensorboard") if tensorboard else None
-            result = run(config, folder, tokens, progress=tell, warn=warn, mirror=mirror)
+            result = run(config, folder, tokens, extend=True, progress=tell, warn=warn, mirror=mirror)
         result = {"run": str(folder), **result}
     if json:
         console.print_json(result)

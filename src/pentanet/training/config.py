@@ -187,8 +187,11 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
+    init: str = ""
+    """Run directory or packed model whose weights the run starts from; empty draws them. Optimizer, schedule and
+    batches begin anew."""
     steps: int = 200
-    """Optimizer steps."""
+    """Optimizer steps. A run that has made them goes on where more are asked for, see `pentanet train`."""
     seed: int = 0
     """Decides the initial weights and the batches, whatever the method."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"

@@ -23,6 +23,7 @@ from pentanet.quant import method
 from pentanet.training import diagnostics
 from pentanet.training.checkpoint import CheckpointStore
 from pentanet.training.config import TrainConfig
+from pentanet.training.initial import start_from
 from pentanet.training.learner import Gradient, Learner
 from pentanet.training.loss import mean_loss, token_losses, validation_batches
 from pentanet.training.metrics import MetricsLog
@@ -163,6 +164,8 @@ class Loop(Learner[RunState]):
         self.metrics.cut(self.state.restore(checkpoint) if checkpoint else 0)
         if checkpoint is None:
             self.timing.cut(0)
+            if self.config.init:
+                start_from(Path(self.config.init), self.network, self.dataset, self.store.warn)
             return False
         self.saved = checkpoint.step
         rows = [row for row in self.timing.rows() if row["step"] <= checkpoint.step]

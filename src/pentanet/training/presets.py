@@ -91,11 +91,12 @@ def _comment(file: str) -> str:
     return " ".join(line.removeprefix("#").strip() for line in itertools.takewhile(lambda x: x.startswith("#"), lines))
 
 
-def short_overrides(*, method: str = "", source: str = "", steps: int = 0, seed: int = -1) -> list[str]:
+def short_overrides(*, method: str = "", source: str = "", steps: int = 0, seed: int = -1, init: str = "") -> list[str]:
     """The settings that have an option of their own, as `key=value`; empty, 0 and -1 leave the preset's."""
     pairs = {
         "weights.method": json.dumps(method) if method else "",
         "data.source": json.dumps(source) if source else "",
+        "init": json.dumps(init) if init else "",
         "steps": str(steps) if steps else "",
         "seed": str(seed) if seed >= 0 else "",
     }

@@ -1,7 +1,8 @@
 """One training run in its directory: start, resume, record.
 
 RUN/ holds config.toml, data.json, tokenizer.json, metrics.jsonl (the same bytes however often the run was interrupted),
-timing.jsonl, checkpoints/ and, when the last step is done, record.json.
+timing.jsonl, checkpoints/ and, when the last step is done, record.json.  extended.json says how long it was before it
+was given more steps.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,7 +33,7 @@ from pentanet.training.loop import Loop, Progress, new_network
 from pentanet.training.presets import load_config
 from pentanet.training.signals import stop_request
 
-CONFIG, DATA, RECORD, LOCK = "config.toml", "data.json", "record.json", ".lock"
+CONFIG, DATA, RECORD, LOCK, EXTENDED = "config.toml", "data.json", "record.json", ".lock", "extended.json"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -51,6 +53,7 @@ def train(
     out: str | Path,
     dataset: Dataset | None = None,
     *,
+    extend: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
     warn: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
     mirror: Callable[[dict[str, Any]], None] | None = None,
@@ -61,6 +64,8 @@ def train(
         config: what to train; or a preset, or the path of a .toml file.
         out: the run directory.
         dataset: tokens; the run belongs to them and refuses others. None prepares those that the configuration names.
+        extend: let a run in `out` with fewer steps and otherwise the same settings go on to `config.steps`. From then
+            on the schedule is that of a run of so many steps: a rate that had fallen rises again.
         progress: told after every step.
         warn: told about damaged checkpoints.
         mirror: told every row of metrics.jsonl; `pentanet.training.metrics.tensorboard` makes one.
@@ -76,10 +81,12 @@ def train(
     config, out = load_config(config) if isinstance(config, str) else config, Path(out)
     if dataset is None:
         dataset = open_or_prepare(config.data.source, config.data.tokenizer, config.data.eos)
-    _claim(config, out, dataset)
-    if (out / RECORD).exists():
+    longer = _claim(config, out, dataset, extend)
+    if (out / RECORD).exists() and not longer:
         return read_record(out)
     with lock(out / LOCK):
+        if longer and _claim(config, out, dataset, extend):  # asked again: another process may have extended it
+            _extend(config, out)
         if (out / RECORD).exists():  # another process finished it while this one waited
             return read_record(out)
         with stop_request() as stop:
@@ -125,8 +132,8 @@ def _read_json(path: Path, hint: str) -> dict[str, Any]:
     return cast("dict[str, Any]", found)
 
 
-def _claim(config: TrainConfig, out: Path, dataset: Dataset) -> None:
-    """Make the run directory, or make sure that it is this very run."""
+def _claim(config: TrainConfig, out: Path, dataset: Dataset, extend: bool) -> bool:
+    """Make the run directory, or make sure that it is this very run; True where it is to be made longer."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not (out / CONFIG).exists():
@@ -136,16 +143,35 @@ def _claim(config: TrainConfig, out: Path, dataset: Dataset) -> None:
             write_file(out / DATA, (json.dumps(facts, indent=1) + "\n").encode())
             write_file(out / TOKENIZER, (dataset.path / TOKENIZER).read_bytes())
             write_file(out / CONFIG, to_toml(config).encode())  # last: a directory with it is whole
-            return
+            return False
     except OSError as error:
         raise WriteError(out, str(error)) from error
-    found = (out / CONFIG).read_text(encoding="utf-8")
-    if found != to_toml(config):
-        pairs = zip(found.splitlines(), to_toml(config).splitlines(), strict=False)
+    try:
+        found = read_config(out)
+    except ConfigError as error:
+        raise CheckpointError(f"{out}: holds a run that cannot be read: {error}; choose another --out") from error
+    longer = extend and found.steps < config.steps
+    if (replace(found, steps=config.steps) if longer else found) != config:
+        pairs = zip(to_toml(found).splitlines(), to_toml(config).splitlines(), strict=False)
         old, new = next(((a, b) for a, b in pairs if a != b), ("another length", "this one"))
         raise CheckpointError(f"{out}: holds a run with '{old}', not '{new}'; choose another --out or remove it")
     if read_data(out)["fingerprint"] != dataset.fingerprint:
         raise CheckpointError(f"{out}: holds a run on other tokens; choose another --out or remove it")
+    return longer
+
+
+def _extend(config: TrainConfig, out: Path) -> None:
+    """Let a run have more steps; interrupted in between, the same command does it again."""
+    lengths = _lengths(out)
+    if (before := read_config(out).steps) not in lengths:
+        write_file(out / EXTENDED, (json.dumps({"steps": [*lengths, before]}) + "\n").encode())
+    (out / RECORD).unlink(missing_ok=True)
+    write_file(out / CONFIG, to_toml(config).encode())
+
+
+def _lengths(out: Path) -> list[int]:
+    """Numbers of steps that a run had before it was extended."""
+    return _read_json(out / EXTENDED, "")["steps"] if (out / EXTENDED).exists() else []
 
 
 def _record(config: TrainConfig, dataset: Dataset, loop: Loop, out: Path) -> dict[str, Any]:
@@ -161,6 +187,8 @@ def _record(config: TrainConfig, dataset: Dataset, loop: Loop, out: Path) -> dic
         "seed": config.seed,
         "steps": config.steps,
         "tokens": config.tokens,
+        **({"extended_from": lengths} if (lengths := _lengths(out)) else {}),
+        **({"init": config.init} if config.init else {}),
         "parameters": total,
         "quantized_parameters": quantized,
         "data": read_data(out),
@@ -171,7 +199,7 @@ def _record(config: TrainConfig, dataset: Dataset, loop: Loop, out: Path) -> dic
         "zero_fraction": shares.get("0", 0.0) if shares else None,
         "occupancy": shares,
         "flip_rate": sum(flips) / len(flips) if flips else None,
-        "moved": diagnostics.changed(diagnostics.levels(diagnostics.export(new_network(config, dataset.vocab))), found),
+        "moved": None if config.init else diagnostics.changed(_drawn_levels(config, dataset), found),
         "kurtosis": shape.kurtosis,
         "seconds": round(loop.seconds, 2),
         "precision": loop.precision,
@@ -181,6 +209,11 @@ def _record(config: TrainConfig, dataset: Dataset, loop: Loop, out: Path) -> dic
         "checkpoint": fingerprint(loop.store.paths()[-1]),
         "checkpoint_dir": str(loop.store.paths()[-1].relative_to(out)),
     }
+
+
+def _drawn_levels(config: TrainConfig, dataset: Dataset) -> diagnostics.Levels:
+    """The levels before the first step."""
+    return diagnostics.levels(diagnostics.export(new_network(config, dataset.vocab)))
 
 
 def _exp(loss: float) -> float:
