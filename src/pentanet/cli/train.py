@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pentanet.cli.options import Count, Flag, Seed, Settings, TorchThreads
+
+if TYPE_CHECKING:
+    from pentanet.training.config import TrainConfig
 
 DETAILS = (
     "version",
@@ -59,49 +62,80 @@ def train(
     tensorboard
         Write the metrics for TensorBoard to OUT/tensorboard too.
     dry_run
-        Train nothing; print parameters, tokens, the size of the packed file and an estimate of the memory.
+        Train nothing; print parameters, tokens, how often the text is read, the size of the packed file, and estimates
+        of memory and time.
     json
         Print the result as JSON.
     """
+    import torch
+
     from pentanet.cli import console
+    from pentanet.machine import keep_freed_memory
+    from pentanet.training.metrics import tensorboard as events
     from pentanet.training.presets import load_config, short_overrides
+    from pentanet.training.run import train as run
 
     short = short_overrides(
         method=method, source=data, steps=steps or 0, seed=-1 if seed is None else seed, init=str(init or "")
     )
     config = load_config(preset, short + (settings or []))
+    if threads:
+        torch.set_num_threads(threads)
     if dry_run:
-        from pentanet.training.plan import plan
+        _plan(config, json)
+        return
+    keep_freed_memory()
+    tokens = console.dataset(config.data.source, config.data.tokenizer, config.data.eos)
+    name = Path(preset).stem if preset.endswith(".toml") else preset
+    folder = out or Path("runs") / f"{name}-{config.weights.method}-{config.seed}"
+    with console.bar(config.weights.method, config.steps) as bar:
 
-        result: dict[str, Any] = plan(config).to_dict()
-    else:
-        import torch
+        def tell(p: Any) -> None:
+            val = "" if p.val_loss is None else f", validation {p.val_loss:.3f}"
+            bar(p.step, f"loss {p.loss:.3f}{val}")
 
-        from pentanet.machine import keep_freed_memory
-        from pentanet.training.metrics import tensorboard as events
-        from pentanet.training.run import train as run
+        def warn(text: str) -> None:
+            console.err.print(text, style="yellow")
 
-        keep_freed_memory()
-        if threads:
-            torch.set_num_threads(threads)
-        tokens = console.dataset(config.data.source, config.data.tokenizer, config.data.eos)
-        name = Path(preset).stem if preset.endswith(".toml") else preset
-        folder = out or Path("runs") / f"{name}-{config.weights.method}-{config.seed}"
-        with console.bar(config.weights.method, config.steps) as bar:
-
-            def tell(p: Any) -> None:
-                val = "" if p.val_loss is None else f", validation {p.val_loss:.3f}"
-                bar(p.step, f"loss {p.loss:.3f}{val}")
-
-            def warn(text: str) -> None:
-                console.err.print(text, style="yellow")
-
-            mirror = events(folder / "tensorboard") if tensorboard else None
-            result = run(config, folder, tokens, extend=True, progress=tell, warn=warn, mirror=mirror)
-        result = {"run": str(folder), **result}
+        mirror = events(folder / "tensorboard") if tensorboard else None
+        made = run(config, folder, tokens, extend=True, progress=tell, warn=warn, mirror=mirror)
+    result = {"run": str(folder), **made}
     if json:
         console.print_json(result)
         return
     console.print_facts({key: value for key, value in result.items() if key not in DETAILS})
-    if not dry_run:
-        console.out.print(f"\nPack it: pentanet pack {result['run']}", soft_wrap=True)
+    console.out.print(f"\nPack it: pentanet pack {result['run']}", soft_wrap=True)
+
+
+def _plan(config: TrainConfig, json: bool) -> None:
+    """Print what a run would be."""
+    from pentanet.cli import console
+    from pentanet.cli.units import count, duration, size
+    from pentanet.training.outlook import outlook
+    from pentanet.training.plan import plan
+
+    planned = plan(config)
+    found = outlook(config, planned)
+    if json:
+        console.print_json({**planned.to_dict(), **found.to_dict()})
+        return
+    shares = planned.occupancy or {}
+    about = "" if found.text_counted else "about "
+    facts = {
+        "method": planned.method,
+        "parameters": f"{count(planned.parameters)}, {count(planned.quantized_parameters)} of them by the method",
+        "levels": "  ".join(f"{level}: {100 * share:.1f} %" for level, share in shares.items()),
+        "vocabulary": f"{planned.vocab:,} tokens",
+        "training": f"{planned.steps:,} steps, {count(planned.tokens)} tokens",
+        "text": "unknown: not on this machine yet"
+        if found.epochs is None
+        else f"{about}{count(found.text_tokens or 0)} tokens, read {about}{found.epochs:.3g} times",
+        "packed file": f"{size(planned.file_bytes)}, {planned.file_bits_per_weight:.3g} bits per weight",
+        "memory": f"about {size(planned.memory_bytes)}",
+        "time": "unknown: a step is too large to try"
+        if found.seconds is None
+        else f"about {duration(found.seconds)} on this machine, and validations on top",
+    }
+    console.print_facts(facts)
+    for warning in found.warnings:
+        console.err.print(f"WARNING: {warning}", style="bold red", soft_wrap=True)

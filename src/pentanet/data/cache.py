@@ -28,7 +28,21 @@ def open_or_prepare(source: str, tokenizer: str, eos: Eos, progress: Progress | 
     """
     if (Path(source) / RECORD).is_file():
         return Dataset.open(source)
+    return prepare(source, _place(source, tokenizer, eos), tokenizer=tokenizer, eos=eos, progress=progress)
+
+
+def prepared(source: str, tokenizer: str, eos: Eos) -> Dataset | None:
+    """What `open_or_prepare` made before, without looking whether the text has changed since; None if it made nothing.
+
+    Raises:
+        PentaNetError: whatever `Dataset.open` raises.
+    """
+    place = Path(source) if (Path(source) / RECORD).is_file() else _place(source, tokenizer, eos)
+    return Dataset.open(place) if (place / RECORD).is_file() else None
+
+
+def _place(source: str, tokenizer: str, eos: Eos) -> Path:
     where = str(Path(source).resolve()) if Path(source).exists() else source
     key = hashlib.sha256("\0".join((where, tokenizer, eos)).encode()).hexdigest()[:12]
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(source).name or "text")
-    return prepare(source, cache_dir() / "data" / f"{name}-{key}", tokenizer=tokenizer, eos=eos, progress=progress)
+    return cache_dir() / "data" / f"{name}-{key}"
