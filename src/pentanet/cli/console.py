@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
+
+from pentanet.cli import progress
 
 if TYPE_CHECKING:
     from pentanet.data.dataset import Dataset
@@ -29,29 +31,22 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-def bars(*, transient: bool = False) -> Progress:
-    """Progress bars with time left, on standard error; `transient` ones vanish when they are done."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=12),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=err,
-        transient=transient,
-    )
+def bars(*, transient: bool = False) -> AbstractContextManager[Progress]:
+    """Progress on standard error: bars with time left in a terminal, a line now and then elsewhere.
+
+    Bars that are `transient` vanish when they are done.
+    """
+    return progress.bars(err, transient=transient)
 
 
 @contextmanager
-def bar(title: str, total: int, *, transient: bool = False) -> Generator[Callable[..., None]]:
-    """One bar, for work that tells how much is done and perhaps a `note`."""
-    with bars(transient=transient) as progress:
-        task = progress.add_task(title, total=total, note="")
+def bar(title: str, total: float, *, transient: bool = False, percent: bool = False) -> Generator[Callable[..., None]]:
+    """One bar, for work that tells how much is done and perhaps a `note`; `percent`: as a share of the total."""
+    with bars(transient=transient) as found:
+        task = found.add_task(title, total=total, note="", percent=percent)
 
-        def tell(done: int, note: str = "") -> None:
-            progress.update(task, completed=done, note=note)
+        def tell(done: float, note: str = "") -> None:
+            found.update(task, completed=done, note=note)
 
         yield tell
 
@@ -59,13 +54,13 @@ def bar(title: str, total: int, *, transient: bool = False) -> Generator[Callabl
 @contextmanager
 def stages() -> Generator[Callable[[str, int, int], None]]:
     """A bar per stage, for work that reports (stage, done, total)."""
-    with bars(transient=True) as progress:
+    with bars(transient=True) as found:
         tasks: dict[str, Any] = {}
 
         def tell(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total, note="")
-            progress.update(tasks[stage], completed=done, total=total)
+                tasks[stage] = found.add_task(stage, total=total, note="")
+            found.update(tasks[stage], completed=done, total=total)
 
         yield tell
 

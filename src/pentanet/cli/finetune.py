@@ -80,10 +80,10 @@ def finetune(
     )
     source = open_source(original, allow_pickle=allow_pickle)
     ids = source.tokenizer().encode(whole_text(data), add_special_tokens=False).ids
-    with console.bar("finetune, per mille", 1000) as bar:
+    with console.bar("finetune", 1.0, percent=True) as bar:
 
         def tell(step: int, share: float, loss: float) -> None:
-            bar(round(1000 * share), f"step {step}, loss {loss:.3f}")
+            bar(share, f"step {step}, loss {loss:.3f}")
 
         def warn(text: str) -> None:
             console.err.print(text, style="yellow")
