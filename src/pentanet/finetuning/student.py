@@ -98,8 +98,7 @@ def write_student(network: Network, packed: PackedModel, out: Path, overwrite: b
         else:
             tensors[name] = Plain(parameters[name].detach().numpy(), spec.dtype)
     config = canonical_config({k: value for k, value in packed.config.items() if k != "quantization_config"})
-    beside = {name: content for name, content in read_beside(packed.path).items() if name != TOKENIZER}
-    tokenizer = packed.tokenizer_path
+    files = read_beside(packed.path)
     facts = {
         **from_directory(packed.path),
         "name": out.name,
@@ -112,8 +111,8 @@ def write_student(network: Network, packed: PackedModel, out: Path, overwrite: b
         config=config,
         tensors=tensors,
         method=packed.method,
-        tokenizer=tokenizer.read_bytes() if tokenizer else None,
+        tokenizer=files.get(TOKENIZER),
         card=model_card({**facts, "title": "finetuned after quantization"}),
-        beside=beside,
+        beside={name: content for name, content in files.items() if name != TOKENIZER},
         overwrite=overwrite,
     )
