@@ -19,7 +19,7 @@ def import_model(
     overwrite: Flag = False,
     json: Flag = False,
 ) -> None:
-    """Turn a model that another program quantized into a model directory, without rounding it again.
+    """Turn a model that others quantized, or trained to be rounded, into a model directory with the same weights.
 
     Parameters
     ----------

@@ -47,6 +47,7 @@ def test_packed_bitnet_keeps_its_levels_and_its_meaning_of_the_scale(packed_bitn
 @pytest.mark.parametrize("linear_class", ["autobitlinear", "bitlinear"])
 def test_transformers_says_the_same_of_the_checkpoint(packed_bitnet, tmp_path, monkeypatch, linear_class):
     transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers.integrations.bitnet")  # imported here: it warns, and warnings are errors
     pytest.importorskip("accelerate")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     packed_bitnet("2b4t", linear_class)
@@ -80,6 +81,20 @@ def test_damaged_checkpoints_are_refused(packed_bitnet, tmp_path, name, value, e
     with pytest.raises(error, match=r"up_proj|norm"):
         import_model(tmp_path / "bitnet", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_tied_network_with_two_matrices_is_not_tied(packed_bitnet, tmp_path, same):
+    packed_bitnet()
+    file = tmp_path / "bitnet" / "model.safetensors"
+    state = load_file(file)
+    embedding = state["model.embed_tokens.weight"]
+    state["lm_head.weight"] = embedding.clone() if same else embedding.flip(0)
+    save_file(state, file)
+    import_model(tmp_path / "bitnet", tmp_path / "out")
+    packed = open_model(tmp_path / "out")
+    assert packed.config["tie_word_embeddings"] == same
+    assert ("lm_head.weight" in packed.names) == (not same)
 
 
 def test_shards_with_an_index_are_read(packed_bitnet, tmp_path):

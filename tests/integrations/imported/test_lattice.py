@@ -103,6 +103,8 @@ def test_parts_are_found_where_lines_are_zero():
     codes, parts = on_lattice(weight.T.copy(), "x")
     assert parts == 2 and codes.scales.tolist() == [[1, 2]] * 4
     np.testing.assert_array_equal(codes.dequantize(), weight.T)
+    banded = np.array([[1, 0], [0, 0], [2, 2]], np.float32)
+    assert (on_lattice(banded, "x")[0].scales > 0).all()  # a band of zeros has a scale, which any file needs
     codes, parts = on_lattice(np.zeros((2, 2), np.float32), "x")
     assert parts == 1 and codes.scales > 0
 

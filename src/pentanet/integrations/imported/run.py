@@ -49,7 +49,7 @@ def import_model(
     allow_pickle: bool = False,
     overwrite: bool = False,
 ) -> Imported:
-    """Turn a quantized model of another program into a model directory.
+    """Turn a model that others quantized, or trained to be rounded, into a model directory with the same weights.
 
     Args:
         source: a .gguf file, a directory of transformers, or a .pt file of PentaNet's training script.
