@@ -166,6 +166,7 @@ CHANGES = [
     change(["tensors", 0, 0], "x"),
     change(["tensors", 0, 0], "--"),
     change(["tensors", 0, 0], "c"),
+    change(["tensors", 0, 0], "="),
     change(["tensors", 0, 0], "stored"),
     change(["tensors", 0, 1], lambda size: size - 1),
     change(["tensors", 0, 1], 1.5),

@@ -79,3 +79,12 @@ def test_ctrl_c_leaves_nothing(start, model, tmp_path):
     _, err = process.communicate(timeout=300)
     assert (process.returncode, err.splitlines()[-1]) == (130, "pentanet: stopped")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.slow
+def test_comparison_with_the_record(pentanet, packed, tmp_path):
+    found = json.loads(pentanet("archive", packed, "--out", tmp_path / "a.pnt", "--compare", "--json").out)
+    names = {"record_bytes", "lrzip", "codes", "encode_per_second", "decode_per_second"}
+    assert set(found["compared"]) == names
+    assert found["compared"]["codes"] == sum(row["codes"] for row in found["streams"] if row["kind"] == "levels")
+    assert found["compared"]["record_bytes"] > 0.9 * found["bytes"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from pentanet.archive.coder import encode
+from pentanet.archive.index import RAW
 from pentanet.archive.streams import Bytes, Part
 
 _SAMPLE = 1 << 17  # integers, at least; many contexts only pay in many of them, so it grows with the tensor
@@ -14,11 +15,22 @@ _SHARE = 16
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Arguments of `coder.encode`; whether rows and columns matter stands in what it makes, the context does not."""
+    """How a part is coded.
 
+    Attributes:
+        raw: not at all, a byte each: the last bits of numbers, of which there are few.
+        context, rows, columns: arguments of `coder.encode`; what it makes says nothing of the context.
+    """
+
+    raw: bool = False
     context: bool = False
     rows: bool = False
     columns: bool = False
+
+    @property
+    def kind(self) -> str:
+        """How the index names it."""
+        return RAW if self.raw else "-c"[self.context]
 
 
 def choose(part: Part, context: Bytes | None, classes: bool, count: int) -> Choice:
@@ -33,15 +45,16 @@ def choose(part: Part, context: Bytes | None, classes: bool, count: int) -> Choi
     def shortest(*choices: Choice) -> Choice:
         return min(choices, key=size)
 
-    plain, by_context = Choice(), Choice(context=True)
-    best = plain if known is None else shortest(plain, by_context)
-    if not classes:
+    raw, plain = Choice(raw=True), Choice()
+    best = shortest(raw, plain) if known is None else shortest(raw, plain, Choice(context=True))
+    if not classes or best == raw:
         return best
-    by_rows, by_columns = Choice(best.context, rows=True), Choice(best.context, columns=True)
-    found = shortest(best, by_rows, by_columns)
-    return found if found == best else shortest(found, Choice(best.context, rows=True, columns=True))
+    found = shortest(best, replace(best, rows=True), replace(best, columns=True))
+    return found if found == best else shortest(found, replace(best, rows=True, columns=True))
 
 
 def encoded(part: Part, context: Bytes | None, choice: Choice) -> bytes:
     """A part by a choice."""
+    if choice.raw:
+        return part.tobytes()
     return encode(part, context=context if choice.context else None, rows=choice.rows, columns=choice.columns)

@@ -22,7 +22,7 @@ VERSION = 1
 HEAD = MAGIC + VERSION.to_bytes(2, "little")
 _SIZE, _DIGEST = 4, 32
 TAIL = _SIZE + _DIGEST
-STORED = "stored"
+STORED, RAW = "stored", "="
 _NAME = re.compile(r"[^\x00-\x1f\x7f/\\:*?\"<>|]{1,255}")
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Packed:
     """A stored tensor.
 
     Attributes:
-        kind: STORED, or for each part "c" where it is coded with a context, "-" where not.
+        kind: STORED, or for each part "c" where it is coded with a context, "-" where without, RAW where not at all.
         sizes: bytes of each part of each chunk, in their order in the archive; of all bytes if stored.
     """
 
@@ -168,7 +168,7 @@ def _file(item: list[Any]) -> File | None:
 def _tensor(item: list[Any]) -> Packed | None:
     if len(item) < 2 or not isinstance(item[0], str) or not _naturals(item[1:]):
         return None
-    if item[0] != STORED and re.fullmatch("[-c]{1,4}", item[0]) is None:
+    if item[0] != STORED and re.fullmatch("[-c=]{1,4}", item[0]) is None:
         return None
     return Packed(item[0], tuple(item[1:]))
 

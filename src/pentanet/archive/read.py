@@ -12,14 +12,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 
 from pentanet import atomic
 from pentanet.archive import text
 from pentanet.archive.coder import decode
-from pentanet.archive.index import HEAD, STORED, File, Index, Packed, damaged, open_index
+from pentanet.archive.index import HEAD, RAW, STORED, File, Index, Packed, damaged, open_index
 from pentanet.archive.streams import Bytes, Part, Stream, streams
 from pentanet.errors import (
     ArchiveError,
@@ -193,16 +193,24 @@ class _Reader:
         for start, stop in chunks:
             parts: list[Part] = []
             for use in packed.kind:
-                context = stream.context(parts) if use == "c" else None
-                if use == "c" and context is None:
-                    damaged(self.path, f"tensor '{name}': nothing lies before its first part")
-                shape = (stop - start, stream.whole[1])
                 data = self._take(next(sizes))
-                try:
-                    parts.append(decode(data, shape, stream.dtype, context=context))
-                except ArchiveError as error:
-                    damaged(self.path, f"tensor '{name}': {error}")
+                parts.append(self._part(name, stream, (stop - start, stream.whole[1]), use, data, parts))
             yield stream.join(parts, start, stop)
+
+    def _part(
+        self, name: str, stream: Stream, shape: tuple[int, int], use: str, data: bytes, before: list[Part]
+    ) -> Part:
+        if use == RAW:
+            if len(data) != shape[0] * shape[1]:
+                damaged(self.path, f"tensor '{name}': a part of another size than it needs")
+            return cast("Part", np.frombuffer(data, stream.dtype).reshape(shape))
+        context = stream.context(before) if use == "c" else None
+        if use == "c" and context is None:
+            damaged(self.path, f"tensor '{name}': nothing lies before its first part")
+        try:
+            return decode(data, shape, stream.dtype, context=context)
+        except ArchiveError as error:
+            damaged(self.path, f"tensor '{name}': {error}")
 
     def _take(self, count: int) -> bytes:
         found = self.source.read(count)

@@ -150,7 +150,7 @@ class _Writer:
             raw = self.model.tensor_file.raw(name)
             coded = sum(map(len, blocks)) < raw.size
             data = blocks if coded else [raw.tobytes()]
-            kind = "".join("-c"[choice.context] for choice in choices) if coded else STORED
+            kind = "".join(choice.kind for choice in choices) if coded else STORED
             for block in data:
                 write(block)
             sizes = tuple(map(len, data))

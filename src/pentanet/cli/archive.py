@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pentanet.archive.report import Archived
 
 
-def archive(model: Path, *, out: Path, overwrite: Flag = False, json: Flag = False) -> None:
+def archive(model: Path, *, out: Path, overwrite: Flag = False, compare: Flag = False, json: Flag = False) -> None:
     """Write a packed model as one file that is as small as its statistics allow.
 
     Parameters
@@ -22,18 +22,26 @@ def archive(model: Path, *, out: Path, overwrite: Flag = False, json: Flag = Fal
         File to write.
     overwrite
         Replace a file that is there.
+    compare
+        Also measure how fast levels are coded, and what the route of the quinary record of parameter-golf makes of the
+        same weights, which takes minutes.
     json
         Print what each stream takes as JSON.
     """
+    from pentanet.archive.compare import compare as measure
     from pentanet.archive.write import archive
     from pentanet.cli import console
 
     with console.stages() as tell:
         found = archive(model, out, overwrite=overwrite, progress=lambda n, total: tell("tensors", n, total))
+        compared = measure(model, progress=lambda n, total: tell("compared", n, total)) if compare else None
     if json:
-        console.print_json(found.to_dict())
-    else:
-        _show(found)
+        console.print_json(found.to_dict() | ({"compared": compared.to_dict()} if compared else {}))
+        return
+    _show(found)
+    if compared:
+        console.out.print()
+        console.print_facts({**compared.to_dict(), "of_record": f"{100 * found.bytes / compared.record_bytes:.2f} %"})
 
 
 def unarchive(file: Path, *, out: Path, overwrite: Flag = False, json: Flag = False) -> None:
