@@ -93,6 +93,15 @@ def test_every_entry_of_the_lab_book_is_a_finding_of_its_index():
             assert f"| [{title[:10]}]({page.name}#{anchor}) | " in index, f"{title}: no line in docs/lab/index.md"
 
 
+def test_home_links_every_page_of_the_menu():
+    menu = re.findall(r"^ +- .*?([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(menu) > 40
+    inner = re.compile(r"(commands|api|lab)/(?!index)|index\.md$")  # linked from the index of their folder
+    for page in menu:
+        if not inner.match(page):
+            assert f"({page})" in read("index.md"), f"docs/index.md: link {page}"
+
+
 def test_every_suite_is_described():
     for name in SUITES:
         assert f"`{name}`" in read("commands/bench.md")
