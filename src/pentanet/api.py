@@ -22,6 +22,7 @@ from pentanet.finetuning.config import FinetuneConfig
 from pentanet.finetuning.run import finetune
 from pentanet.format.reseal import reseal
 from pentanet.integrations.gguf.export import export
+from pentanet.integrations.harness import evaluate_tasks
 from pentanet.integrations.imported.run import import_model
 from pentanet.ptq.config import QuantizeConfig
 from pentanet.ptq.run import quantize
@@ -48,6 +49,7 @@ __all__ = [
     "doctor",
     "evaluate",
     "evaluate_choices",
+    "evaluate_tasks",
     "evaluate_text",
     "export",
     "finetune",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from pentanet.cli.options import Flag, Size, Threads
 
 if TYPE_CHECKING:
+    from pentanet.runtime.engine import Engine
     from pentanet.runtime.load import Runtime
 
 
@@ -22,6 +27,9 @@ def evaluate(
     limit: Size = 0,
     bos: bool = True,
     choices: Path | None = None,
+    tasks: Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)] = None,
+    tasks_from: Path | None = None,
+    few_shot: Size | None = None,
     precision: Literal["auto", "bfloat16", "float32"] = "auto",
     engine: Literal["torch", "native"] = "torch",
     threads: Threads = 0,
@@ -30,7 +38,7 @@ def evaluate(
     allow_pickle: Flag = False,
     json: Flag = False,
 ) -> None:
-    """Measure loss, perplexity and bits per byte on every token of a split, or of a whole text file.
+    """Measure loss, perplexity and bits per byte on a text, or the share of right answers to questions.
 
     Parameters
     ----------
@@ -50,11 +58,18 @@ def evaluate(
     context
         Longest window in tokens, with --stride; the model's by default.
     limit
-        Measure the first so many tokens only; without --stride in whole batches of 4,096.
+        Measure the first so many tokens only, without --stride in whole batches of 4,096; of --tasks and --choices, ask
+        the first so many questions.
     bos
         Begin each window, or question, with the token that the tokenizer's template puts before a text, if it has one.
     choices
         Ask the multiple-choice questions of this file instead: JSON lines with context, choices and answer.
+    tasks
+        Run these tasks of lm-evaluation-harness instead, separated by commas or spaces: arc_easy, hellaswag, ...
+    tasks_from
+        Folder of task files (.yaml) of one's own, which can name local data; they can run code.
+    few_shot
+        With --tasks: solved examples in front of each question; as the task says by default.
     precision
         Of torch's matrix products; auto as in training.
     engine
@@ -82,8 +97,10 @@ def evaluate(
     runtime = as_runtime(opened) if isinstance(opened, Engine) else opened
     if isinstance(opened, Engine):
         precision = "float32"  # of all but its products, which are of integers
-    if choices is not None:
-        found = _choices(runtime, choices, bos)
+    if tasks:
+        found = _tasks(opened, tasks, tasks_from, few_shot, limit, bos)
+    elif choices is not None:
+        found = _choices(runtime, choices, limit, bos)
     elif stride:
         found = _whole_text(runtime, text, stride, context, limit, precision, bos)
     else:
@@ -104,6 +121,10 @@ def evaluate(
         found = made.to_dict()
     if json:
         console.print_json({"model": str(model), "engine": engine, **found})
+    elif tasks:
+        for name, metrics in found["tasks"].items():
+            console.out.print(name, style="bold")
+            console.print_facts({f"  {key}": value for key, value in metrics.items()})
     else:
         console.print_facts(found)
 
@@ -124,11 +145,22 @@ def _whole_text(
     return console.measure_text(runtime.network, text, "eval", context, stride, precision).to_dict()
 
 
-def _choices(runtime: Runtime, file: Path, bos: bool) -> dict[str, Any]:
+def _tasks(
+    model: Engine | Runtime, tasks: list[str], folder: Path | None, few_shot: int | None, limit: int, bos: bool
+) -> dict[str, Any]:
+    from pentanet.integrations.harness import evaluate_tasks
+
+    names = [name for item in tasks for name in item.split(",") if name]
+    with contextlib.redirect_stdout(sys.stderr):  # what the harness says by the way
+        return evaluate_tasks(model, names, folder=folder, few_shot=few_shot, limit=limit, bos=bos)
+
+
+def _choices(runtime: Runtime, file: Path, limit: int, bos: bool) -> dict[str, Any]:
     from pentanet.cli import console
     from pentanet.evaluation.choices import evaluate_choices, read_questions
 
     questions = read_questions(file)
+    questions = questions[:limit] if limit else questions
     with console.bars() as bars:
         task = bars.add_task("questions", total=len(questions), note="")
         made = evaluate_choices(runtime, questions, file.name, lambda done: bars.update(task, completed=done), bos=bos)
