@@ -101,6 +101,50 @@ def test_tokens_are_sentencepieces(text):
     assert ids == original().encode(text, add_special_tokens=False).ids
 
 
+def with_runs(lengths: list[int], score: float = -1e9) -> dict[str, object]:
+    """The same tokenizer with runs of spaces that all have one score, as in Mistral's."""
+    found = {key: list(value) if isinstance(value, list) else value for key, value in FIELDS.items()}
+    tokens = found["tokenizer.ggml.tokens"]
+    runs = [SPACE * length for length in lengths if SPACE * length not in tokens]
+    tokens += runs
+    for i, token in enumerate(tokens):
+        if len(token) > 1 and not token.strip(SPACE) and token not in runs:
+            found["tokenizer.ggml.scores"][i] = score
+    found["tokenizer.ggml.scores"] += [score] * len(runs)
+    found["tokenizer.ggml.token_type"] += [NORMAL] * len(runs)
+    return found
+
+
+MISTRAL = [2, 4, 8, 5, 16, 6, 12, 13, 10, 14, 3, 9, 7, 11]  # lengths in the order of their ids; 15 is none
+
+
+def test_runs_of_spaces_may_have_one_score():
+    fields = with_runs(MISTRAL)
+    found = read(fields)
+    for length in range(150):
+        text = f"a{' ' * length}b"
+        assert found.encode(text, add_special_tokens=False).ids == by_scores(fields, text)
+
+
+def with_piece(fields: dict[str, object], text: str, score: float) -> dict[str, object]:
+    """The same with a further piece."""
+    more = {"tokens": text, "scores": score, "token_type": NORMAL}
+    return fields | {f"tokenizer.ggml.{key}": [*fields[f"tokenizer.ggml.{key}"], value] for key, value in more.items()}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        with_runs([2, 3]),  # four become 3 and 1 from the left, but 2 and 2 by a list
+        with_runs([*MISTRAL, 32, 64]),
+        with_piece(with_runs(MISTRAL), f"{SPACE}{SPACE}t", -500.0),
+    ],
+)
+def test_runs_that_a_list_might_merge_otherwise_are_refused(fields):
+    with pytest.raises(ModelConfigError, match="does not say what is merged first"):
+        tokenizer_files(fields, "x.gguf")
+
+
 @pytest.mark.parametrize("prefix", [True, False])
 def test_the_original_tokenizer_encodes_and_decodes_alike(prefix):
     expected = original(prefix)
@@ -160,7 +204,7 @@ LAST = len(FIELDS["tokenizer.ggml.tokens"]) - 1
     [
         ({**FIELDS, "tokenizer.ggml.scores": [0.0]}, "1 scores"),
         ({**FIELDS, "tokenizer.ggml.unknown_token_id": LAST + 1}, "unknown_token_id"),
-        (change("scores", LAST, FIELDS["tokenizer.ggml.scores"][LAST - 1]), "score .* merged first"),
+        (change("scores", LAST, FIELDS["tokenizer.ggml.scores"][LAST - 1]), "one score.* merged first"),
         (change("scores", LAST, math.nan), "score nan"),
         (change("tokens", LAST, "the\u00e6"), "is no token itself"),
         (change("tokens", LAST, "t" * 2000), "2000 characters"),

@@ -1,9 +1,12 @@
 """The tokenizer of Llama 2 and its like in a GGUF file: pieces with scores, which SentencePiece made.
 
-SentencePiece merges, of all neighbours that make a piece, those whose piece has the highest score.  The library
-`tokenizers` merges by a list of pairs, the first of them first: the pairs of all pieces by falling score do the same,
-as long as the scores tell all pieces apart that can be merged, and every character of a piece is a piece.  Both are
-asked here, so that no text can become other tokens than those of the original.
+SentencePiece merges, of all neighbours that make a piece, those whose piece has the highest score, and the first of
+those with the same.  The library `tokenizers` merges by a list of pairs, the first of them first: the pairs of all
+pieces by falling score do the same, as long as the scores tell all pieces apart that can be merged, and every character
+of a piece is a piece.  Both are asked here, so that no text becomes other tokens than those of the original.
+
+One exception is common: all runs of spaces have one score.  They are taken in the order of their ids, and whether that
+makes the same of runs is tried for all lengths up to eight times the longest.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ NORMAL, BYTE = 1, 6  # types of tokens in llama.cpp
 _SPACE = "\u2581"
 _BYTES = tuple(f"<0x{i:02X}>" for i in range(256))
 _LONGEST = 1024  # characters of a piece: SentencePiece makes at most 16 by default
+_LONGEST_RUN = 32  # of spaces, in pieces of one score
 
 
 def sentencepiece(fields: Mapping[str, Any], tokens: list[str], kinds: list[int], where: str) -> Tokenizer:
@@ -71,10 +75,12 @@ def sentencepiece(fields: Mapping[str, Any], tokens: list[str], kinds: list[int]
 
 
 def _merges(pieces: Mapping[str, float], ids: Mapping[str, int], where: str) -> list[tuple[str, str]]:
-    """Every pair of pieces that makes a piece, by the score of that, the highest first."""
-    seen: dict[float, str] = {}
-    found: list[tuple[float, str, str]] = []
+    """Every pair of pieces that makes a piece, by the score of that, the highest first, and by the ids of all three."""
+    merged: dict[float, list[str]] = {}  # pieces that can be, by their score
+    found: list[tuple[float, int, int, str, str]] = []
     for piece, score in pieces.items():
+        if score != score:
+            raise ModelConfigError(f"{where}: token {piece!r:.80} has the score nan")
         if len(piece) > _LONGEST:
             raise ModelConfigError(f"{where}: a token has {len(piece)} characters, {_LONGEST} may be")
         for character in piece if len(piece) > 1 else ():
@@ -82,18 +88,45 @@ def _merges(pieces: Mapping[str, float], ids: Mapping[str, int], where: str) -> 
                 raise ModelConfigError(f"{where}: character {character!r} of token {piece!r:.80} is no token itself")
         pairs = [(piece[:i], piece[i:]) for i in range(1, len(piece))]
         pairs = [(left, right) for left, right in pairs if left in pieces and right in pieces]
-        if not pairs:
-            continue
-        if score in seen or score != score:  # no number
-            raise ModelConfigError(
-                f"{where}: tokens {seen.get(score, piece)!r:.80} and {piece!r:.80} have the score {score}, which does "
-                "not say what is merged first"
-            )
-        seen[score] = piece
         pairs.sort(key=lambda pair: (ids[pair[0]], ids[pair[1]]))
-        found += [(score, left, right) for left, right in pairs]
-    found.sort(key=lambda merge: -merge[0])
-    return [(left, right) for _, left, right in found]
+        found += [(-score, ids[piece], i, left, right) for i, (left, right) in enumerate(pairs)]
+        if pairs:
+            merged.setdefault(score, []).append(piece)
+    found.sort()
+    merges = [(left, right) for *_, left, right in found]
+    for score, alike in merged.items():
+        if len(alike) > 1 and not _runs_alike(alike, pieces, merges):
+            raise ModelConfigError(
+                f"{where}: tokens {alike[0]!r:.80} and {alike[1]!r:.80} have one score, {score}, which does not say "
+                "what is merged first"
+            )
+    return merges
+
+
+def _runs_alike(alike: list[str], pieces: Mapping[str, float], merges: list[tuple[str, str]]) -> bool:
+    """Whether pieces of one score are runs of spaces, which become the same by either rule.
+
+    Other pieces may have only one space in a row: so whatever is merged around a run leaves a run.
+    """
+    longest = max(map(len, alike))
+    if set("".join(alike)) != {_SPACE} or longest > _LONGEST_RUN:
+        return False
+    if any(2 * _SPACE in piece for piece in pieces if piece not in alike):
+        return False
+    of_runs = [(left, right) for left, right in merges if left + right in alike]
+    listed = Tokenizer(models.BPE(vocab={_SPACE * (i + 1): i for i in range(longest)}, merges=of_runs))
+    lengths = {len(piece) for piece in alike}
+    for length in range(1, 8 * longest + 1):
+        run, at = [1] * length, 0
+        while at < len(run) - 1:  # the first pair that makes a piece, again and again
+            if run[at] + run[at + 1] in lengths:
+                run[at : at + 2] = [run[at] + run[at + 1]]
+                at = max(at - 1, 0)
+            else:
+                at += 1
+        if [len(token) for token in listed.encode(_SPACE * length).tokens] != run:
+            return False
+    return True
 
 
 def _require_bytes(ids: Mapping[str, int], kinds: list[int], where: str) -> None:
