@@ -24,7 +24,7 @@ def cache(monkeypatch, tmp_path):
 def test_healthy(cache):
     found = room.doctor()
     assert found.healthy, found.checks
-    assert [check.name for check in found.checks] == ["layouts", "methods", "road", "engine", "cache"]
+    assert [check.name for check in found.checks] == ["layouts", "methods", "end-to-end", "engine", "cache"]
     assert f"{len(METHODS)} methods" in found.checks[1].detail
     assert ("shift-add" in found.instruction_sets) == native.available()
     assert list(cache.iterdir()) == [], "the try leaves nothing behind"
@@ -71,7 +71,7 @@ def test_command_fails_when_a_check_does(monkeypatch, capsys):
         raise RuntimeError("a tooth [hurts]")
 
     monkeypatch.setattr(room, "_layouts", broken)
-    for name in ("_methods", "_road", "_cache"):
+    for name in ("_methods", "_end_to_end", "_cache"):
         monkeypatch.setattr(room, name, lambda: "fine")
     with pytest.raises(SystemExit) as left:
         main(["doctor"])

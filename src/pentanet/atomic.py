@@ -1,4 +1,4 @@
-"""Writing so that a reader, or a machine that lost power, sees the old thing or the new thing and never a half.
+"""Atomic, durable writes: after a crash, a path holds its old or its new content, never part of either.
 
 Everything is written beside its final place, flushed to the disk, renamed, and the renaming is flushed too.  For every
 writer here an OSError means that the old thing stands, and an UnconfirmedWriteError that the new one does.

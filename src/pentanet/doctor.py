@@ -72,7 +72,7 @@ def doctor() -> Diagnosis:
     tries: tuple[tuple[str, Callable[[], str]], ...] = (
         ("layouts", _layouts),
         ("methods", _methods),
-        ("road", _road),
+        ("end-to-end", _end_to_end),
         ("engine", _engine),
         ("cache", _cache),
     )
@@ -118,7 +118,7 @@ def _methods() -> str:
     return f"{len(METHODS)} methods store what they train with"
 
 
-def _road() -> str:
+def _end_to_end() -> str:
     """Text to tokens to model to packed directory to loss, with a network of a few hundred weights."""
     from pentanet.data.prepare import prepare
     from pentanet.evaluation.perplexity import evaluate

@@ -88,7 +88,7 @@ def test_eval_stops_after_as_many_tokens_as_it_is_told(answer, packed, tmp_path,
 def test_doctor(answer):
     found = answer("doctor")
     assert found["healthy"] is True
-    assert [check["name"] for check in found["checks"]] == ["layouts", "methods", "road", "engine", "cache"]
+    assert [check["name"] for check in found["checks"]] == ["layouts", "methods", "end-to-end", "engine", "cache"]
 
 
 def test_methods_and_presets(answer, pentanet):

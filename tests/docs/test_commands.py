@@ -174,7 +174,7 @@ def test_page_runs(page, runner):
 
 
 def test_tutorial_and_every_command_run():
-    """The rest of this file is only as good as what it finds: the road and each command are executed somewhere."""
+    """The rest of this file is only as good as what it finds: the tutorial and each command are executed somewhere."""
     text = "\n".join(" ".join(arguments) for page in PAGES for _, arguments in steps((ROOT / page).read_text()))
     for command in (
         "data prepare",

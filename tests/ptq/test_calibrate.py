@@ -69,7 +69,9 @@ def test_moments_are_those_of_both_networks(make, family):
         x, other = after[name], before[name]
         torch.testing.assert_close(found.hessian, x.t() @ x / len(x), rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(found.cross, other.t() @ x / len(x), rtol=1e-3, atol=1e-4)
-        assert (found.ahead is not None) == name.endswith(("o_proj.weight", "down_proj.weight", "c_proj.weight"))
+        assert (found.residual_error is not None) == name.endswith(
+            ("o_proj.weight", "down_proj.weight", "c_proj.weight")
+        )
 
 
 def test_the_correction_is_least_squares(make):
@@ -80,7 +82,7 @@ def test_the_correction_is_least_squares(make):
     weight, e = torch.randn(8, 16, generator=random), torch.randn(500, 8, generator=random)
     from pentanet.ptq.calibrate import Moments
 
-    moments = Moments(hessian=seen.t() @ seen / 500, cross=x.t() @ seen / 500, ahead=e.t() @ seen / 500)
+    moments = Moments(hessian=seen.t() @ seen / 500, cross=x.t() @ seen / 500, residual_error=e.t() @ seen / 500)
     found = corrected(weight, moments, damped(moments.hessian, 1e-7))
     best = torch.linalg.lstsq(seen, x @ weight.t() + e).solution.t()
     torch.testing.assert_close(found, best, rtol=1e-3, atol=1e-3)

@@ -21,9 +21,8 @@ from pentanet.training.config import TrainConfig
 RESULT, MODEL = "result.json", "model"
 PROMPT_TOKENS, SAMPLE_TOKENS = 16, 100
 
-_STOPPED: list[
-    int
-] = []  # signals; the pool hands a worker its next job early, and one that was stopped begins no other
+# Signals received.  A pool may already have handed this worker its next job, which must not start then.
+_STOPPED: list[int] = []
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""Train a quantized model on a little text, so that it says again what its original says.
+"""Distil the original model into its quantized copy on a little text.
 
 The levels stay levels: each forward pass rounds latent weights, and the gradient passes through (LSQ, 1902.08153, for
 the scales too).  The loss is the cross-entropy between the predictions of the original and of the quantized model

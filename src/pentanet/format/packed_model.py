@@ -98,18 +98,18 @@ class PackedModel:
         return Codes(levels, part, spec.grid, planes=spec.planes).dequantize()
 
     def levels(self, name: str, start: int, stop: int) -> NDArray[np.int8]:
-        """Rows start..stop-1 of a coded matrix: levels [stop - start, planes * cols]. Raises as `rows`, `codes`."""
+        """Rows start..stop-1 of a coded matrix: levels [stop - start, planes * cols]; raises what `rows` does."""
         spec = self._coded(name)
         layout, rows = layouts.layout(spec.layout), spec.shape[0]
         return layout.decode_rows(self.tensor_file.raw(name), spec.grid, rows, spec.inputs, start, stop, name)
 
     def scales(self, name: str) -> NDArray[np.float32]:
-        """Scales [r, g] of a coded matrix.  Raises as `codes`."""
+        """Scales [r, g] of a coded matrix.  Raises what `codes` raises."""
         shape = self._coded(name).scales
         return _plain(self.tensor_file.raw(scale_name(name)), "float32", shape)
 
     def bias(self, name: str) -> NDArray[np.float32] | None:
-        """Bias [rows] of a coded matrix, None where it has none.  Raises as `codes`."""
+        """Bias [rows] of a coded matrix, None where it has none.  Raises what `codes` raises."""
         spec = self._coded(name)
         return _plain(self.tensor_file.raw(bias_name(name)), "float32", spec.shape[:1]) if spec.bias else None
 

@@ -50,7 +50,7 @@ class _Quantized(nn.Module):
 
 
 class QuantLinear(_Quantized):
-    """x [..., cols] -> [..., rows] through the quantized weight, with what the method makes of the weight for a bias.
+    """y = x Q(W)^T + b: x [..., cols] -> y [..., rows]; some methods compute a further bias from W.
 
     Attributes:
         bias: [rows], of networks that were trained with one; or None.

@@ -34,13 +34,13 @@ class Moments:
     Attributes:
         hessian: of x x^T [c, c]; x are the inputs in the quantized network.
         cross: of x' x^T [c, c]; x' are the inputs in the original; None if it was not asked for.
-        ahead: of e x^T [r, c]; e is by how much the residual stream of the original is ahead, in the outputs that are
-            added to it as they are, or scaled; None elsewhere.
+        residual_error: of e x^T [r, c]; e = residual stream of the original - that of the quantized network. Only for
+            matrices whose output is added to the residual stream, as it is or scaled; None for the others.
     """
 
     hessian: Tensor
     cross: Tensor | None = None
-    ahead: Tensor | None = None
+    residual_error: Tensor | None = None
 
 
 Quantize = Callable[[str, Tensor, Moments], Tensor]
@@ -124,16 +124,20 @@ class Calibration:
         if len(inputs) == 1:
             return Moments(hessian=hessian / tokens)
         cross = torch.zeros(width, width)
-        ahead = torch.zeros(self.states[0].shape[-1], width) if adds else None
+        residual_error = torch.zeros(self.states[0].shape[-1], width) if adds else None
         for b, (quantized, original) in enumerate(zip(*inputs, strict=True)):
             x = quantized.float()
             cross.addmm_(original.float().t(), x)
-            if ahead is not None:
+            if residual_error is not None:
                 lacks = self.states[1][b] - self.states[0][b]
                 if self._walk.residual_scale != 1:
                     lacks /= self._walk.residual_scale
-                ahead.addmm_(lacks.t(), x)
-        return Moments(hessian=hessian / tokens, cross=cross / tokens, ahead=None if ahead is None else ahead / tokens)
+                residual_error.addmm_(lacks.t(), x)
+        return Moments(
+            hessian=hessian / tokens,
+            cross=cross / tokens,
+            residual_error=None if residual_error is None else residual_error / tokens,
+        )
 
     def _added(self, x: Tensor, linear: QuantLinear, norm: nn.Module | None) -> Tensor:
         """What the residual stream gets [T, D]."""

@@ -21,7 +21,8 @@ class QuantizeConfig:
     """Settings of a quantization."""
 
     method: str = "rtn"
-    """rtn: round to nearest; ptqtp: trit planes; gptq; refine: gptq that makes up for earlier errors, then descends."""
+    """rtn: round to nearest; ptqtp: trit planes; gptq; refine: gptq on the quantized
+    network's own activations, then levels and scales refined alternately."""
     grid: str = "pentanary"
     """Levels of the linears."""
     bits_budget: float = 0.0

@@ -42,7 +42,7 @@ def corrected(weight: Tensor, moments: Moments, hessian: Tensor) -> Tensor:
     """The weight that gives from the inputs of the quantized network what the original gave from its own.
 
     Least squares with the damping as its pull towards the weight: (W (C + lambda) + E) (H + lambda)^-1, with C and E
-    the `cross` and `ahead` moments.  Without E it is the asymmetric calibration of GPTAQ (2504.02692).
+    the `cross` and `residual_error` moments.  Without E it is the asymmetric calibration of GPTAQ (2504.02692).
 
     Args:
         hessian: damped, H + lambda.
@@ -50,6 +50,6 @@ def corrected(weight: Tensor, moments: Moments, hessian: Tensor) -> Tensor:
     assert moments.cross is not None  # `refine` asks for it
     pull = hessian.diagonal() - moments.hessian.diagonal()
     wanted = weight @ moments.cross + weight * pull
-    if moments.ahead is not None:
-        wanted += moments.ahead
+    if moments.residual_error is not None:
+        wanted += moments.residual_error
     return torch.linalg.solve(hessian, wanted.t()).t().contiguous()

@@ -3,7 +3,8 @@
 OUT.unfinished/settings.json     what is being quantized, and how: another run finds its own or refuses
 OUT.unfinished/NAME.measured.json  errors of a matrix on several grids
 OUT.unfinished/NAME.safetensors  the stored parts of one tensor, as in a packed model
-OUT.unfinished/NAME.json         its specification and what is known of it; written last: it vouches for the other
+OUT.unfinished/NAME.json         its specification and errors; written last, so that its presence means that
+                                 NAME.safetensors is complete
 """
 
 from __future__ import annotations

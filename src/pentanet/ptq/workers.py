@@ -61,7 +61,7 @@ class Workers:
             return
         pieces = list(items)
         taken = [size(item) + BESIDE if size else 0 for item in pieces]
-        room = _Room(max(taken, default=0))
+        room = _Budget(max(taken, default=0))
 
         def fitting(item: T, bytes_taken: int) -> R:
             with room.take(bytes_taken):
@@ -78,21 +78,23 @@ class Workers:
                 pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _Room:
-    """So much of something for all threads together; whoever came first is served first, or large pieces would starve.
+class _Budget:
+    """A budget, of bytes for example, that threads share.
+
+    First come, first served, so that a large request is not starved by small ones.
 
     Args:
-        size: no piece is larger.
+        size: of the budget; no request is larger.
     """
 
     def __init__(self, size: int) -> None:
         self._left = size
-        self._changed, self._door = threading.Condition(), threading.Lock()
+        self._changed, self._lock = threading.Condition(), threading.Lock()
 
     @contextmanager
     def take(self, size: int) -> Generator[None]:
-        """Wait until there is room, and hold it."""
-        with self._door, self._changed:
+        """Wait until so much is left, and hold it."""
+        with self._lock, self._changed:
             self._changed.wait_for(lambda: size <= self._left)
             self._left -= size
         try:

@@ -15,15 +15,14 @@ from pentanet.quant.scales import as_half
 
 
 class LevelQuantizer(Quantizer):
-    """step * round(latent): latent weights count in steps, and start in the middle of their levels.
+    """step * round(latent): latent weights are in units of the step, and start in the middle of their levels.
 
-    So a step that learns takes its levels along, with their sum under the gradient as its own (as the scales in the
-    second phase of EfficientQAT, 2407.11062).  With LSQ (1902.08153), whose latent weights stay where they are, a step
-    learns nothing from weights in the middle of their levels.  Latent weights as near to the original's as their levels
-    allow are no way out: where GPTQ and its like moved them far, they stand at the very edges of their levels, and the
-    first steps undo what calibration found.
+    So changing the step scales every level with it (as in the second phase of EfficientQAT, 2407.11062).  Plain LSQ
+    (1902.08153) keeps latent weights in units of the weights; a latent weight in the middle of its level then gives the
+    step no gradient.  Latent weights taken from the original do not help: GPTQ has moved many of them several levels,
+    so they would start at the edges of their levels, and the first updates would undo the calibration.
 
-    Steps are rounded to what float16 holds: what is trained is what is written.
+    Steps are rounded to float16 in training too, so that what is trained is what is written.
     """
 
     def __init__(self, codes: Codes) -> None:

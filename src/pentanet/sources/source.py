@@ -86,11 +86,11 @@ class Source(ABC):
         """
 
     def tensor(self, name: str) -> Tensor:
-        """A whole tensor, as float32.  Raises as `rows`."""
+        """A whole tensor, as float32.  Raises what `rows` raises."""
         return self.rows(name, 0, self.shapes[name][0])
 
     def row_blocks(self, name: str, rows: int) -> Iterator[Tensor]:
-        """A tensor from the top to the bottom, `rows` rows at a time.  Raises as `rows`."""
+        """A tensor from the first row to the last, `rows` rows at a time.  Raises what `rows` raises."""
         for start in range(0, self.shapes[name][0], rows):
             yield self.rows(name, start, min(start + rows, self.shapes[name][0]))
 
